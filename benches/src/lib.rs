@@ -1,0 +1,1 @@
+//! Criterion benches of holdfast over every back end present.

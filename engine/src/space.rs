@@ -1,0 +1,3 @@
+//! Space: stacked-expander windows (space-v1).
+
+pub mod label;

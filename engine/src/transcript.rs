@@ -1,0 +1,119 @@
+//! Every domain tag in one place (challenge-v1 §9), and the only functions that hash under them.
+
+/// A key-derivation context. The strings are fixed for ever: another meaning takes another string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context(&'static str);
+
+macro_rules! contexts {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        impl Context { $($(#[$doc])* pub const $name: Context = Context($text);)* }
+        /// All contexts with their names, for the spec's table and the test that they are distinct.
+        pub const ALL_CONTEXTS: &[(&str, &str)] = &[$((stringify!($name), $text)),*];
+    };
+}
+
+contexts! {
+    /// Chain genesis and netuid → network.
+    NETWORK = "holdfast v1 network";
+    /// What the miner signs of an intent.
+    INTENT_SIGNING = "holdfast v1 intent signing";
+    /// Registration → its digest.
+    REGISTRATION = "holdfast v1 registration";
+    /// Registration and window index → window key.
+    WINDOW_KEY = "holdfast v1 space window key";
+    /// Window key and layer → layer key.
+    LAYER_KEY = "holdfast v1 space layer key";
+    /// Layer key → edge constants.
+    EDGES = "holdfast v1 space edges";
+    /// What the miner signs of a commitment.
+    COMMITMENT_SIGNING = "holdfast v1 commitment signing";
+    /// Challenge → seed.
+    CHALLENGE_SEED = "holdfast v1 challenge seed";
+    /// Challenge → digest.
+    CHALLENGE_DIGEST = "holdfast v1 challenge digest";
+    /// Seed → windows.
+    SPACE_WINDOWS = "holdfast v1 space windows";
+    /// Seed → chunks.
+    SPACE_CHUNKS = "holdfast v1 space chunks";
+    /// Seed and window → nodes of a seal audit.
+    SEAL_NODES = "holdfast v1 seal nodes";
+    /// Beacon → whether its block is an audit height.
+    AUDIT_HEIGHT = "holdfast v1 audit height";
+    /// Response → digest.
+    RESPONSE_DIGEST = "holdfast v1 response digest";
+    /// What the miner signs of a response.
+    RESPONSE_SIGNING = "holdfast v1 response signing";
+    /// Receipt body → digest.
+    RECEIPT_BODY = "holdfast v1 receipt body";
+    /// What both sign of a receipt.
+    RECEIPT_SIGNING = "holdfast v1 receipt signing";
+    /// Development name → account.
+    DEVELOPMENT_NAME = "holdfast v1 development name";
+    /// Development name → secret key of a simulated network.
+    DEVELOPMENT_SECRET = "holdfast v1 development secret";
+    /// Simulated chain: seed and height → beacon.
+    SIMULATED_BEACON = "holdfast v1 simulated beacon";
+}
+
+impl Context {
+    /// A hasher in key-derivation mode with this context.
+    pub fn hasher(self) -> blake3::Hasher {
+        blake3::Hasher::new_derive_key(self.0)
+    }
+
+    /// `derive(context, parts[0] ‖ parts[1] ‖ …)`, 32 bytes.
+    pub fn derive(self, parts: &[&[u8]]) -> [u8; 32] {
+        *self.feed(parts).finalize().as_bytes()
+    }
+
+    /// The same derivation as an endless stream.
+    pub fn stream(self, parts: &[&[u8]]) -> Stream {
+        Stream(self.feed(parts).finalize_xof())
+    }
+
+    fn feed(self, parts: &[&[u8]]) -> blake3::Hasher {
+        let mut hasher = self.hasher();
+        for part in parts {
+            hasher.update(part);
+        }
+        hasher
+    }
+}
+
+/// An endless stream of derived bytes, and uniform draws from it (docs/spec/README.md).
+#[derive(Clone, Debug)]
+pub struct Stream(blake3::OutputReader);
+
+impl Stream {
+    /// The next bytes.
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill(bytes);
+    }
+
+    /// Uniform below `bound`, which is at least 1.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        // 2^64 mod bound; values from 2^64 − excess on would favour small remainders.
+        let excess = (u64::MAX % bound + 1) % bound;
+        loop {
+            let mut word = [0; 8];
+            self.0.fill(&mut word);
+            let value = u64::from_le_bytes(word);
+            if excess == 0 || value <= u64::MAX - excess {
+                return value % bound;
+            }
+        }
+    }
+
+    /// `count` distinct values below `bound` in drawn order: a partial Fisher–Yates shuffle that remembers only what it
+    /// moved, so memory is O(count). `count` is at most `bound`.
+    pub fn distinct_below(&mut self, bound: u64, count: usize) -> Vec<u64> {
+        let mut moved = std::collections::HashMap::new();
+        (0..count as u64)
+            .map(|i| {
+                let j = i + self.below(bound - i);
+                let at_i = moved.get(&i).copied().unwrap_or(i);
+                moved.insert(j, at_i).unwrap_or(j)
+            })
+            .collect()
+    }
+}

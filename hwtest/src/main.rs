@@ -1,0 +1,2 @@
+//! One binary to carry to a machine with real hardware.
+fn main() {}

@@ -1,0 +1,5 @@
+//! Files of holdfast: how much space each validator gets, the bytes on disk, direct block I/O.
+//!
+//! This crate knows no cryptography beyond checksums, no GPU and no network.
+
+pub mod io;

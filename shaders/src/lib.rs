@@ -1,0 +1,1 @@
+//! WGSL kernels of holdfast and their CPU twins.

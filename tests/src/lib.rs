@@ -1,0 +1,1 @@
+//! Tests of holdfast from outside: vectors, attacks, crashes, command line.
