@@ -1,11 +1,20 @@
 //! Which back ends exist on this machine and why the others do not; the only place that dispatches.
 
+mod check;
+mod constants;
+mod portable;
+
+use std::fmt;
+use std::str::FromStr;
+
+use portable::Portable;
+
 use crate::space::label::Layer;
 
 /// The kernels a back end provides. All back ends give byte-equal results (invariant 3).
 ///
-/// Lengths are preconditions of the caller, not untrusted input.
-pub trait Backend: Send + Sync + std::fmt::Debug {
+/// Lengths are preconditions of the caller, not untrusted input: a wrong one panics.
+pub trait Backend: Send + Sync + fmt::Debug {
     /// `portable`, `avx2`, `avx512`, `neon`.
     fn name(&self) -> &'static str;
 
@@ -20,4 +29,154 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
 
     /// Parent nodes (unkeyed) of pairs of chaining values; `root` computes them with ROOT.
     fn parent_values(&self, pairs: &[[u8; 64]], root: bool, out: &mut [[u8; 32]]);
+}
+
+/// Which back end to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The fastest one present.
+    #[default]
+    Auto,
+    /// Plain Rust.
+    Portable,
+    /// x86-64 with AVX2, 8 lanes.
+    Avx2,
+    /// x86-64 with AVX-512F, 16 lanes.
+    Avx512,
+    /// AArch64 with NEON, 4 lanes.
+    Neon,
+    /// A graphics processor.
+    Gpu,
+}
+
+impl Choice {
+    /// Every single back end, the fastest last.
+    pub const BACKENDS: [Choice; 5] =
+        [Choice::Portable, Choice::Neon, Choice::Avx2, Choice::Avx512, Choice::Gpu];
+
+    /// The name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Choice::Auto => "auto",
+            Choice::Portable => "portable",
+            Choice::Avx2 => "avx2",
+            Choice::Avx512 => "avx512",
+            Choice::Neon => "neon",
+            Choice::Gpu => "gpu",
+        }
+    }
+
+    /// The back end, or why this machine or build has none.
+    fn detect(self) -> Result<&'static dyn Backend, &'static str> {
+        match self {
+            Choice::Auto => fastest(),
+            Choice::Portable => Ok(&Portable),
+            Choice::Avx2 => Err("not in this build"),
+            Choice::Avx512 => Err("not in this build"),
+            Choice::Neon => Err("not in this build"),
+            Choice::Gpu => Err("this build has no GPU kernels"),
+        }
+    }
+}
+
+impl FromStr for Choice {
+    type Err = BackendError;
+
+    fn from_str(name: &str) -> Result<Choice, BackendError> {
+        std::iter::once(Choice::Auto)
+            .chain(Choice::BACKENDS)
+            .find(|choice| choice.name() == name)
+            .ok_or_else(|| BackendError::Unknown { name: name.to_owned() })
+    }
+}
+
+/// Why no back end was selected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BackendError {
+    /// No back end has this name.
+    #[error("there is no back end {name:?}; choose auto, portable, neon, avx2, avx512 or gpu")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// The back end exists, but not here.
+    #[error("back end {name} is absent: {why}; choose auto, or see `holdfast devices`")]
+    Absent {
+        /// Its name.
+        name: &'static str,
+        /// What is missing.
+        why: &'static str,
+    },
+}
+
+/// One back end that holdfast has, and whether this machine can run it.
+#[derive(Clone, Copy, Debug)]
+pub struct Presence {
+    /// As in [`Choice::name`].
+    pub name: &'static str,
+    /// Present, or why not.
+    pub state: State,
+}
+
+/// Whether a back end can run here.
+#[derive(Clone, Copy, Debug)]
+pub enum State {
+    /// It can.
+    Present(&'static dyn Backend),
+    /// It cannot, for this reason.
+    Absent(&'static str),
+}
+
+/// Every back end, present or not, the fastest last.
+pub fn survey() -> Vec<Presence> {
+    let state = |choice: Choice| choice.detect().map_or_else(State::Absent, State::Present);
+    Choice::BACKENDS
+        .into_iter()
+        .map(|choice| Presence { name: choice.name(), state: state(choice) })
+        .collect()
+}
+
+/// The back end of this choice.
+pub fn select(choice: Choice) -> Result<&'static dyn Backend, BackendError> {
+    choice.detect().map_err(|why| BackendError::Absent { name: choice.name(), why })
+}
+
+fn fastest() -> Result<&'static dyn Backend, &'static str> {
+    Choice::BACKENDS.into_iter().rev().find_map(|choice| choice.detect().ok()).ok_or("none is present")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_parsed_and_unknown_ones_refused() {
+        for choice in Choice::BACKENDS {
+            assert_eq!(choice.name().parse(), Ok(choice));
+        }
+        assert_eq!("auto".parse(), Ok(Choice::Auto));
+        assert_eq!("AVX2".parse::<Choice>(), Err(BackendError::Unknown { name: "AVX2".into() }));
+    }
+
+    #[test]
+    fn survey_and_select_agree() {
+        for (presence, choice) in survey().iter().zip(Choice::BACKENDS) {
+            match (presence.state, select(choice)) {
+                (State::Present(backend), Ok(selected)) => {
+                    assert_eq!((backend.name(), selected.name()), (presence.name, presence.name));
+                }
+                (State::Absent(why), Err(BackendError::Absent { name, why: also })) => {
+                    assert_eq!((presence.name, why), (name, also));
+                }
+                other => panic!("{}: {other:?}", presence.name),
+            }
+        }
+    }
+
+    #[test]
+    fn auto_selects_the_last_one_present() {
+        let present = |presence: &Presence| matches!(presence.state, State::Present(_));
+        let fastest = survey().into_iter().rfind(present).map(|presence| presence.name);
+        assert_eq!(select(Choice::Auto).ok().map(|backend| backend.name()), fastest);
+    }
 }

@@ -3,6 +3,8 @@
 //! No network. Formats are specified byte for byte in `docs/spec/`.
 
 pub mod backend;
+pub mod memory;
+pub mod reference;
 pub mod rejection;
 pub mod space;
 pub mod transcript;
