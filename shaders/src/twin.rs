@@ -1,0 +1,21 @@
+//! The kernels as plain Rust in 32-bit words, one file a kernel, step for step what the WGSL does.
+
+pub mod blake3;
+pub mod label_first_layer;
+
+/// The place of one invocation in a dispatch, as WGSL's built-in values give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// `global_invocation_id`.
+    pub global: [u32; 3],
+    /// `num_workgroups`.
+    pub workgroups: [u32; 3],
+}
+
+/// All invocations of a dispatch of `workgroups` workgroups of `workgroup` invocations, in no order a kernel may rely on.
+pub fn dispatch(workgroup: [u32; 3], workgroups: [u32; 3]) -> impl Iterator<Item = Invocation> {
+    let [width, height, depth] = [0, 1, 2].map(|i| workgroup[i] * workgroups[i]);
+    (0..depth).flat_map(move |z| {
+        (0..height).flat_map(move |y| (0..width).map(move |x| Invocation { global: [x, y, z], workgroups }))
+    })
+}
