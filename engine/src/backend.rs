@@ -1,11 +1,20 @@
 //! Which back ends exist on this machine and why the others do not; the only place that dispatches.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod check;
 mod constants;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod lanes;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use portable::Portable;
 
@@ -71,9 +80,9 @@ impl Choice {
         match self {
             Choice::Auto => fastest(),
             Choice::Portable => Ok(&Portable),
-            Choice::Avx2 => Err("not in this build"),
-            Choice::Avx512 => Err("not in this build"),
-            Choice::Neon => Err("not in this build"),
+            Choice::Avx2 => vectors::avx2(),
+            Choice::Avx512 => vectors::avx512(),
+            Choice::Neon => vectors::neon(),
             Choice::Gpu => Err("this build has no GPU kernels"),
         }
     }
@@ -143,6 +152,63 @@ pub fn select(choice: Choice) -> Result<&'static dyn Backend, BackendError> {
 
 fn fastest() -> Result<&'static dyn Backend, &'static str> {
     Choice::BACKENDS.into_iter().rev().find_map(|choice| choice.detect().ok()).ok_or("none is present")
+}
+
+/// The vector back ends of x86-64, detected once.
+#[cfg(target_arch = "x86_64")]
+mod vectors {
+    use super::{Backend, LazyLock, avx2, avx512};
+
+    pub(super) fn avx2() -> Result<&'static dyn Backend, &'static str> {
+        static AVX2: LazyLock<Option<avx2::Vectors>> = LazyLock::new(avx2::Vectors::detect);
+        AVX2.as_ref().map(|backend| backend as _).ok_or("the processor or the system lacks AVX2")
+    }
+
+    pub(super) fn avx512() -> Result<&'static dyn Backend, &'static str> {
+        static AVX512: LazyLock<Option<avx512::Vectors>> = LazyLock::new(avx512::Vectors::detect);
+        AVX512.as_ref().map(|backend| backend as _).ok_or("the processor or the system lacks AVX-512F")
+    }
+
+    pub(super) fn neon() -> Result<&'static dyn Backend, &'static str> {
+        Err("NEON needs AArch64, this is x86-64")
+    }
+}
+
+/// The vector back ends of AArch64, detected once.
+#[cfg(target_arch = "aarch64")]
+mod vectors {
+    use super::{Backend, LazyLock, neon};
+
+    pub(super) fn avx2() -> Result<&'static dyn Backend, &'static str> {
+        Err("AVX2 needs x86-64, this is AArch64")
+    }
+
+    pub(super) fn avx512() -> Result<&'static dyn Backend, &'static str> {
+        Err("AVX-512F needs x86-64, this is AArch64")
+    }
+
+    pub(super) fn neon() -> Result<&'static dyn Backend, &'static str> {
+        static NEON: LazyLock<Option<neon::Vectors>> = LazyLock::new(neon::Vectors::detect);
+        NEON.as_ref().map(|backend| backend as _).ok_or("the processor or the system lacks NEON")
+    }
+}
+
+/// Other architectures have no vector back ends.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod vectors {
+    use super::Backend;
+
+    pub(super) fn avx2() -> Result<&'static dyn Backend, &'static str> {
+        Err("AVX2 needs x86-64")
+    }
+
+    pub(super) fn avx512() -> Result<&'static dyn Backend, &'static str> {
+        Err("AVX-512F needs x86-64")
+    }
+
+    pub(super) fn neon() -> Result<&'static dyn Backend, &'static str> {
+        Err("NEON needs AArch64")
+    }
 }
 
 #[cfg(test)]

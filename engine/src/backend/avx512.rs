@@ -1,0 +1,14 @@
+//! x86-64 with AVX-512F: sixteen lanes.
+#![allow(unsafe_code)]
+
+mod label;
+mod tree;
+mod vector;
+
+use vector::Avx512Proof;
+
+use super::check;
+use super::lanes::vector_backend;
+use crate::space::label::Layer;
+
+vector_backend!("avx512", Avx512Proof);
