@@ -8,3 +8,4 @@ pub mod reference;
 pub mod rejection;
 pub mod space;
 pub mod transcript;
+pub mod tree;

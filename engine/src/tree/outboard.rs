@@ -1,0 +1,110 @@
+//! All nodes from block level up, in memory.
+
+use super::layout::{PAGE_ENTRIES, Page, PageLayout};
+use super::{
+    BLOCK_BYTES, ChainingValue, Climb, at, block_count, block_value, level_above, open_chunk, root,
+    root_value,
+};
+
+/// The nodes of one string from its blocks up to the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outboard {
+    length: u64,
+    /// `levels[0]` are the blocks; the last level has one node (none if the string is empty).
+    levels: Vec<Vec<ChainingValue>>,
+    root: [u8; 32],
+}
+
+impl Outboard {
+    /// Of a string that is at hand.
+    pub fn of(bytes: &[u8]) -> Outboard {
+        let values = bytes.chunks(BLOCK_BYTES).zip(0..).map(|(bytes, block)| block_value(block, bytes));
+        let levels = levels(values.collect());
+        let root = top(&levels).unwrap_or_else(|| root(bytes));
+        Outboard { length: bytes.len() as u64, levels, root }
+    }
+
+    /// Of a string of `length` bytes whose blocks have these values.
+    ///
+    /// Panics unless there is a value for each block, and at least two: a lone block's value does not give the root.
+    pub fn from_block_values(length: u64, values: Vec<ChainingValue>) -> Outboard {
+        assert_eq!(values.len() as u64, block_count(length), "a value for each block of {length} bytes");
+        let levels = levels(values);
+        let root = top(&levels).expect("a string of at least two blocks");
+        Outboard { length, levels, root }
+    }
+
+    /// Bytes of the string.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The BLAKE3 hash of the string.
+    pub fn root(&self) -> [u8; 32] {
+        self.root
+    }
+
+    /// The siblings of a block on its way to the root; what follows the inner siblings in an opening.
+    pub fn path(&self, block: u64) -> Vec<ChainingValue> {
+        let climb = Climb::new(block, block_count(self.length));
+        let sibling = |(level, position): (&Vec<ChainingValue>, u64)| level[at(position)];
+        let siblings = self.levels.iter().zip(climb);
+        siblings.filter_map(|(level, step)| step.map(|step| (level, step.position))).map(sibling).collect()
+    }
+
+    /// The opening of chunk `index` of `bytes`, the whole string.
+    pub fn open(&self, bytes: &[u8], index: u64) -> Vec<u8> {
+        let block = index * super::CHUNK_BYTES as u64 / BLOCK_BYTES as u64;
+        let start = (at(block) * BLOCK_BYTES).min(bytes.len());
+        let end = (start + BLOCK_BYTES).min(bytes.len());
+        open_chunk(index, self.length, &bytes[start..end], &self.path(block))
+    }
+
+    /// How the pages lie.
+    pub fn layout(&self) -> PageLayout {
+        PageLayout::new(self.length)
+    }
+
+    /// The pages in the order of the file (tree-v1 §4).
+    pub fn pages(&self) -> impl Iterator<Item = Page> + '_ {
+        let layout = self.layout();
+        (0..layout.layers())
+            .flat_map(move |layer| (0..layout.pages_in(layer)).map(move |page| self.page(layer, at(page))))
+    }
+
+    fn page(&self, layer: u32, page: usize) -> Page {
+        let lowest = layer as usize * PAGE_ENTRIES.ilog2() as usize;
+        let mut entries = [[0; 32]; 2 * PAGE_ENTRIES];
+        let mut used = 0;
+        for (height, level) in self.levels[lowest..].iter().take(7).enumerate() {
+            let width = PAGE_ENTRIES >> height;
+            let end = level.len().min((page + 1) * width);
+            let part = &level[page * width..end];
+            entries[used..used + part.len()].copy_from_slice(part);
+            used += part.len();
+            if part.len() == 1 {
+                break;
+            }
+        }
+        let mut bytes = [0; size_of::<Page>()];
+        bytes.copy_from_slice(entries.as_flattened());
+        bytes
+    }
+}
+
+fn levels(blocks: Vec<ChainingValue>) -> Vec<Vec<ChainingValue>> {
+    let mut levels = vec![blocks];
+    while let Some(level) = levels.last().filter(|level| level.len() > 1) {
+        levels.push(level_above(level));
+    }
+    levels
+}
+
+/// The root, from the level that has two nodes.
+fn top(levels: &[Vec<ChainingValue>]) -> Option<[u8; 32]> {
+    let below = levels.iter().rev().nth(1)?;
+    match below.as_slice() {
+        [left, right] => Some(root_value(left, right)),
+        _ => None,
+    }
+}
