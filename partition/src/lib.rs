@@ -2,4 +2,7 @@
 //!
 //! This crate knows no cryptography beyond checksums, no GPU and no network.
 
+pub mod allocate;
+pub mod format;
 pub mod io;
+pub mod size;
