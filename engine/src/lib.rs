@@ -2,10 +2,14 @@
 //!
 //! No network. Formats are specified byte for byte in `docs/spec/`.
 
+pub mod account;
 pub mod backend;
+pub mod codec;
 pub mod memory;
 pub mod reference;
+pub mod registration;
 pub mod rejection;
+pub mod signature;
 pub mod space;
 pub mod transcript;
 pub mod tree;

@@ -47,9 +47,7 @@ contexts! {
     RECEIPT_BODY = "holdfast v1 receipt body";
     /// What both sign of a receipt.
     RECEIPT_SIGNING = "holdfast v1 receipt signing";
-    /// Development name → account.
-    DEVELOPMENT_NAME = "holdfast v1 development name";
-    /// Development name → secret key of a simulated network.
+    /// Development name → sr25519 mini secret of a simulated network.
     DEVELOPMENT_SECRET = "holdfast v1 development secret";
     /// Simulated chain: seed and height → beacon.
     SIMULATED_BEACON = "holdfast v1 simulated beacon";
