@@ -7,9 +7,9 @@ pub const LABEL_BYTES: usize = 32;
 /// Edges of a node besides the one to itself.
 pub const EDGE_COUNT: usize = 7;
 /// Rounds of the edge mixer.
-pub const EDGE_ROUNDS: usize = 3;
+pub const EDGE_ROUNDS: usize = 6;
 
-/// The seven keyed bijections π of [0, 2^k): three rounds of `x ← (a·x + c) mod 2^k`, `x ← x xor (x >> ⌈k/2⌉)`.
+/// The seven keyed bijections π of [0, 2^k): six rounds of `x ← (a·x + c) mod 2^k`, `x ← x xor (x >> ⌈k/3⌉)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edges {
     /// `(a, c)` by edge and round; `a` is odd.
@@ -36,9 +36,9 @@ impl Edges {
         (1u32 << self.log2_labels) - 1
     }
 
-    /// ⌈k/2⌉, the shift of every round.
+    /// ⌈k/3⌉, the shift of every round.
     pub fn shift(&self) -> u32 {
-        u32::from(self.log2_labels).div_ceil(2)
+        u32::from(self.log2_labels).div_ceil(3)
     }
 
     /// `π_edge(node)`.
