@@ -4,7 +4,9 @@
 
 pub mod account;
 pub mod backend;
+pub mod challenge;
 pub mod codec;
+pub mod commitment;
 pub mod memory;
 pub mod reference;
 pub mod registration;

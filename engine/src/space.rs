@@ -1,3 +1,7 @@
 //! Space: stacked-expander windows (space-v1).
 
 pub mod label;
+pub mod record;
+pub mod response;
+pub mod seal;
+pub mod verify;

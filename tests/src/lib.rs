@@ -1,1 +1,3 @@
-//! Tests of holdfast from outside: vectors, attacks, crashes, command line.
+//! Tests of holdfast from outside: vectors, attacks, crashes, command line. This library is what they share.
+
+pub mod partition;
