@@ -1,0 +1,108 @@
+# Sourced by .ci/run: the steps that take more than one line, and their bookkeeping.
+
+step_rows=()
+failed=0
+
+# step NAME COMMAND…: runs it with its output in a group, and notes outcome and wall time.
+step() {
+    local name=$1 started=$SECONDS outcome=ok
+    shift
+    echo "=== $name: $*"
+    # A plain `if "$@"` would switch errexit off inside functions, so the step gets a shell of its own that has it.
+    set +e
+    (set -euo pipefail; "$@")
+    local code=$?
+    set -e
+    if [ $code -ne 0 ]; then outcome="FAILED ($code)" failed=1; fi
+    step_rows+=("$(printf '%-16s %5d s  %s' "$name" $((SECONDS - started)) "$outcome")")
+    echo "--- $name: $outcome, $((SECONDS - started)) s"
+}
+
+absent() { echo "ABSENT($1)" | tee -a "$absences"; }
+
+absences=$(mktemp)
+log=$(mktemp)
+trap 'rm -f "$absences" "$log"' EXIT
+
+summary() {
+    echo "=== summary"
+    printf '%s\n' "${step_rows[@]}"
+    sort -u "$absences"
+    echo "total            $(printf '%5d' $SECONDS) s"
+    return $failed
+}
+
+set_up() {
+    step set-up set_up_machine
+    return $failed
+}
+
+# Debian packages and cargo tools, each only when missing.
+set_up_machine() {
+    local missing=()
+    command -v cc >/dev/null && command -v c++ >/dev/null || missing+=(build-essential)
+    command -v valgrind >/dev/null || missing+=(valgrind)
+    command -v git >/dev/null || missing+=(git)
+    # valgrind refuses to start without the symbols of ld.so.
+    [ -e /usr/lib/debug/.build-id ] || missing+=(libc6-dbg)
+    if [ ${#missing[@]} -gt 0 ]; then
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    fi
+    if ! cargo deny --version >/dev/null 2>&1; then
+        echo "cargo-deny is missing: building it (about three minutes on two cores)"
+        cargo install --locked --version 0.20.2 cargo-deny
+    fi
+    cargo deny --version
+}
+
+# Licences, bans and sources always; advisories where their database can be fetched.
+deny() {
+    cargo deny check bans licenses sources
+    if timeout 60 git ls-remote --exit-code https://github.com/RustSec/advisory-db HEAD >/dev/null 2>&1; then
+        cargo deny check advisories
+    else
+        absent "advisories: github.com/RustSec/advisory-db cannot be reached from here"
+    fi
+}
+
+# Files in the tree that a program writes must be what it writes: each script regenerates one kind, then nothing differs.
+generated_files() {
+    local script
+    for script in .ci/generate/*.sh; do
+        [ -e "$script" ] || { echo "no generated files yet"; return; }
+        echo "$script"
+        bash "$script"
+    done
+    git diff --exit-code --stat
+    local new
+    new=$(git status --porcelain --untracked-files=normal)
+    [ -z "$new" ] || { printf 'generated but not in the tree:\n%s\n' "$new"; return 1; }
+}
+
+# Undefined behaviour in portable and format code: Miri where there is one, valgrind's memcheck otherwise.
+# `package filter`: unit tests whose path contains the filter.
+memory_tests=(
+    "holdfast-engine backend::portable"
+    "holdfast-engine transcript"
+    "holdfast-partition format::"
+)
+
+memory() {
+    local cargo=(cargo test)
+    # What is required of the machine is not required of an emulated processor.
+    unset HOLDFAST_REQUIRE
+    if cargo miri --version >/dev/null 2>&1; then
+        cargo=(cargo miri test)
+    else
+        absent "miri: rustup has none for $(rustc --version | cut -d' ' -f2); valgrind's memcheck ran instead"
+        export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind -q --error-exitcode=99"
+    fi
+    local entry package filter
+    for entry in "${memory_tests[@]}"; do
+        read -r package filter <<<"$entry"
+        "${cargo[@]}" --locked -p "$package" --lib -- "$filter" | tee "$log"
+        # A filter that matches nothing would be green for ever.
+        grep -qE '^running [1-9]' "$log" || { echo "no test of $package matches $filter"; return 1; }
+    done
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# fuzz/run.sh SECONDS [TARGET…]: builds the fuzzer with the stable toolchain and runs each target for that long, from
+# its seeds and from what earlier runs left in fuzz/corpus. Ends with an error when a target fails; the input that made
+# it fail is left in fuzz/artifacts.
+#
+# libFuzzer needs coverage counters. cargo-fuzz gets them with nightly's sanitizer option; the same LLVM pass can be
+# named on stable. Build scripts stay without it because --target is given.
+set -euo pipefail
+cd "$(dirname "$0")"
+seconds=${1:?usage: fuzz/run.sh SECONDS [TARGET…]}
+shift
+
+host=$(rustc -vV | sed -n 's/^host: //p')
+coverage="-Cpasses=sancov-module"
+for option in level=4 inline-8bit-counters pc-table trace-compares; do
+    coverage+=" -Cllvm-args=-sanitizer-coverage-$option"
+done
+RUSTFLAGS="--cfg fuzzing $coverage" cargo build --profile fuzz --locked -p holdfast-fuzz --features fuzzer \
+    --target "$host" --target-dir target
+fuzzer=$PWD/target/$host/fuzz/holdfast-fuzz
+
+mkdir -p artifacts
+rm -rf target/seeds
+FUZZ_SEEDS=target/seeds "$fuzzer" >/dev/null
+if [ $# -eq 0 ]; then
+    mapfile -t all < <(ls target/seeds)
+    set -- "${all[@]}"
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+failed=()
+for target in "$@"; do
+    mkdir -p "corpus/$target"
+    if FUZZ_TARGET=$target "$fuzzer" -max_total_time="$seconds" -max_len=65536 -rss_limit_mb=2048 -timeout=10 \
+        -artifact_prefix="artifacts/$target-" "corpus/$target" "target/seeds/$target" >"$log" 2>&1; then
+        echo "$target: $(grep -E '^Done ' "$log"), $(grep -oE 'cov: [0-9]+ ft: [0-9]+' "$log" | tail -1)"
+    else
+        failed+=("$target")
+        echo "$target: FAILED"
+        tail -40 "$log"
+    fi
+done
+[ ${#failed[@]} -eq 0 ] || { echo "failed: ${failed[*]}"; exit 1; }
