@@ -14,7 +14,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 /// Bytes of a huge page (x86-64, and AArch64 with 4 KiB pages).
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 
-/// A zeroed buffer for one layer, aligned to [`HUGE_PAGE_BYTES`] so that it can consist of huge pages.
+/// A zeroed buffer for one layer, aligned to 2 MiB so that it can consist of huge pages.
 #[derive(Debug)]
 pub struct LayerBuffer {
     start: NonNull<u8>,
