@@ -5,4 +5,5 @@
 pub mod allocate;
 pub mod format;
 pub mod io;
+pub mod manifest;
 pub mod size;

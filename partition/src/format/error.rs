@@ -203,4 +203,16 @@ pub enum FormatError {
         /// What the pages give.
         found: Hex<32>,
     },
+    /// The journal belongs to a header later than any that is valid.
+    #[error(
+        "journal page at offset {offset} has sequence number {found}, the newest valid header ends at {maximum}: a later header is damaged, and what it says cannot be told"
+    )]
+    NewerHeaderLost {
+        /// Where the journal page begins.
+        offset: u64,
+        /// Largest sequence number that the valid header allows.
+        maximum: u64,
+        /// The page's.
+        found: u64,
+    },
 }
