@@ -7,6 +7,7 @@ pub mod backend;
 pub mod challenge;
 pub mod codec;
 pub mod commitment;
+pub mod jobs;
 pub mod memory;
 pub mod reference;
 pub mod registration;

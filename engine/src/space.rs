@@ -5,3 +5,4 @@ pub mod record;
 pub mod response;
 pub mod seal;
 pub mod verify;
+pub mod window;

@@ -3,7 +3,15 @@
 //! Offsets, lengths and buffer addresses are multiples of [`PAGE_BYTES`] in every call (direct I/O demands it, so every
 //! back end does). The fault seam of the crash tests (`faulty`) is this same trait.
 
+mod buffer;
+mod error;
+mod pread;
+
 use std::fmt;
+
+pub use buffer::{AlignedBuffer, BufferPool};
+pub use error::IoError;
+pub use pread::Pread;
 
 /// Alignment of every offset, length and buffer address, in bytes.
 pub const PAGE_BYTES: usize = 4096;
@@ -19,6 +27,13 @@ pub struct ReadRequest<'a> {
     pub result: Result<(), IoError>,
 }
 
+impl<'a> ReadRequest<'a> {
+    /// A request that has not been performed.
+    pub fn new(offset: u64, buffer: &'a mut [u8]) -> ReadRequest<'a> {
+        ReadRequest { offset, buffer, result: Ok(()) }
+    }
+}
+
 /// One write owned by a [`WriteSource`] until it is handed back.
 #[derive(Debug)]
 pub struct WriteRequest {
@@ -26,6 +41,8 @@ pub struct WriteRequest {
     pub offset: u64,
     /// The bytes.
     pub buffer: AlignedBuffer,
+    /// How many of the buffer's bytes to write: a multiple of [`PAGE_BYTES`].
+    pub length: usize,
     /// Chosen by the source, handed back unchanged.
     pub tag: u64,
 }
@@ -78,18 +95,3 @@ pub trait BlockIo: Send + Sync + fmt::Debug {
     /// Gives the disk space of a range back; it reads as zeros afterwards.
     fn punch_hole(&self, offset: u64, length: u64) -> Result<(), IoError>;
 }
-
-/// Why an I/O call failed.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum IoError {
-    /// Placeholder until the back ends land.
-    #[error("this handle was closed by a failed sync; reopen the file and check it")]
-    Closed,
-}
-
-/// A page-aligned buffer.
-#[derive(Debug)]
-pub struct AlignedBuffer;
-/// A bounded set of aligned buffers.
-#[derive(Debug)]
-pub struct BufferPool;

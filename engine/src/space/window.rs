@@ -1,0 +1,313 @@
+//! Making one window: all layers with all cores, two layers of memory, the last layer straight into the caller's buffers.
+//!
+//! A layer is cut into tiles of [`TILE_BYTES`] (one outboard page of the lowest layer each, tree-v1 §4) that the threads
+//! of a pool make independently; a tile's blocks are hashed while they are still in cache. Layers alternate between two
+//! buffers. The last layer never enters them: each of its tiles goes into a buffer of the [`TileSink`], which may block
+//! until the disk has taken earlier ones, and that is all the back-pressure there is. The sink is asked on the calling
+//! thread, so a slow disk never blocks the pool that other disks share.
+
+use std::io;
+use std::sync::Arc;
+
+use holdfast_partition::io::AlignedBuffer;
+use rayon::prelude::*;
+
+use crate::backend::Backend;
+use crate::memory::LayerBuffer;
+use crate::registration::WindowShape;
+use crate::space::label::{LABEL_BYTES, Layer};
+use crate::tree::{BLOCK_BYTES, ChainingValue, Outboard, PAGE_ENTRIES, block_value};
+
+/// Blocks of a tile.
+pub const TILE_BLOCKS: usize = PAGE_ENTRIES;
+/// Bytes of a tile: 1 MiB.
+pub const TILE_BYTES: usize = TILE_BLOCKS * BLOCK_BYTES;
+/// Labels are made and hashed in runs of this many bytes, which fit the innermost caches.
+const RUN_BYTES: usize = 4 * BLOCK_BYTES;
+
+/// Where the last layer goes.
+pub trait TileSink: Sync {
+    /// Why the sink would not take any more.
+    type Error;
+    /// A buffer of at least the tile's size; waits for one. Called on the thread that called [`WindowMaker::make`].
+    fn take(&self) -> Result<AlignedBuffer, Self::Error>;
+    /// A finished tile: its offset in the window and how many bytes of the buffer count. Called on a pool thread.
+    fn put(&self, offset: u64, length: usize, buffer: AlignedBuffer);
+}
+
+/// Who looks at whole layers as they are made (the seal audit).
+pub trait LayerObserver {
+    /// All bytes of a layer (1 … ℓ) and its tree.
+    fn layer(&mut self, number: u32, bytes: &[u8], outboard: &Outboard);
+}
+
+/// What is known of a window once it is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeWindow {
+    /// Roots of layers 1 … ℓ.
+    pub layer_roots: Vec<[u8; 32]>,
+    /// The tree of layer ℓ.
+    pub outboard: Outboard,
+}
+
+/// Makes windows of one shape. Holds the two layer buffers: `2 · 32 · 2^k` bytes.
+pub struct WindowMaker {
+    shape: WindowShape,
+    backend: &'static dyn Backend,
+    pool: Arc<rayon::ThreadPool>,
+    front: LayerBuffer,
+    back: LayerBuffer,
+}
+
+impl WindowMaker {
+    /// Allocates the layer buffers.
+    pub fn new(
+        shape: WindowShape,
+        backend: &'static dyn Backend,
+        pool: Arc<rayon::ThreadPool>,
+    ) -> Result<WindowMaker, io::Error> {
+        let bytes = usize::try_from(shape.bytes()).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let (front, back) = (LayerBuffer::new(bytes)?, LayerBuffer::new(bytes)?);
+        Ok(WindowMaker { shape, backend, pool, front, back })
+    }
+
+    /// Makes the window with this key; its bytes go to `sink`. `proceed` is asked between layers and may stop the work.
+    pub fn make<S: TileSink>(
+        &mut self,
+        window_key: &[u8; 32],
+        sink: &S,
+        proceed: &dyn Fn() -> Result<(), S::Error>,
+    ) -> Result<MadeWindow, S::Error> {
+        let mut layer_roots = Vec::with_capacity(self.shape.layers() as usize);
+        for number in 1..u32::from(self.shape.layers()) {
+            proceed()?;
+            layer_roots.push(self.inner_layer(window_key, number).root());
+            std::mem::swap(&mut self.front, &mut self.back);
+        }
+        proceed()?;
+        let outboard = self.last_layer(window_key, sink)?;
+        layer_roots.push(outboard.root());
+        Ok(MadeWindow { layer_roots, outboard })
+    }
+
+    /// Makes the window again and shows every layer to `observer`; returns the layer roots and keeps nothing else.
+    pub fn replay<E>(
+        &mut self,
+        window_key: &[u8; 32],
+        observer: &mut dyn LayerObserver,
+        proceed: &dyn Fn() -> Result<(), E>,
+    ) -> Result<Vec<[u8; 32]>, E> {
+        let mut layer_roots = Vec::with_capacity(self.shape.layers() as usize);
+        for number in 1..=u32::from(self.shape.layers()) {
+            proceed()?;
+            let outboard = self.inner_layer(window_key, number);
+            observer.layer(number, &self.back, &outboard);
+            layer_roots.push(outboard.root());
+            std::mem::swap(&mut self.front, &mut self.back);
+        }
+        Ok(layer_roots)
+    }
+
+    /// Makes an inner layer from `front` into `back`; returns its tree.
+    fn inner_layer(&mut self, window_key: &[u8; 32], number: u32) -> Outboard {
+        let maker = self.tile_maker(window_key, number);
+        let front: &[u8] = &self.front;
+        let back: &mut [u8] = &mut self.back;
+        let mut block_values = vec![[0; 32]; back.len() / BLOCK_BYTES];
+        self.pool.install(|| {
+            let tiles = back.par_chunks_mut(TILE_BYTES).zip(block_values.par_chunks_mut(TILE_BLOCKS));
+            tiles.enumerate().for_each(|(tile, (bytes, values))| maker.make(front, tile, bytes, values));
+        });
+        Outboard::from_block_values(self.shape.bytes(), block_values)
+    }
+
+    /// Makes layer ℓ from `front` into the sink's buffers.
+    fn last_layer<S: TileSink>(&mut self, window_key: &[u8; 32], sink: &S) -> Result<Outboard, S::Error> {
+        let maker = self.tile_maker(window_key, self.shape.layers().into());
+        let front: &[u8] = &self.front;
+        let mut block_values = vec![[0; 32]; front.len() / BLOCK_BYTES];
+        let mut taken = Ok(());
+        self.pool.in_place_scope(|scope| {
+            for (tile, values) in block_values.chunks_mut(TILE_BLOCKS).enumerate() {
+                let mut buffer = match sink.take() {
+                    Ok(buffer) => buffer,
+                    Err(error) => {
+                        taken = Err(error);
+                        break;
+                    }
+                };
+                let maker = &maker;
+                scope.spawn(move |_| {
+                    let length = values.len() * BLOCK_BYTES;
+                    maker.make(front, tile, &mut buffer[..length], values);
+                    sink.put((tile * TILE_BYTES) as u64, length, buffer);
+                });
+            }
+        });
+        taken.map(|()| Outboard::from_block_values(self.shape.bytes(), block_values))
+    }
+
+    fn tile_maker(&self, window_key: &[u8; 32], number: u32) -> TileMaker {
+        let layer = Layer::derive(window_key, number, self.shape.log2_labels());
+        TileMaker { backend: self.backend, layer, number }
+    }
+}
+
+/// Makes tiles of one layer.
+struct TileMaker {
+    backend: &'static dyn Backend,
+    layer: Layer,
+    number: u32,
+}
+
+impl TileMaker {
+    /// Makes tile `tile` from the layer before and hashes its blocks.
+    fn make(&self, previous: &[u8], tile: usize, bytes: &mut [u8], values: &mut [ChainingValue]) {
+        let runs = bytes.chunks_mut(RUN_BYTES).zip(values.chunks_mut(RUN_BYTES / BLOCK_BYTES));
+        for (run, (bytes, values)) in runs.enumerate() {
+            let offset = tile * TILE_BYTES + run * RUN_BYTES;
+            let first = u32::try_from(offset / LABEL_BYTES).expect("k is at most 30");
+            if self.number == 1 {
+                self.backend.first_layer(&self.layer, first, bytes);
+            } else {
+                self.backend.next_layer(&self.layer, previous, first, bytes);
+            }
+            for (block, (bytes, value)) in bytes.chunks(BLOCK_BYTES).zip(values).enumerate() {
+                *value = block_value((offset / BLOCK_BYTES + block) as u64, bytes);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::backend::{Choice, select};
+    use crate::reference;
+
+    /// Keeps a window's bytes in memory.
+    struct Keep {
+        bytes: Mutex<Vec<u8>>,
+        buffers: Mutex<usize>,
+    }
+
+    impl TileSink for Keep {
+        type Error = usize;
+
+        /// Fails with the number of tiles taken once there are no buffers left.
+        fn take(&self) -> Result<AlignedBuffer, usize> {
+            let mut buffers = self.buffers.lock().expect("no panic");
+            if *buffers == 0 {
+                return Err(0);
+            }
+            *buffers -= 1;
+            Ok(AlignedBuffer::zeroed(TILE_BYTES))
+        }
+
+        fn put(&self, offset: u64, length: usize, buffer: AlignedBuffer) {
+            let start = usize::try_from(offset).expect("fits");
+            self.bytes.lock().expect("no panic")[start..start + length].copy_from_slice(&buffer[..length]);
+        }
+    }
+
+    /// All layers by the reference alone.
+    fn reference_layers(shape: WindowShape, key: &[u8; 32]) -> Vec<Vec<u8>> {
+        let mut layers: Vec<Vec<u8>> = Vec::new();
+        for number in 1..=u32::from(shape.layers()) {
+            let layer = Layer::derive(key, number, shape.log2_labels());
+            let bytes = match layers.last() {
+                None => reference::first_layer(&layer),
+                Some(previous) => reference::next_layer(&layer, previous),
+            };
+            layers.push(bytes);
+        }
+        layers
+    }
+
+    fn maker(shape: WindowShape, threads: usize) -> WindowMaker {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        let backend = select(Choice::Auto).expect("portable exists");
+        WindowMaker::new(shape, backend, Arc::new(pool)).expect("memory")
+    }
+
+    fn make(shape: WindowShape, threads: usize, key: &[u8; 32]) -> (Vec<u8>, MadeWindow) {
+        let bytes = usize::try_from(shape.bytes()).expect("small");
+        let keep = Keep { bytes: Mutex::new(vec![0; bytes]), buffers: Mutex::new(usize::MAX) };
+        let made = maker(shape, threads).make(key, &keep, &|| Ok(())).expect("never refused");
+        (keep.bytes.into_inner().expect("no panic"), made)
+    }
+
+    #[test]
+    fn a_window_is_the_reference_s_window() {
+        // k = 10: less than a tile; 12: less than a tile, several runs; 16: two tiles, one for each thread.
+        for (k, layers) in [(10, 2), (10, 5), (12, 4), (16, 3)] {
+            let shape = WindowShape::new(k, layers).expect("in range");
+            let want = reference_layers(shape, &[k; 32]);
+            for threads in [1, 2, 3] {
+                let (bytes, made) = make(shape, threads, &[k; 32]);
+                assert!(
+                    bytes == want[usize::from(layers) - 1],
+                    "k = {k}, {layers} layers, {threads} threads"
+                );
+                let roots: Vec<_> = want.iter().map(|layer| *blake3::hash(layer).as_bytes()).collect();
+                assert_eq!(made.layer_roots, roots);
+                assert_eq!(made.outboard, Outboard::of(&bytes));
+            }
+        }
+    }
+
+    #[test]
+    fn windows_made_one_after_another_do_not_touch_each_other() {
+        let shape = WindowShape::new(11, 4).expect("in range");
+        let mut maker = maker(shape, 2);
+        for key in [[1; 32], [2; 32], [1; 32]] {
+            let keep = Keep { bytes: Mutex::new(vec![0; 1 << 16]), buffers: Mutex::new(1) };
+            let made = maker.make(&key, &keep, &|| Ok(())).expect("never refused");
+            assert_eq!(made, make(shape, 1, &key).1);
+        }
+    }
+
+    struct Collect(Vec<(u32, Vec<u8>, [u8; 32])>);
+    impl LayerObserver for Collect {
+        fn layer(&mut self, number: u32, bytes: &[u8], outboard: &Outboard) {
+            self.0.push((number, bytes.to_vec(), outboard.root()));
+        }
+    }
+
+    #[test]
+    fn a_replay_shows_every_layer() {
+        let shape = WindowShape::new(10, 4).expect("in range");
+        let mut seen = Collect(Vec::new());
+        let roots =
+            maker(shape, 2).replay::<Infallible>(&[7; 32], &mut seen, &|| Ok(())).expect("infallible");
+        assert_eq!(roots, make(shape, 2, &[7; 32]).1.layer_roots);
+        let want = reference_layers(shape, &[7; 32]);
+        for (place, (number, bytes, root)) in seen.0.iter().enumerate() {
+            assert_eq!(*number as usize, place + 1);
+            assert!(*bytes == want[place]);
+            assert_eq!(*root, roots[place]);
+        }
+        assert_eq!(seen.0.len(), 4);
+    }
+
+    #[test]
+    fn a_sink_without_buffers_and_a_refused_layer_end_the_work() {
+        let shape = WindowShape::new(16, 3).expect("in range");
+        let keep = Keep { bytes: Mutex::new(vec![0; 1 << 21]), buffers: Mutex::new(1) };
+        assert_eq!(
+            maker(shape, 2).make(&[0; 32], &keep, &|| Ok(())).err(),
+            Some(0),
+            "the second tile has no buffer"
+        );
+        let calls = Mutex::new(0);
+        let refuse_third = || {
+            let mut calls = calls.lock().expect("no panic");
+            *calls += 1;
+            if *calls == 3 { Err(33) } else { Ok(()) }
+        };
+        assert_eq!(maker(shape, 2).make(&[0; 32], &keep, &refuse_third).err(), Some(33));
+    }
+}
