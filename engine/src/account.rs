@@ -3,6 +3,7 @@
 use std::fmt;
 
 use blake2::{Blake2b512, Digest};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
 use crate::signature::Signer;
@@ -93,6 +94,21 @@ impl fmt::Display for Account {
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Account({self})")
+    }
+}
+
+/// As an SS58 address.
+impl Serialize for Account {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// From an SS58 address only: files written by programs hold no names.
+impl<'de> Deserialize<'de> for Account {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Account, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        decode_ss58(&text).ok_or_else(|| de::Error::custom("not an SS58 address with network number 42"))
     }
 }
 

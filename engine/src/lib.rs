@@ -5,10 +5,12 @@
 pub mod account;
 pub mod backend;
 pub mod challenge;
+pub mod beacon;
 pub mod codec;
 pub mod commitment;
 pub mod jobs;
 pub mod memory;
+pub mod recorder;
 pub mod reference;
 pub mod registration;
 pub mod rejection;

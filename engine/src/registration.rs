@@ -1,5 +1,7 @@
 //! Who fixes what before any byte is filled: intents, registrations, window keys (space-v1 §1–§4).
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 use crate::account::Account;
 use crate::codec::Reader;
 use crate::rejection::{Class, Rejection};
@@ -201,6 +203,20 @@ impl Intent {
     /// What the miner signs: `derive(intent signing, intent)`.
     pub fn signing_digest(&self) -> [u8; 32] {
         Context::INTENT_SIGNING.derive(&[&self.encode()])
+    }
+}
+
+/// As hex of the 120 bytes, which are what is signed.
+impl Serialize for Intent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        hex::serde::serialize(self.encode(), serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Intent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Intent, D::Error> {
+        let bytes: [u8; INTENT_BYTES] = hex::serde::deserialize(deserializer)?;
+        Intent::decode(&bytes).map_err(de::Error::custom)
     }
 }
 

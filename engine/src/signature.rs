@@ -5,6 +5,7 @@ use std::fmt;
 use rand_core::{CryptoRng, RngCore};
 use schnorrkel::context::{attach_rng, signing_context};
 use schnorrkel::{ExpansionMode, Keypair, MiniSecretKey, PublicKey, verify_batch};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::account::Account;
@@ -17,9 +18,9 @@ pub const SIGNATURE_BYTES: usize = 64;
 /// Substrate's signing context; messages are always 32-byte derived digests, which no other protocol signs.
 const SIGNING_CONTEXT: &[u8] = b"substrate";
 
-/// An sr25519 signature. All zeros stand for "none" in structures that may lack one, and never verify.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Signature(pub [u8; SIGNATURE_BYTES]);
+/// An sr25519 signature; hex in JSON. All zeros stand for "none" in structures that may lack one, and never verify.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Signature(#[serde(with = "hex::serde")] pub [u8; SIGNATURE_BYTES]);
 
 impl Signature {
     /// "Not signed".

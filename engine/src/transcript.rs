@@ -25,6 +25,8 @@ contexts! {
     LAYER_KEY = "holdfast v1 space layer key";
     /// Layer key → edge constants.
     EDGES = "holdfast v1 space edges";
+    /// What the miner signs to withdraw a partition.
+    WITHDRAWAL_SIGNING = "holdfast v1 withdrawal signing";
     /// What the miner signs of a commitment.
     COMMITMENT_SIGNING = "holdfast v1 commitment signing";
     /// Challenge → seed.
@@ -47,6 +49,8 @@ contexts! {
     RECEIPT_BODY = "holdfast v1 receipt body";
     /// What both sign of a receipt.
     RECEIPT_SIGNING = "holdfast v1 receipt signing";
+    /// What the validator signs of a round's anchor.
+    ANCHOR_SIGNING = "holdfast v1 anchor signing";
     /// Development name → sr25519 mini secret of a simulated network.
     DEVELOPMENT_SECRET = "holdfast v1 development secret";
     /// Simulated chain: seed and height → beacon.
