@@ -43,7 +43,7 @@ pub fn audit_heights(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recorder::{SimulatedRecorder, SimulationSettings};
+    use crate::recorder::{SimulatedRecorder, Simulation, SimulationSettings};
 
     fn one_in(blocks: u64) -> u64 {
         audit_threshold(NonZeroU64::new(blocks).unwrap())
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn audit_heights_come_at_the_rate_asked_for() {
         let recorder = SimulatedRecorder::new(SimulationSettings::default());
-        recorder.advance(20_000);
+        recorder.advance(20_000).unwrap();
         let heights: Vec<u64> =
             audit_heights(&recorder, 1..=u64::MAX, one_in(20)).map(|found| found.unwrap().0).collect();
         assert!((850..1150).contains(&heights.len()), "{} audits", heights.len());

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::Reader;
 use crate::registration::{REGISTRATION_BYTES, Registration};
 use crate::rejection::{Class, Rejection};
@@ -19,13 +21,15 @@ const HEADER_BYTES: usize = 8 + REGISTRATION_BYTES + SIGNATURE_BYTES;
 const HASHED_RECORDS: usize = 64;
 
 /// At `height` the recorder recorded that the partition has windows 0 … `end` − 1, with this root of their table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Batch {
     /// Windows the partition has from then on.
     pub end: u64,
     /// Height of the block that recorded it.
     pub height: u64,
     /// Root of the window table.
+    #[serde(with = "hex::serde")]
     pub partition_root: [u8; 32],
 }
 

@@ -4,8 +4,8 @@
 
 pub mod account;
 pub mod backend;
-pub mod challenge;
 pub mod beacon;
+pub mod challenge;
 pub mod codec;
 pub mod commitment;
 pub mod jobs;

@@ -37,7 +37,9 @@ pub enum RecorderError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// Intents are recorded once.
-    #[error("this intent is recorded already, as partition {partition_id}; another ordinal makes another partition")]
+    #[error(
+        "this intent is recorded already, as partition {partition_id}; another ordinal makes another partition"
+    )]
     RepeatedIntent {
         /// The partition it was recorded as.
         partition_id: u64,
@@ -103,7 +105,9 @@ pub enum Refusal {
         end: u64,
     },
     /// Heights of batches increase strictly.
-    #[error("partition {partition_id} had a batch recorded at height {height} already; wait for the next block")]
+    #[error(
+        "partition {partition_id} had a batch recorded at height {height} already; wait for the next block"
+    )]
     SameHeight {
         /// The partition.
         partition_id: u64,

@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Anchor, AnchorClaim, BATCHES_MAX, Batch, BatchClaim, PartitionEntry, PartitionId, Refusal,
-};
+use super::{Anchor, AnchorClaim, BATCHES_MAX, Batch, BatchClaim, PartitionEntry, PartitionId, Refusal};
 use crate::account::Account;
 use crate::registration::{Intent, network_digest};
 use crate::signature::{Signature, verify};
@@ -214,12 +212,17 @@ impl Ledger {
                 return Err(format!("partition {id} stands at place {place}"));
             }
             let heights = entry.batches.iter().map(|batch| batch.height);
-            if !heights.clone().is_sorted_by(|a, b| a < b) || heights.chain([entry.intent_height]).max() > Some(self.height)
+            if !heights.clone().is_sorted_by(|a, b| a < b)
+                || heights.chain([entry.intent_height]).max() > Some(self.height)
             {
                 return Err(format!("the heights of partition {id} are out of order"));
             }
         }
-        match self.anchors.iter().find(|anchor| anchor.height > anchor.recorded_at || anchor.recorded_at > self.height) {
+        match self
+            .anchors
+            .iter()
+            .find(|anchor| anchor.height > anchor.recorded_at || anchor.recorded_at > self.height)
+        {
             Some(anchor) => Err(format!("the anchor of height {} is from the future", anchor.height)),
             None => Ok(()),
         }

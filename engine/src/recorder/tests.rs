@@ -82,7 +82,10 @@ fn batches_add_and_trim_at_increasing_heights_within_the_cap() {
     let other = BatchClaim { registration_digest: [0; 32], ..claim(&registration, 8) };
     assert_eq!(refusal(recorder.record_batch(&other)), Refusal::WrongRegistration { partition_id: 0 });
     let entry = recorder.partition(0).unwrap().unwrap();
-    assert_eq!(entry.batches.iter().map(|batch| (batch.end, batch.height)).collect::<Vec<_>>(), [(10, 11), (7, 12)]);
+    assert_eq!(
+        entry.batches.iter().map(|batch| (batch.end, batch.height)).collect::<Vec<_>>(),
+        [(10, 11), (7, 12)]
+    );
 }
 
 #[test]
@@ -96,7 +99,10 @@ fn the_format_has_room_for_so_many_batches() {
         ledger.record_batch(&claim(&registration, 1))
     });
     assert_eq!(refusal(result), Refusal::TooManyBatches { partition_id: 0, batches: BATCHES_MAX });
-    assert!(recorder.partition(0).unwrap().unwrap().batches.is_empty(), "a refused change leaves nothing behind");
+    assert!(
+        recorder.partition(0).unwrap().unwrap().batches.is_empty(),
+        "a refused change leaves nothing behind"
+    );
 }
 
 #[test]
@@ -117,14 +123,25 @@ fn signatures_are_checked_when_given_and_asked_for_when_required() {
         let registration = recorder.registration(0).unwrap().unwrap();
         let mut batch = claim(&registration, 2);
         batch.signature = miner.sign(&registration.commitment_signing_digest(3, &batch.partition_root));
-        assert!(matches!(refusal(recorder.record_batch(&batch)), Refusal::Signature(_)), "signed for 3 windows");
+        assert!(
+            matches!(refusal(recorder.record_batch(&batch)), Refusal::Signature(_)),
+            "signed for 3 windows"
+        );
         batch.signature = miner.sign(&registration.commitment_signing_digest(2, &batch.partition_root));
         recorder.record_batch(&batch).unwrap();
 
-        let mut anchor =
-            AnchorClaim { height: 4, validator: validator.account(), root: [5; 32], count: 6, signature: Signature::NONE };
+        let mut anchor = AnchorClaim {
+            height: 4,
+            validator: validator.account(),
+            root: [5; 32],
+            count: 6,
+            signature: Signature::NONE,
+        };
         anchor.signature = validator.sign(&anchor.signing_digest(&[0; 32]));
-        assert!(matches!(refusal(recorder.record_anchor(&anchor)), Refusal::Signature(_)), "another network's");
+        assert!(
+            matches!(refusal(recorder.record_anchor(&anchor)), Refusal::Signature(_)),
+            "another network's"
+        );
         anchor.signature = validator.sign(&anchor.signing_digest(&settings.network));
         assert_eq!(recorder.record_anchor(&anchor).unwrap(), FINALITY_BLOCKS);
         let entry = recorder.partition(0).unwrap().unwrap();
@@ -167,7 +184,10 @@ fn reorganisations_reach_only_what_is_not_final() {
     let new = recorder.registration(0).unwrap().unwrap();
     assert_ne!(new.digest(), old.digest());
     assert_eq!(recorder.partition(0).unwrap().unwrap().batches, []);
-    assert_eq!(refusal(recorder.record_batch(&claim(&old, 4))), Refusal::WrongRegistration { partition_id: 0 });
+    assert_eq!(
+        refusal(recorder.record_batch(&claim(&old, 4))),
+        Refusal::WrongRegistration { partition_id: 0 }
+    );
     recorder.record_batch(&claim(&new, 4)).unwrap();
     recorder.advance(FINALITY_BLOCKS).unwrap();
     recorder.reorganise(12).unwrap();
@@ -192,7 +212,9 @@ fn lookups_by_party_and_intent() {
 }
 
 fn play(recorder: &impl Simulation) {
-    recorder.record_intent(&intent(0), &Signer::development("miner").sign(&intent(0).signing_digest())).unwrap();
+    recorder
+        .record_intent(&intent(0), &Signer::development("miner").sign(&intent(0).signing_digest()))
+        .unwrap();
     recorder.advance(FINALITY_BLOCKS).unwrap();
     recorder.reorganise(FINALITY_BLOCKS).unwrap();
     let registration = recorder.registration(0).unwrap().unwrap();
@@ -219,7 +241,11 @@ fn equal_calls_leave_equal_files_and_the_same_chain_as_in_memory() {
     assert_eq!(fs::read(path("one.json")).unwrap(), fs::read(path("two.json")).unwrap());
     let kept = SimulationSettings { seed: [1; 32], ..SimulationSettings::default() };
     let reopened = FileRecorder::open_or_create(path("one.json"), kept).unwrap();
-    assert_eq!(reopened.read(|ledger| ledger.settings().seed).unwrap(), [0; 32], "settings of a chain never change");
+    assert_eq!(
+        reopened.read(|ledger| ledger.settings().seed).unwrap(),
+        [0; 32],
+        "settings of a chain never change"
+    );
     assert!(!path("one.json.new").exists());
 }
 
@@ -245,7 +271,9 @@ fn writers_take_turns() {
         for _ in 0..4 {
             scope.spawn(|| {
                 let recorder = FileRecorder::open(&path).unwrap();
-                (0..10).for_each(|_| drop(recorder.advance(1).unwrap()));
+                for _ in 0..10 {
+                    recorder.advance(1).unwrap();
+                }
             });
         }
     });

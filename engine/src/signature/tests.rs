@@ -95,3 +95,34 @@ fn secrets_are_not_shown() {
     let secret = hex::encode(Context::DEVELOPMENT_SECRET.derive(&[b"miner"]));
     assert!(shown.contains("redacted") && !shown.contains(&secret[..16]));
 }
+
+#[derive(serde::Deserialize)]
+struct InteropCase {
+    seed: String,
+    account: String,
+    digest: String,
+    signature: String,
+}
+
+fn bytes<const N: usize>(text: &str) -> [u8; N] {
+    let mut bytes = [0; N];
+    hex::decode_to_slice(text, &mut bytes).unwrap();
+    bytes
+}
+
+/// Keys and signatures of another implementation; the file says which. With the same zero randomness its bytes are ours.
+#[test]
+fn another_implementation_agrees() {
+    let file = include_str!("../../../tests/vectors/sr25519.json");
+    let file: serde_json::Value = serde_json::from_str(file).unwrap();
+    let cases: Vec<InteropCase> = serde_json::from_value(file["cases"].clone()).unwrap();
+    assert_eq!(cases.len(), 8);
+    for (number, case) in cases.iter().enumerate() {
+        let mut signer = Signer::from_seed(&Zeroizing::new(bytes(&case.seed)));
+        assert_eq!(signer.account(), Account(bytes(&case.account)));
+        let (digest, signature) = (bytes(&case.digest), Signature(bytes(&case.signature)));
+        verify(&signer.account(), &digest, &signature).unwrap();
+        signer.repeatable = true;
+        assert_eq!(signer.sign(&digest) == signature, number == 0, "only case 0 was made without randomness");
+    }
+}
