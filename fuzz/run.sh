@@ -29,6 +29,13 @@ fi
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+if FUZZ_TARGET=planted_fault "$fuzzer" -max_total_time=60 -artifact_prefix=target/ >"$log" 2>&1 ||
+    ! grep -q "the planted fault" "$log"; then
+    tail -20 "$log"
+    echo "the fuzzer did not find the planted fault: its coverage counters do not work"
+    exit 1
+fi
+
 failed=()
 for target in "$@"; do
     mkdir -p "corpus/$target"

@@ -4,8 +4,8 @@ use holdfast_engine::backend::{State, survey};
 use holdfast_engine::reference;
 
 /// 8 bytes that place the first counter, then chunks.
-pub(crate) fn run(bytes: &[u8]) {
-    let Some((head, rest)) = bytes.split_first_chunk() else { return };
+pub(crate) fn run(bytes: &[u8]) -> bool {
+    let Some((head, rest)) = bytes.split_first_chunk() else { return false };
     // Chunk counters are below 2^54.
     let first = u64::from_le_bytes(*head) >> 11;
     let chunks: Vec<&[u8; 1024]> = rest.as_chunks().0.iter().collect();
@@ -19,6 +19,7 @@ pub(crate) fn run(bytes: &[u8]) {
             assert_eq!(values, expected, "{}", presence.name);
         }
     }
+    true
 }
 
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
