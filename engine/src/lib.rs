@@ -10,6 +10,7 @@ pub mod codec;
 pub mod commitment;
 pub mod jobs;
 pub mod memory;
+pub mod policy;
 pub mod recorder;
 pub mod reference;
 pub mod registration;

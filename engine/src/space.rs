@@ -4,5 +4,6 @@ pub mod label;
 pub mod record;
 pub mod response;
 pub mod seal;
+pub mod security;
 pub mod verify;
 pub mod window;
