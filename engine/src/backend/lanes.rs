@@ -79,13 +79,13 @@ pub(super) trait Lanes<const N: usize>: Copy {
     /// Shift right by a number of bits below 32 that is only known at run time.
     fn shift_right(self, bits: u32) -> Self;
     /// Rotations right by BLAKE3's four distances.
-    fn rotate_16(self) -> Self;
+    fn rotate_16(self, proof: Self::Proof) -> Self;
     /// By 12.
-    fn rotate_12(self) -> Self;
+    fn rotate_12(self, proof: Self::Proof) -> Self;
     /// By 8.
-    fn rotate_8(self) -> Self;
+    fn rotate_8(self, proof: Self::Proof) -> Self;
     /// By 7.
-    fn rotate_7(self) -> Self;
+    fn rotate_7(self, proof: Self::Proof) -> Self;
 
     /// The sixteen words of a 64-byte block of every lane, from its two halves: `low(lane)` and `high(lane)`.
     fn load_blocks<'a>(

@@ -4,13 +4,28 @@ use std::arch::x86_64::*;
 
 use crate::backend::lanes::Lanes;
 
-/// Evidence that AVX2 exists.
+/// Evidence that AVX2 exists, with the byte orders of two rotations. They are kept where the compiler cannot see
+/// their values: it would make two slower shuffles with immediate operands of each.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Avx2Proof(());
+pub(super) struct Avx2Proof {
+    rotate_16: __m256i,
+    rotate_8: __m256i,
+}
 
 impl Avx2Proof {
     pub(super) fn detect() -> Option<Avx2Proof> {
-        is_x86_feature_detected!("avx2").then_some(Avx2Proof(()))
+        // SAFETY: only called where AVX2 exists.
+        is_x86_feature_detected!("avx2").then(|| unsafe { Avx2Proof::new() })
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn new() -> Avx2Proof {
+        let rotate_16 = _mm_setr_epi8(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+        let rotate_8 = _mm_setr_epi8(1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12);
+        Avx2Proof {
+            rotate_16: _mm256_broadcastsi128_si256(rotate_16),
+            rotate_8: _mm256_broadcastsi128_si256(rotate_8),
+        }
     }
 }
 
@@ -71,28 +86,22 @@ impl Lanes<8> for U32x8 {
     }
 
     #[inline(always)]
-    fn rotate_16(self) -> U32x8 {
-        let order = avx2!(_mm256_broadcastsi128_si256(_mm_setr_epi8(
-            2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13
-        )));
-        U32x8(avx2!(_mm256_shuffle_epi8(self.0, order)))
+    fn rotate_16(self, proof: Avx2Proof) -> U32x8 {
+        U32x8(avx2!(_mm256_shuffle_epi8(self.0, proof.rotate_16)))
     }
 
     #[inline(always)]
-    fn rotate_12(self) -> U32x8 {
+    fn rotate_12(self, _: Avx2Proof) -> U32x8 {
         U32x8(avx2!(_mm256_or_si256(_mm256_srli_epi32::<12>(self.0), _mm256_slli_epi32::<20>(self.0))))
     }
 
     #[inline(always)]
-    fn rotate_8(self) -> U32x8 {
-        let order = avx2!(_mm256_broadcastsi128_si256(_mm_setr_epi8(
-            1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12
-        )));
-        U32x8(avx2!(_mm256_shuffle_epi8(self.0, order)))
+    fn rotate_8(self, proof: Avx2Proof) -> U32x8 {
+        U32x8(avx2!(_mm256_shuffle_epi8(self.0, proof.rotate_8)))
     }
 
     #[inline(always)]
-    fn rotate_7(self) -> U32x8 {
+    fn rotate_7(self, _: Avx2Proof) -> U32x8 {
         U32x8(avx2!(_mm256_or_si256(_mm256_srli_epi32::<7>(self.0), _mm256_slli_epi32::<25>(self.0))))
     }
 
@@ -120,7 +129,7 @@ impl Lanes<8> for U32x8 {
 
     #[inline(always)]
     fn prefetch(_: Avx2Proof, address: *const u8) {
-        avx2!(_mm_prefetch::<_MM_HINT_T0>(address.cast()));
+        avx2!(_mm_prefetch::<_MM_HINT_NTA>(address.cast()));
     }
 }
 

@@ -71,22 +71,22 @@ impl Lanes<16> for U32x16 {
     }
 
     #[inline(always)]
-    fn rotate_16(self) -> U32x16 {
+    fn rotate_16(self, _: Avx512Proof) -> U32x16 {
         U32x16(avx512!(_mm512_ror_epi32::<16>(self.0)))
     }
 
     #[inline(always)]
-    fn rotate_12(self) -> U32x16 {
+    fn rotate_12(self, _: Avx512Proof) -> U32x16 {
         U32x16(avx512!(_mm512_ror_epi32::<12>(self.0)))
     }
 
     #[inline(always)]
-    fn rotate_8(self) -> U32x16 {
+    fn rotate_8(self, _: Avx512Proof) -> U32x16 {
         U32x16(avx512!(_mm512_ror_epi32::<8>(self.0)))
     }
 
     #[inline(always)]
-    fn rotate_7(self) -> U32x16 {
+    fn rotate_7(self, _: Avx512Proof) -> U32x16 {
         U32x16(avx512!(_mm512_ror_epi32::<7>(self.0)))
     }
 
@@ -134,7 +134,7 @@ impl Lanes<16> for U32x16 {
 
     #[inline(always)]
     fn prefetch(_: Avx512Proof, address: *const u8) {
-        avx512!(_mm_prefetch::<_MM_HINT_T0>(address.cast()));
+        avx512!(_mm_prefetch::<_MM_HINT_NTA>(address.cast()));
     }
 }
 

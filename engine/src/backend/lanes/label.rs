@@ -2,6 +2,8 @@
 #![allow(unsafe_code)]
 
 use super::compress::{Parameters, ROUNDS, compress};
+use std::mem::swap;
+
 use super::{Lanes, store_values};
 use crate::backend::constants::{BLOCK_BYTES, CHUNK_END, CHUNK_START, FIRST_LABEL_BYTES, KEYED_HASH};
 use crate::backend::portable::compress::words;
@@ -39,36 +41,40 @@ pub(crate) fn next_layer<const N: usize, V: Lanes<N>>(
     out: &mut [u8],
 ) {
     let key = splat_key::<N, V>(proof, &layer.key);
-    let gather = Gather { labels: previous.as_chunks().0, mask: layer.edges.mask() as usize };
-    let mut parents = Parents::of::<V>(proof, &layer.edges, first);
-    for (first, labels) in batches::<N>(first).zip(out.as_chunks_mut().0.chunks_mut(N)) {
-        // Beyond the last node the edges still lead to nodes of the window: the last prefetches are only in vain.
-        let next = Parents::of::<V>(proof, &layer.edges, first + lane_count::<N>());
+    let edges = &layer.edges;
+    let mut both = [Parents::of::<V>(proof, edges, first), Parents::NONE];
+    let [here, next] = &mut both;
+    let (mut here, mut next) = (here, next);
+    let mut rest = out.as_chunks_mut().0.chunks_mut(N);
+    for first in batches::<N>(first) {
+        let Some(labels) = rest.next() else { break };
+        let more = rest.len() > 0;
+        // Of the last batch it is in vain; a branch here cost a tenth.
+        *next = Parents::of::<V>(proof, edges, first + lane_count::<N>());
         let mut values = key;
         let counters = [count_up::<N, V>(proof, first), V::splat(proof, 0)];
         for block in 0..4 {
-            let blocks = V::load_blocks(
-                proof,
-                |lane| match block {
-                    0 => gather.label(first as usize + lane),
-                    _ => gather.label(parents.0[2 * block - 1][lane] as usize),
-                },
-                |lane| gather.label(parents.0[2 * block][lane] as usize),
-            );
+            let (low, high) = (&here.0[2 * block], &here.0[2 * block + 1]);
+            let blocks =
+                V::load_blocks(proof, |lane| label(previous, low[lane]), |lane| label(previous, high[lane]));
             let start = if block == 0 { CHUNK_START } else { 0 };
             let end = if block == 3 { CHUNK_END } else { 0 };
             let parameters =
                 Parameters { counters, block_bytes: BLOCK_BYTES, flags: KEYED_HASH | start | end };
+            // The next batch has 7 · N parents beside its own nodes, and this one 4 · 7 rounds: N / 4 after each round,
+            // in the order of their use. The condition is also what keeps the compiler from moving them all to one
+            // place, where they would fill the processor's miss buffers and stall it.
+            let places = &next.0.as_flattened()[N + block * ROUNDS * (N / 4)..];
             compress(proof, &mut values, &blocks, parameters, |round| {
-                // 4 · 7 rounds a batch and N · 7 parents: a quarter of N after each round, in the order of their use.
-                let asked = N / 4 * (ROUNDS * block + round);
-                for parent in &next.0.as_flattened()[asked..asked + N / 4] {
-                    V::prefetch(proof, gather.label(*parent as usize).as_ptr());
+                if more {
+                    for &place in &places[round * (N / 4)..(round + 1) * (N / 4)] {
+                        V::prefetch(proof, address(previous, place));
+                    }
                 }
             });
         }
         store_values(values, labels);
-        parents = next;
+        swap(&mut here, &mut next);
     }
 }
 
@@ -102,41 +108,43 @@ fn splat_key<const N: usize, V: Lanes<N>>(proof: V::Proof, key: &[u8; 32]) -> [V
     vectors
 }
 
-/// The labels of the layer before.
+/// Where the parents of N nodes lie: 4 · label number, so that the eightfold, which x86-64 adds to an address at no cost,
+/// is the byte offset. (k is at most 30.) Every place is that of a label of the window the edges are for.
 #[derive(Clone, Copy)]
-struct Gather<'a> {
-    labels: &'a [[u8; LABEL_BYTES]],
-    mask: usize,
-}
-
-impl<'a> Gather<'a> {
-    #[inline(always)]
-    fn label(self, node: usize) -> &'a [u8; 32] {
-        debug_assert!(self.mask < self.labels.len());
-        // SAFETY: `check::previous` made sure that there are mask + 1 labels.
-        unsafe { self.labels.get_unchecked(node & self.mask) }
-    }
-}
-
-/// The parents of N nodes over the seven permutations.
-#[derive(Clone, Copy)]
-struct Parents<const N: usize>([[u32; N]; EDGE_COUNT]);
+struct Parents<const N: usize>([[u32; N]; EDGE_COUNT + 1]);
 
 impl<const N: usize> Parents<N> {
+    const NONE: Parents<N> = Parents([[0; N]; EDGE_COUNT + 1]);
+
     #[inline(always)]
     fn of<V: Lanes<N>>(proof: V::Proof, edges: &Edges, first: u32) -> Parents<N> {
-        let nodes = count_up::<N, V>(proof, first);
         let mask = V::splat(proof, edges.mask());
+        let four = V::splat(proof, 4);
         let shift = edges.shift();
-        let mut parents = [[0; N]; EDGE_COUNT];
-        for (parents, constants) in parents.iter_mut().zip(&edges.constants) {
+        let nodes = count_up::<N, V>(proof, first).and(mask);
+        let mut parents = Parents::NONE;
+        nodes.mul(four).store(&mut parents.0[0]);
+        for (places, constants) in parents.0[1..].iter_mut().zip(&edges.constants) {
             let mut x = nodes;
             for &(a, c) in constants {
                 x = x.mul(V::splat(proof, a)).add(V::splat(proof, c)).and(mask);
                 x = x.xor(x.shift_right(shift));
             }
-            x.store(parents);
+            x.mul(four).store(places);
         }
-        Parents(parents)
+        parents
     }
+}
+
+#[inline(always)]
+fn address(previous: &[u8], place: u32) -> *const u8 {
+    previous.as_ptr().wrapping_add(place as usize * 8)
+}
+
+#[inline(always)]
+fn label(previous: &[u8], place: u32) -> &[u8; LABEL_BYTES] {
+    debug_assert!(place as usize * 8 + LABEL_BYTES <= previous.len());
+    // SAFETY: places are those of labels of the window (`Parents`), and `previous` holds all of them
+    // (`check::previous`). Bytes need no alignment.
+    unsafe { &*address(previous, place).cast() }
 }

@@ -13,7 +13,7 @@ pub(crate) fn chunk_values<const N: usize, V: Lanes<N>>(
     out: &mut [[u8; 32]],
 ) {
     for ((chunks, counters), out) in chunks.chunks(N).zip(counters.chunks(N)).zip(out.chunks_mut(N)) {
-        let last = chunks.len() - 1;
+        let lanes = fill_lanes::<N, _>(chunks);
         let mut words = [[0; N]; 2];
         for (lane, &counter) in counters.iter().enumerate() {
             #[expect(clippy::cast_possible_truncation, reason = "the counter's two halves are two words")]
@@ -24,8 +24,7 @@ pub(crate) fn chunk_values<const N: usize, V: Lanes<N>>(
         let mut values = iv::<N, V>(proof);
         for block in 0..16 {
             // Lanes without a chunk of their own repeat the last one.
-            let half =
-                |lane: usize, half: usize| &chunks[lane.min(last)].as_chunks::<32>().0[2 * block + half];
+            let half = |lane: usize, half: usize| &lanes[lane].as_chunks::<32>().0[2 * block + half];
             let blocks = V::load_blocks(proof, |lane| half(lane, 0), |lane| half(lane, 1));
             let start = if block == 0 { CHUNK_START } else { 0 };
             let end = if block == 15 { CHUNK_END } else { 0 };
@@ -47,8 +46,8 @@ pub(crate) fn parent_values<const N: usize, V: Lanes<N>>(
     let flags = if root { PARENT | ROOT } else { PARENT };
     let counters = [V::splat(proof, 0); 2];
     for (pairs, out) in pairs.chunks(N).zip(out.chunks_mut(N)) {
-        let last = pairs.len() - 1;
-        let half = |lane: usize, half: usize| &pairs[lane.min(last)].as_chunks::<32>().0[half];
+        let own = |lane: usize| &pairs[lane.min(pairs.len() - 1)];
+        let half = |lane: usize, half: usize| &own(lane).as_chunks::<32>().0[half];
         let blocks = V::load_blocks(proof, |lane| half(lane, 0), |lane| half(lane, 1));
         let mut values = iv::<N, V>(proof);
         compress(
@@ -60,6 +59,14 @@ pub(crate) fn parent_values<const N: usize, V: Lanes<N>>(
         );
         store_values(values, out);
     }
+}
+
+/// One item a lane; lanes without one of their own repeat the first.
+#[inline(always)]
+fn fill_lanes<const N: usize, T: Copy>(items: &[T]) -> [T; N] {
+    let mut lanes = [items[0]; N];
+    lanes[..items.len()].copy_from_slice(items);
+    lanes
 }
 
 #[inline(always)]

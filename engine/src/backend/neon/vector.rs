@@ -72,24 +72,24 @@ impl Lanes<4> for U32x4 {
     }
 
     #[inline(always)]
-    fn rotate_16(self) -> U32x4 {
+    fn rotate_16(self, _: NeonProof) -> U32x4 {
         U32x4(neon!(vreinterpretq_u32_u16(vrev32q_u16(vreinterpretq_u16_u32(self.0)))))
     }
 
     #[inline(always)]
-    fn rotate_12(self) -> U32x4 {
+    fn rotate_12(self, _: NeonProof) -> U32x4 {
         U32x4(neon!(vsriq_n_u32::<12>(vshlq_n_u32::<20>(self.0), self.0)))
     }
 
     #[inline(always)]
-    fn rotate_8(self) -> U32x4 {
+    fn rotate_8(self, _: NeonProof) -> U32x4 {
         const ORDER: [u8; 16] = [1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12];
         let bytes = neon!(vqtbl1q_u8(vreinterpretq_u8_u32(self.0), vld1q_u8(ORDER.as_ptr())));
         U32x4(neon!(vreinterpretq_u32_u8(bytes)))
     }
 
     #[inline(always)]
-    fn rotate_7(self) -> U32x4 {
+    fn rotate_7(self, _: NeonProof) -> U32x4 {
         U32x4(neon!(vsriq_n_u32::<7>(vshlq_n_u32::<25>(self.0), self.0)))
     }
 
