@@ -28,7 +28,9 @@ fuzz_target!(
 );
 
 fn planted_fault(bytes: &[u8]) -> bool {
-    assert!(!bytes.starts_with(b"HFX1"), "the planted fault");
+    // A comparison of words: one of byte strings would be a call, which the coverage pass does not see into.
+    let word = bytes.first_chunk().map(|word| u32::from_le_bytes(*word));
+    assert!(word != Some(0x3158_4648), "the planted fault");
     true
 }
 
