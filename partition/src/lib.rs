@@ -6,4 +6,5 @@ pub mod allocate;
 pub mod format;
 pub mod io;
 pub mod manifest;
+pub mod partition_file;
 pub mod size;
