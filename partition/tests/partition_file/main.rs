@@ -1,6 +1,8 @@
 //! The partition file as its users see it, on a disk that can lose its power: behaviour, crashes, and the file of version 1
 //! kept for ever.
 
+#![allow(clippy::unwrap_used, reason = "the helpers here belong to tests too")]
+
 mod behaviour;
 mod crash;
 mod disk;
