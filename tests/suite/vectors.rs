@@ -1,0 +1,52 @@
+//! The vectors in `tests/vectors` and the worked examples in `docs/spec`: written by plain code that follows the
+//! specification (`plain.rs` and `engine::reference`), compared with what is in the tree, and checked against the engine on
+//! every back end.
+//!
+//! `bash .ci/generate/vectors.sh` writes them anew.
+
+#![allow(clippy::cast_possible_truncation, reason = "figures of tests are small")]
+
+#[path = "vectors/challenge.rs"]
+mod challenge;
+#[path = "vectors/edits.rs"]
+mod edits;
+#[path = "vectors/files.rs"]
+mod files;
+#[path = "vectors/plain.rs"]
+mod plain;
+#[path = "vectors/plain_space.rs"]
+mod plain_space;
+#[path = "vectors/space.rs"]
+mod space;
+#[path = "vectors/tree.rs"]
+mod tree;
+
+use files::Generated;
+
+/// Everything that is generated here.
+fn generated() -> Vec<Generated> {
+    vec![
+        Generated::file("tests/vectors/tree-v1.json", tree::vectors()),
+        Generated::file("tests/vectors/space-v1.json", space::vectors()),
+        Generated::file("tests/vectors/challenge-v1.json", challenge::vectors()),
+        Generated::section("docs/spec/tree-v1.md", "worked example", tree::worked_example()),
+        Generated::section("docs/spec/space-v1.md", "worked example", space::worked_example()),
+        Generated::section("docs/spec/challenge-v1.md", "context strings", challenge::contexts()),
+        Generated::section("docs/spec/challenge-v1.md", "worked example", challenge::worked_example()),
+    ]
+}
+
+#[test]
+fn vectors_and_worked_examples_are_what_the_specification_gives() {
+    for generated in generated() {
+        generated.check();
+    }
+}
+
+#[test]
+#[ignore = "writes into the source tree"]
+fn write_vectors_and_worked_examples() {
+    for generated in generated() {
+        generated.write();
+    }
+}
