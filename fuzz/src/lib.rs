@@ -3,6 +3,7 @@
 //! `fuzz/run.sh SECONDS` runs them under libFuzzer; `cargo test` runs them over their seeds and over damaged seeds.
 
 mod back_ends;
+mod json;
 mod partition_file;
 mod registration;
 mod response;
@@ -45,6 +46,8 @@ pub const TARGETS: &[Target] = &[
         run: partition_file::journal_page,
         seeds: partition_file::journal_page_seeds,
     },
+    Target { name: "policy", run: json::policy, seeds: json::policy_seeds },
+    Target { name: "manifest", run: json::manifest, seeds: json::manifest_seeds },
     Target { name: "stakes_json", run: text::stakes_json, seeds: text::stakes_json_seeds },
     Target { name: "stakes_csv", run: text::stakes_csv, seeds: text::stakes_csv_seeds },
     Target { name: "account", run: text::account, seeds: text::account_seeds },
