@@ -1,17 +1,27 @@
-//! Block I/O: one trait, one file for each way of doing it, and the choice between them.
+//! Block I/O: one trait, one file for each way of doing it, and the choice between them ([`open`]).
 //!
 //! Offsets, lengths and buffer addresses are multiples of [`PAGE_BYTES`] in every call (direct I/O demands it, so every
 //! back end does). The fault seam of the crash tests (`faulty`) is this same trait.
 
-mod buffer;
-mod error;
-mod pread;
-
 use std::fmt;
 
+mod buffer;
+mod choose;
+#[cfg(test)]
+mod conformance;
+mod error;
+mod file;
+mod memory;
+mod mmap;
+mod pread;
+mod progress;
+#[cfg(target_os = "linux")]
+mod uring;
+
 pub use buffer::{AlignedBuffer, BufferPool};
+pub use choose::{Access, IoChoice, OpenOptions, Opened, Presence, Surveyed, open, survey};
 pub use error::IoError;
-pub use pread::Pread;
+pub use memory::MemoryIo;
 
 /// Alignment of every offset, length and buffer address, in bytes.
 pub const PAGE_BYTES: usize = 4096;
@@ -28,9 +38,9 @@ pub struct ReadRequest<'a> {
 }
 
 impl<'a> ReadRequest<'a> {
-    /// A request that has not been performed.
-    pub fn new(offset: u64, buffer: &'a mut [u8]) -> ReadRequest<'a> {
-        ReadRequest { offset, buffer, result: Ok(()) }
+    /// A request not carried out yet: its result is [`IoError::Cancelled`] until a batch has run.
+    pub fn new(offset: u64, buffer: &'a mut [u8]) -> Self {
+        Self { offset, buffer, result: Err(IoError::Cancelled) }
     }
 }
 
@@ -39,10 +49,8 @@ impl<'a> ReadRequest<'a> {
 pub struct WriteRequest {
     /// Byte offset in the file.
     pub offset: u64,
-    /// The bytes.
+    /// The bytes, at the buffer's length (see [`AlignedBuffer::set_length`]).
     pub buffer: AlignedBuffer,
-    /// How many of the buffer's bytes to write: a multiple of [`PAGE_BYTES`].
-    pub length: usize,
     /// Chosen by the source, handed back unchanged.
     pub tag: u64,
 }
@@ -54,19 +62,22 @@ pub enum NextWrite {
     Ready(WriteRequest),
     /// Nothing now; only returned when the caller said it would not wait.
     Empty,
-    /// Nothing any more.
+    /// Nothing any more, now and at every later call.
     Closed,
 }
 
 /// Where [`BlockIo::pump`] gets its writes from and hands finished buffers back to.
+///
+/// Both calls may come from several threads at once. Writes in flight together must not overlap.
 pub trait WriteSource: Sync {
     /// The next write. With `wait` it blocks until there is one or the source is closed.
     fn next(&self, wait: bool) -> NextWrite;
-    /// A write has ended, well or not; the buffer goes back to its pool.
+    /// A write has ended, well or not; dropping the request gives the buffer back to its pool.
     fn done(&self, request: WriteRequest, result: Result<(), IoError>);
 }
 
-/// A file (or memory) read and written in aligned pages.
+/// A file (or memory) read and written in aligned pages. Calls may come from several threads at once: reads are answered
+/// while a pump runs.
 pub trait BlockIo: Send + Sync + fmt::Debug {
     /// How this back end calls itself in reports: `uring`, `pread`, `mmap`, `memory`, `faulty`.
     fn name(&self) -> &'static str;
@@ -79,8 +90,11 @@ pub trait BlockIo: Send + Sync + fmt::Debug {
     /// Reads all requests with at most `depth` in flight and notes the outcome in each.
     fn read_batch(&self, requests: &mut [ReadRequest<'_>], depth: usize);
     /// Takes writes from `source` until it is closed, keeping at most `depth` in flight. Returns when all have ended.
+    /// Waits in [`WriteSource::next`] only with nothing in flight. Buffers of `pool` may be written without copying or
+    /// mapping them anew for each write; others work too.
     fn pump(&self, pool: &BufferPool, source: &dyn WriteSource, depth: usize);
-    /// Makes everything written before durable (data sync). After a failure every later call fails with [`IoError::Closed`].
+    /// Makes every write that ended before the call durable (data sync). After a failure every later call fails with
+    /// [`IoError::Closed`].
     fn sync(&self) -> Result<(), IoError>;
     /// Reserves disk space for `[offset, offset + length)` without changing bytes that exist, in steps, telling
     /// `progress` the bytes reserved so far; `progress` returns false to stop (then `IoError::Cancelled`).
@@ -92,6 +106,33 @@ pub trait BlockIo: Send + Sync + fmt::Debug {
     ) -> Result<(), IoError>;
     /// Cuts or extends the file to `length` bytes.
     fn set_len(&self, length: u64) -> Result<(), IoError>;
-    /// Gives the disk space of a range back; it reads as zeros afterwards.
+    /// Gives the disk space of a range inside the file back; it reads as zeros afterwards.
     fn punch_hole(&self, offset: u64, length: u64) -> Result<(), IoError>;
+    /// What a user should know came out differently than hoped since opening, such as buffers that could not be
+    /// registered or space that could not be reserved. Sentences, each once.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Refuses a transfer that direct I/O would refuse.
+fn check_aligned(offset: u64, buffer: &[u8]) -> Result<(), IoError> {
+    let address = (buffer.as_ptr() as usize % PAGE_BYTES) as u64;
+    if address != 0 {
+        return Err(IoError::Unaligned { what: "buffer address", value: address });
+    }
+    check_range(offset, buffer.len() as u64)
+}
+
+/// Refuses a range that is not made of whole pages, is empty, or ends beyond what a file offset can say; after it
+/// `offset + length` cannot overflow.
+fn check_range(offset: u64, length: u64) -> Result<(), IoError> {
+    let page = PAGE_BYTES as u64;
+    if !offset.is_multiple_of(page) || offset > i64::MAX as u64 {
+        return Err(IoError::Unaligned { what: "offset", value: offset });
+    }
+    if length == 0 || !length.is_multiple_of(page) || length > i64::MAX as u64 - offset {
+        return Err(IoError::Unaligned { what: "length", value: length });
+    }
+    Ok(())
 }

@@ -199,5 +199,5 @@ impl PartitionFile {
 }
 
 fn zeroed_pages(pages: usize) -> Result<AlignedBuffer, IoError> {
-    Ok(AlignedBuffer::zeroed(pages * PAGE_BYTES))
+    AlignedBuffer::zeroed(pages * PAGE_BYTES)
 }

@@ -204,7 +204,7 @@ mod tests {
                 return Err(0);
             }
             *buffers -= 1;
-            Ok(AlignedBuffer::zeroed(TILE_BYTES))
+            AlignedBuffer::zeroed(TILE_BYTES).map_err(|_| 1)
         }
 
         fn put(&self, offset: u64, length: usize, buffer: AlignedBuffer) {

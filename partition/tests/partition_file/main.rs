@@ -56,5 +56,5 @@ fn states(file: &PartitionFile) -> Vec<WindowState> {
 }
 
 fn zeroed(bytes: usize) -> AlignedBuffer {
-    AlignedBuffer::zeroed(bytes)
+    AlignedBuffer::zeroed(bytes).unwrap()
 }
