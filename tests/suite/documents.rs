@@ -47,13 +47,32 @@ fn missing(quote: &str) -> Option<String> {
     (!has_test).then(|| format!("{path} has no test {test}"))
 }
 
+/// The paths of a listing: a line without indent is a folder, an indented one begins with names in it.
+fn listed(block: &str) -> Vec<String> {
+    let mut folder = "";
+    let mut paths = Vec::new();
+    for line in block.lines() {
+        if !line.starts_with(' ') && line.ends_with('/') {
+            folder = line;
+        } else if line.starts_with(' ') && !folder.is_empty() {
+            let names = line
+                .split_whitespace()
+                .take_while(|name| name.ends_with(['/', 's']) && name.contains(['/', '.']));
+            paths.extend(names.map(|name| format!("{folder}{name}")));
+        }
+    }
+    paths
+}
+
 #[test]
 fn files_and_tests_named_in_the_architecture_exist() {
     let text = read("docs/ARCHITECTURE.md");
-    // Fenced blocks have back ticks of their own.
+    // Fenced blocks have back ticks of their own, so prose and blocks take turns.
     let prose: String = text.split("```").step_by(2).collect();
-    let wrong: Vec<String> = quoted(&prose).into_iter().filter_map(missing).collect();
-    assert!(quoted(&prose).len() > 20 && wrong.is_empty(), "{wrong:#?}");
+    let blocks = text.split("```").skip(1).step_by(2).flat_map(listed);
+    let named: Vec<String> = quoted(&prose).into_iter().map(str::to_owned).chain(blocks).collect();
+    let wrong: Vec<String> = named.iter().filter_map(|quote| missing(quote)).collect();
+    assert!(named.len() > 40 && wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
@@ -62,6 +81,7 @@ fn a_missing_file_or_test_is_noticed() {
     assert!(missing("engine/src/transcript.rs::no_such_test").is_some());
     assert_eq!(missing("engine/tests/backend_conformance.rs::a_faulty_back_end_is_caught"), None);
     assert_eq!(missing("a word/ and another"), None);
+    assert_eq!(listed("text\na/\n  b.rs  c.rs  what they do\n  d/  more\n"), ["a/b.rs", "a/c.rs", "a/d/"]);
 }
 
 #[test]
