@@ -1,11 +1,12 @@
 //! States, resize, recovery reports, damage.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use holdfast_partition::format::{
-    Event, FormatError, HEADER_B_AT, JOURNAL_PAGES, JournalPage, RECORD_BYTES, Structure, Table,
+    Event, FormatError, HEADER_B_AT, JOURNAL_PAGES, JournalPage, RECORD_BYTES, StoredState, Structure, Table,
 };
-use holdfast_partition::io::{BlockIo, PAGE_BYTES};
+use holdfast_partition::io::{BlockIo, PAGE_BYTES, Pread};
 use holdfast_partition::partition_file::{
     Mark, OpenMode, PartitionFile, PartitionFileError, SealedWindow, StateCounts, WindowState,
 };
@@ -95,6 +96,38 @@ fn resizing_refills_nothing_valid_and_gives_space_back() {
         3,
         "the file is usable after a resize that was stopped"
     );
+}
+
+/// Answers look windows up while a fill seals them: every entry seen is whole, and sealed stays sealed.
+#[test]
+fn entries_are_read_while_windows_are_sealed() {
+    let disk = Disk::new();
+    let file = create(&disk, 6);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut sealed = [false; 6];
+            loop {
+                let last_look = done.load(Ordering::Acquire);
+                for (index, was_sealed) in (0..).zip(&mut sealed) {
+                    let entry = file.entry(index).unwrap();
+                    assert!(!*was_sealed || entry.state == StoredState::Sealed);
+                    *was_sealed = entry.state == StoredState::Sealed;
+                    assert!(entry.seal.is_none_or(|found| found.record == seal(index).record));
+                }
+                if last_look {
+                    return sealed;
+                }
+            }
+        });
+        for index in 0..6 {
+            file.begin_filling(index).unwrap();
+            file.seal(&[seal(index)]).unwrap();
+            file.checkpoint().unwrap();
+        }
+        done.store(true, Ordering::Release);
+        assert_eq!(reader.join().unwrap(), [true; 6]);
+    });
 }
 
 #[test]
@@ -224,4 +257,36 @@ fn foreign_files_are_refused_and_not_touched() {
     refused_as(|error| matches!(error, FormatError::Foreign { .. }));
     disk.corrupt(0, b'%');
     refused_as(|error| matches!(error, FormatError::Foreign { .. }));
+}
+
+/// On a real file: the plan's disk space is what the file really takes, tables of the whole cap being holes.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_real_file_takes_the_space_that_was_planned() {
+    use std::os::unix::fs::MetadataExt;
+    const CAP: u64 = 100_000;
+    let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    let open_file =
+        || Arc::new(Pread::new(std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap()));
+    let mut registration = registration();
+    registration[8..16].copy_from_slice(&CAP.to_le_bytes());
+    let file = PartitionFile::create(open_file(), registration).unwrap();
+    file.resize(20, &mut |_| true).unwrap();
+    file.seal(&[seal(19)]).unwrap();
+    file.close().unwrap();
+    let metadata = std::fs::metadata(&path).unwrap();
+    let planned = file.geometry().allocated_bytes(20).unwrap();
+    assert_eq!(metadata.len(), file.geometry().file_bytes(20).unwrap());
+    assert!(metadata.len() > 2 * CAP * 4096, "the tables of the cap are part of the length");
+    let taken = metadata.blocks() * 512;
+    assert!(
+        taken.abs_diff(planned) <= 128 << 10,
+        "takes {taken}, planned {planned}: a file system's own bookkeeping"
+    );
+    let (file, report) = PartitionFile::open(open_file(), OpenMode::ReadWrite).unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(file.window_state(19).unwrap(), WindowState::Sealed);
+    file.resize(1, &mut |_| true).unwrap();
+    let kept = std::fs::metadata(&path).unwrap().blocks() * 512;
+    assert!(taken - kept >= 19 * file.geometry().slot_bytes(), "{taken} before, {kept} after");
 }

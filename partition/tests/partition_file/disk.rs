@@ -29,13 +29,13 @@ impl Random {
 /// What a change that is not synced yet did to one sector or to the length.
 #[derive(Debug)]
 enum Change {
-    Sector(u64, Box<Sector>),
+    Sector(u64, Arc<Sector>),
     Length(u64),
 }
 
 #[derive(Debug, Default)]
 struct Contents {
-    durable: BTreeMap<u64, Box<Sector>>,
+    durable: BTreeMap<u64, Arc<Sector>>,
     durable_bytes: u64,
     /// In the order they were made.
     pending: Vec<Change>,
@@ -81,7 +81,7 @@ impl Disk {
         let contents = self.0.lock().unwrap();
         let mut durable = contents.durable.clone();
         let mut lengths = vec![contents.durable_bytes];
-        let mut versions: BTreeMap<u64, Vec<&Sector>> = BTreeMap::new();
+        let mut versions: BTreeMap<u64, Vec<&Arc<Sector>>> = BTreeMap::new();
         for change in &contents.pending {
             match change {
                 Change::Sector(at, sector) => versions.entry(*at).or_default().push(sector),
@@ -100,12 +100,12 @@ impl Disk {
             match usize::try_from(page_choice.1 % choices).unwrap() {
                 0 => {}
                 choice if choice <= versions.len() => {
-                    durable.insert(at, Box::new(*versions[choice - 1]));
+                    durable.insert(at, Arc::clone(versions[choice - 1]));
                 }
                 _ => {
                     let mut garbage = [0; SECTOR_BYTES];
                     garbage.fill_with(|| random.next().to_le_bytes()[0]);
-                    durable.insert(at, Box::new(garbage));
+                    durable.insert(at, Arc::new(garbage));
                 }
             }
         }
@@ -117,8 +117,8 @@ impl Disk {
     pub(crate) fn corrupt(&self, offset: u64, byte: u8) {
         let mut contents = self.0.lock().unwrap();
         let sector =
-            contents.durable.entry(offset / SECTOR_BYTES as u64).or_insert(Box::new([0; SECTOR_BYTES]));
-        sector[usize::try_from(offset).unwrap() % SECTOR_BYTES] ^= byte;
+            contents.durable.entry(offset / SECTOR_BYTES as u64).or_insert(Arc::new([0; SECTOR_BYTES]));
+        Arc::make_mut(sector)[usize::try_from(offset).unwrap() % SECTOR_BYTES] ^= byte;
     }
 }
 
@@ -144,7 +144,7 @@ impl Contents {
     fn set_length(&mut self, bytes: u64) {
         // What is cut off reads as zeros when the file grows again.
         for at in bytes / SECTOR_BYTES as u64..self.bytes / SECTOR_BYTES as u64 {
-            self.pending.push(Change::Sector(at, Box::new([0; SECTOR_BYTES])));
+            self.pending.push(Change::Sector(at, Arc::new([0; SECTOR_BYTES])));
         }
         self.bytes = bytes;
         self.pending.push(Change::Length(bytes));
@@ -176,7 +176,7 @@ impl BlockIo for Disk {
         // The write that the power cut interrupts may have reached the medium in part.
         let result = contents.change();
         for (at, sector) in (offset / SECTOR_BYTES as u64..).zip(buffer.as_chunks::<SECTOR_BYTES>().0) {
-            contents.pending.push(Change::Sector(at, Box::new(*sector)));
+            contents.pending.push(Change::Sector(at, Arc::new(*sector)));
         }
         let end = offset + buffer.len() as u64;
         if end > contents.bytes {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use holdfast_partition::format::{FormatError, HEADER_A_AT, HEADER_B_AT, Structure};
+use holdfast_partition::format::{FormatError, HEADER_A_AT, HEADER_B_AT, Structure, Table};
 use holdfast_partition::io::{BlockIo, PAGE_BYTES};
 use holdfast_partition::partition_file::{Mark, PartitionFileError, WindowState};
 
@@ -125,4 +125,39 @@ fn an_unknown_version_or_kind_in_either_header_is_refused_by_number() {
             "{error}"
         );
     }
+}
+
+/// The figures of the specification's worked example are those of the fixture.
+#[test]
+fn the_worked_example_of_the_specification_is_this_file() {
+    let specification = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/spec/partition-file-v1.md");
+    let specification = std::fs::read_to_string(specification).unwrap();
+    let example = specification.split("## 6. Worked example").nth(1).unwrap();
+    let disk = fixture();
+    let mut page = zeroed(PAGE_BYTES);
+    let mut row = |name: &str, offset: u64| {
+        disk.read_at(offset, &mut page).unwrap();
+        format!("| {name} | {offset} | `{}` |", hex::encode(&page[4064..]))
+    };
+    let (file, _) = open(&disk);
+    let geometry = file.geometry();
+    let rows = [
+        row("header A", HEADER_A_AT),
+        row("header B", HEADER_B_AT),
+        row("journal page 0", geometry.journal_page_offset(0)),
+        row("journal page 3", geometry.journal_page_offset(3)),
+        row("table B, window 0", geometry.table_offset(Table::B)),
+        row("table B, window 3", geometry.table_offset(Table::B) + 3 * PAGE_BYTES as u64),
+    ];
+    for row in rows {
+        assert!(example.contains(&row), "the worked example lacks\n{row}");
+    }
+    let figures = format!(
+        "slot {} bytes, table A at {}, table B at {}, data at {}",
+        geometry.slot_bytes(),
+        geometry.table_offset(Table::A),
+        geometry.table_offset(Table::B),
+        geometry.data_offset(),
+    );
+    assert!(example.contains(&figures), "the worked example lacks\n{figures}");
 }
