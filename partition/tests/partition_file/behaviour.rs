@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use holdfast_partition::format::{
     Event, FormatError, HEADER_B_AT, JOURNAL_PAGES, JournalPage, RECORD_BYTES, StoredState, Structure, Table,
 };
-use holdfast_partition::io::{BlockIo, PAGE_BYTES, Pread};
+use holdfast_partition::io::{self, Access, BlockIo, PAGE_BYTES};
 use holdfast_partition::partition_file::{
     Mark, OpenMode, PartitionFile, PartitionFileError, SealedWindow, StateCounts, WindowState,
 };
@@ -265,12 +265,12 @@ fn foreign_files_are_refused_and_not_touched() {
 fn a_real_file_takes_the_space_that_was_planned() {
     use std::os::unix::fs::MetadataExt;
     const CAP: u64 = 100_000;
-    let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
-    let open_file =
-        || Arc::new(Pread::new(std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap()));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("partition");
+    let open_file = |access| io::open(&path, &io::OpenOptions::new(access)).unwrap().io;
     let mut registration = registration();
     registration[8..16].copy_from_slice(&CAP.to_le_bytes());
-    let file = PartitionFile::create(open_file(), registration).unwrap();
+    let file = PartitionFile::create(open_file(Access::CreateNew), registration).unwrap();
     file.resize(20, &mut |_| true).unwrap();
     file.seal(&[seal(19)]).unwrap();
     file.close().unwrap();
@@ -283,7 +283,9 @@ fn a_real_file_takes_the_space_that_was_planned() {
         taken.abs_diff(planned) <= 128 << 10,
         "takes {taken}, planned {planned}: a file system's own bookkeeping"
     );
-    let (file, report) = PartitionFile::open(open_file(), OpenMode::ReadWrite).unwrap();
+    drop(file);
+    let io = open_file(Access::ReadWrite);
+    let (file, report) = PartitionFile::open(io, OpenMode::ReadWrite).unwrap();
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(file.window_state(19).unwrap(), WindowState::Sealed);
     file.resize(1, &mut |_| true).unwrap();
