@@ -145,10 +145,15 @@ impl Commitment {
     /// The windows that batch number `batch` added and that still exist: what a seal audit is about. `None` if there are
     /// none.
     pub fn added_windows(&self, batch: usize) -> Option<Range<u64>> {
-        let start = batch.checked_sub(1).map_or(Some(0), |before| Some(self.batches.get(before)?.end))?;
-        let end = self.batches.get(batch)?.end.min(self.window_count());
-        (start < end).then_some(start..end)
+        added_windows(&self.batches, batch)
     }
+}
+
+/// The windows that batch number `batch` added and that still exist after the last of `batches`.
+pub fn added_windows(batches: &[Batch], batch: usize) -> Option<Range<u64>> {
+    let start = batch.checked_sub(1).map_or(Some(0), |before| Some(batches.get(before)?.end))?;
+    let end = batches.get(batch)?.end.min(batches.last()?.end);
+    (start < end).then_some(start..end)
 }
 
 impl Batch {

@@ -11,6 +11,7 @@ pub mod commitment;
 pub mod jobs;
 pub mod memory;
 pub mod policy;
+pub mod receipt;
 pub mod recorder;
 pub mod reference;
 pub mod registration;

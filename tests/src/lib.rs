@@ -1,3 +1,4 @@
 //! Tests of holdfast from outside: vectors, attacks, crashes, command line. This library is what they share.
 
 pub mod partition;
+pub mod rounds;

@@ -110,6 +110,13 @@ impl SimulatedRecorder {
     }
 }
 
+/// A copy that no longer follows where it was read from; for many questions about one state of a file.
+impl From<Ledger> for SimulatedRecorder {
+    fn from(ledger: Ledger) -> SimulatedRecorder {
+        SimulatedRecorder(RwLock::new(ledger))
+    }
+}
+
 impl Simulation for SimulatedRecorder {
     fn read<T>(&self, look: impl FnOnce(&Ledger) -> T) -> Result<T, RecorderError> {
         Ok(look(&self.0.read().unwrap_or_else(PoisonError::into_inner)))

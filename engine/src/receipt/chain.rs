@@ -1,0 +1,304 @@
+//! Verifying chains offline, receipt by receipt (challenge-v1 §6).
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use thiserror::Error;
+
+use super::report::{ChainReport, ChainSummary, Standing, Void, VoidReason};
+use super::round::has_seed;
+use super::{ANCHOR_BLOCKS, Body, ChainKey, Outcome, PairProof, RECEIPT_BYTES, Receipt};
+use crate::account::Account;
+use crate::beacon::audit_heights;
+use crate::challenge::Kind;
+use crate::recorder::{Recorder, RecorderError};
+use crate::rejection::{Class, Rejection};
+use crate::signature::{Claim, verify_all};
+
+/// Signatures that are checked in one equation.
+const SIGNATURE_BATCH: usize = 128;
+
+/// Why a chain was not verified.
+#[derive(Debug, Error)]
+pub enum ChainFailure {
+    /// The file is no chain file of this network.
+    #[error("chain file: {rejection}")]
+    Header {
+        /// Class and detail.
+        rejection: Rejection,
+    },
+    /// A receipt is wrong, so the chain is.
+    #[error("receipt {number}: {rejection}")]
+    Receipt {
+        /// Counted from 0.
+        number: u64,
+        /// Class and detail.
+        rejection: Rejection,
+    },
+    /// A proof that a pair was anchored shows nothing.
+    #[error("pair proof: {rejection}")]
+    Proof {
+        /// Class and detail.
+        rejection: Rejection,
+    },
+    /// The recorder failed us.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
+    /// The file could not be read.
+    #[error("cannot read the chain file: {0}")]
+    Read(#[from] io::Error),
+}
+
+struct Chain {
+    summary: ChainSummary,
+    last_heights: HashMap<Kind, u64>,
+    space_heights: Vec<u64>,
+}
+
+/// Verifies receipts of any number of chains of one network, each chain's in order.
+///
+/// Without a recorder it checks links and signatures; with one also that every seed follows from what is recorded, that
+/// blocks are final, and which digests were anchored in time.
+pub struct ChainVerifier<'a> {
+    network: [u8; 32],
+    recorder: Option<&'a dyn Recorder>,
+    anchor_blocks: u64,
+    audits: Option<(u64, u64)>,
+    anchored: HashMap<(Account, u64, [u8; 32]), [u8; 32]>,
+    chains: BTreeMap<ChainKey, Chain>,
+    void: Vec<Void>,
+    pushed: u64,
+    /// Signatures not checked yet, with the receipt and the party.
+    claims: Vec<Claim>,
+    claim_owners: Vec<(u64, &'static str)>,
+}
+
+impl<'a> ChainVerifier<'a> {
+    /// A verifier of links and signatures.
+    pub fn new(network: [u8; 32]) -> ChainVerifier<'a> {
+        ChainVerifier {
+            network,
+            recorder: None,
+            anchor_blocks: ANCHOR_BLOCKS,
+            audits: None,
+            anchored: HashMap::new(),
+            chains: BTreeMap::new(),
+            void: Vec::new(),
+            pushed: 0,
+            claims: Vec::new(),
+            claim_owners: Vec::new(),
+        }
+    }
+
+    /// Also asks this recorder. Anchors count as timely when recorded at most `anchor_blocks` blocks after their round
+    /// ([`ANCHOR_BLOCKS`] by default policy).
+    pub fn with_recorder(mut self, recorder: &'a dyn Recorder, anchor_blocks: u64) -> ChainVerifier<'a> {
+        self.recorder = Some(recorder);
+        self.anchor_blocks = anchor_blocks;
+        self
+    }
+
+    /// Also looks for audit heights up to `through` that a chain has no space receipt for, a removed end included. Needs a
+    /// recorder.
+    pub fn with_audits(mut self, threshold: u64, through: u64) -> ChainVerifier<'a> {
+        self.audits = Some((threshold, through));
+        self
+    }
+
+    /// The network whose receipts these are.
+    pub fn network(&self) -> &[u8; 32] {
+        &self.network
+    }
+
+    /// Takes a proof that a pair was anchored; before the receipts that it is about. Returns whether the anchor was in time:
+    /// one that was not changes nothing.
+    ///
+    /// Refused: see [`PairProof::verify`]; `wrong-record` if no such anchor is recorded or there is no recorder.
+    pub fn add_anchored(&mut self, proof: &PairProof) -> Result<bool, ChainFailure> {
+        let refuse = |rejection| ChainFailure::Proof { rejection };
+        let anchor =
+            self.recorder.map(|recorder| recorder.anchor(proof.height, &proof.validator)).transpose()?;
+        let Some(anchor) = anchor.flatten() else {
+            let height = proof.height;
+            let detail = format!("no anchor of the round at height {height} is recorded");
+            return Err(refuse(Class::WrongRecord.because(detail)));
+        };
+        let (seed, digest) = proof.verify(&anchor).map_err(refuse)?;
+        let timely = anchor.recorded_at <= anchor.height.saturating_add(self.anchor_blocks);
+        if timely {
+            self.anchored.insert((anchor.validator, anchor.height, seed), digest);
+        }
+        Ok(timely)
+    }
+
+    /// Takes the next receipt. Links are checked at once, signatures in batches, so that the standing holds only once
+    /// [`ChainVerifier::finish`] has returned a report.
+    pub fn push(&mut self, bytes: &[u8; RECEIPT_BYTES]) -> Result<Standing, ChainFailure> {
+        let number = self.pushed;
+        let refuse = |rejection| ChainFailure::Receipt { number, rejection };
+        let receipt = Receipt::decode(bytes).map_err(refuse)?;
+        self.link(&receipt.body).map_err(refuse)?;
+        self.queue_signatures(&receipt);
+        let standing = self.standing(&receipt)?;
+        self.count(&receipt.body, &standing);
+        self.pushed += 1;
+        if self.claims.len() >= SIGNATURE_BATCH {
+            self.check_signatures()?;
+        }
+        Ok(standing)
+    }
+
+    /// The report, once all receipts are there.
+    pub fn finish(mut self) -> Result<ChainReport, ChainFailure> {
+        self.check_signatures()?;
+        let mut chains = Vec::with_capacity(self.chains.len());
+        for (key, chain) in &self.chains {
+            let missing_rounds = self.missing_rounds(key, &chain.space_heights)?;
+            chains.push(ChainSummary { missing_rounds, ..chain.summary.clone() });
+        }
+        let recorder_asked = self.recorder.is_some();
+        Ok(ChainReport { receipts: self.pushed, recorder_asked, chains, void: self.void })
+    }
+
+    /// The body follows the one before in its chain.
+    fn link(&mut self, body: &Body) -> Result<(), Rejection> {
+        let digest = body.digest(&self.network);
+        let chain = self.chains.get(&body.key);
+        let expected = chain.map_or([0; 32], |chain| chain.summary.tip);
+        if body.previous != expected {
+            let (named, expected) = (hex::encode(body.previous), hex::encode(expected));
+            return Err(
+                Class::BrokenChain.because(format!("it follows {named}, but the body before is {expected}"))
+            );
+        }
+        let last = chain.and_then(|chain| chain.last_heights.get(&body.kind));
+        if let Some(last) = last.filter(|last| **last >= body.height) {
+            let (height, kind) = (body.height, body.kind.name());
+            return Err(Class::BrokenChain.because(format!("{kind} round {height} after round {last}")));
+        }
+        let chain = self.chains.entry(body.key).or_insert_with(|| Chain::new(body));
+        chain.summary.tip = digest;
+        chain.last_heights.insert(body.kind, body.height);
+        Ok(())
+    }
+
+    fn queue_signatures(&mut self, receipt: &Receipt) {
+        let digest = receipt.body.signing_digest(&self.network);
+        let key = receipt.body.key;
+        let mut queue = |account, signature, party| {
+            self.claims.push(Claim { account, digest, signature });
+            self.claim_owners.push((self.pushed, party));
+        };
+        queue(key.validator, receipt.validator_signature, "validator");
+        if !receipt.miner_signature.is_none() {
+            queue(key.miner, receipt.miner_signature, "miner");
+        }
+    }
+
+    fn check_signatures(&mut self) -> Result<(), ChainFailure> {
+        let result = verify_all(&self.claims);
+        let owners = std::mem::take(&mut self.claim_owners);
+        self.claims.clear();
+        let culprit = result.err().and_then(|culprits| culprits.into_iter().next());
+        let named = culprit.and_then(|(index, rejection)| Some((owners.get(index)?, rejection)));
+        match named {
+            None => Ok(()),
+            Some(((number, party), Rejection { class, detail })) => {
+                let rejection = class.because(format!("{party}: {detail}"));
+                Err(ChainFailure::Receipt { number: *number, rejection })
+            }
+        }
+    }
+
+    fn standing(&self, receipt: &Receipt) -> Result<Standing, ChainFailure> {
+        let body = &receipt.body;
+        let anchored = self.anchored.get(&(body.key.validator, body.height, body.challenge_seed));
+        let mut standing = Standing {
+            outcome: body.outcome,
+            timely_anchored: anchored == Some(&body.response_digest),
+            signed_by_both: !receipt.miner_signature.is_none(),
+            finalised: None,
+            void: match anchored {
+                Some(_) if body.outcome == Outcome::Missed => Some(VoidReason::AnsweredInTime),
+                Some(digest) if *digest != body.response_digest => Some(VoidReason::AnotherDigest),
+                _ => None,
+            },
+        };
+        if let Some(recorder) = self.recorder {
+            let finalised = recorder.is_final(body.height)?;
+            standing.finalised = Some(finalised);
+            if !finalised {
+                standing.void = Some(VoidReason::NotFinal);
+            } else if !has_seed(recorder, &self.network, body)? {
+                standing.void = Some(VoidReason::WrongSeed);
+            }
+        }
+        Ok(standing)
+    }
+
+    fn count(&mut self, body: &Body, standing: &Standing) {
+        let Some(chain) = self.chains.get_mut(&body.key) else { return };
+        let summary = &mut chain.summary;
+        summary.receipts += 1;
+        summary.heights = (summary.heights.0.min(body.height), summary.heights.1.max(body.height));
+        if let Some(reason) = standing.void {
+            summary.void += 1;
+            self.void.push(Void { receipt: self.pushed, reason });
+            return;
+        }
+        if body.kind == Kind::Space {
+            chain.space_heights.push(body.height);
+        }
+        match body.outcome {
+            Outcome::Rejected => summary.rejected += 1,
+            Outcome::Missed => summary.missed += 1,
+            Outcome::Accepted => {
+                summary.accepted += 1;
+                summary.accepted_timely_anchored += u64::from(standing.timely_anchored);
+                summary.accepted_signed_by_both += u64::from(standing.signed_by_both);
+                summary.accepted_finalised += u64::from(standing.finalised == Some(true));
+            }
+        }
+    }
+
+    /// Audit heights from the first at which the partition could be challenged to the end, its withdrawal at the latest,
+    /// that have no receipt. `seen` increases strictly.
+    fn missing_rounds(&self, key: &ChainKey, seen: &[u64]) -> Result<Vec<u64>, RecorderError> {
+        let (Some(recorder), Some((threshold, through))) = (self.recorder, self.audits) else {
+            return Ok(vec![]);
+        };
+        let Some(entry) = recorder.partition(key.partition_id)? else { return Ok(vec![]) };
+        let Some(first_batch) = entry.batches.first() else { return Ok(vec![]) };
+        let first = first_batch.height.saturating_add(recorder.finality_blocks()?);
+        let last = entry.withdrawn_at.map_or(through, |height| through.min(height.saturating_sub(1)));
+        let missing = |height: &u64| seen.binary_search(height).is_err();
+        let audits = audit_heights(recorder, first..=last, threshold);
+        audits
+            .map(|block| block.map(|(height, _)| height))
+            .filter(|height| height.as_ref().map_or(true, missing))
+            .collect()
+    }
+}
+
+impl Chain {
+    fn new(first: &Body) -> Chain {
+        let ChainKey { validator, miner, partition_id } = first.key;
+        let summary = ChainSummary {
+            validator,
+            miner,
+            partition_id,
+            receipts: 0,
+            accepted: 0,
+            rejected: 0,
+            missed: 0,
+            void: 0,
+            accepted_timely_anchored: 0,
+            accepted_signed_by_both: 0,
+            accepted_finalised: 0,
+            heights: (first.height, first.height),
+            tip: [0; 32],
+            missing_rounds: vec![],
+        };
+        Chain { summary, last_heights: HashMap::new(), space_heights: Vec::new() }
+    }
+}
