@@ -1,5 +1,8 @@
-//! Long work over partition files: fill, answer, verify, scrub. Each reports progress, can be paused and cancelled, and
-//! resumes after any interruption.
+//! Long work over partition files: fill, answer, scrub. Each reports progress, can be paused and cancelled, and resumes
+//! after any interruption.
 
+pub mod answer;
 pub mod control;
+pub mod fill;
 pub mod progress;
+pub mod scrub;

@@ -10,7 +10,7 @@ use holdfast_engine::space::label::Layer;
 use holdfast_engine::space::record::{WindowRecord, layers_root, partition_root};
 use holdfast_engine::space::response::encode_response;
 use holdfast_engine::space::seal::{LayerObserver, WindowProver};
-use holdfast_engine::tree::{BLOCK_BYTES, ChainingValue, Outboard, block_value, root};
+use holdfast_engine::tree::{Outboard, root};
 
 /// Finality depth of the tests' network.
 pub const FINALITY_BLOCKS: u64 = 10;
@@ -24,8 +24,8 @@ pub const CHALLENGE_HEIGHT: u64 = BATCH_HEIGHT + FINALITY_BLOCKS;
 pub struct TestWindow {
     /// Bytes of layers 1 … ℓ.
     pub layers: Vec<Vec<u8>>,
-    /// Values of their blocks.
-    pub block_values: Vec<Vec<ChainingValue>>,
+    /// Their trees.
+    pub outboards: Vec<Outboard>,
 }
 
 /// A partition in memory and its commitment.
@@ -87,10 +87,7 @@ impl TestWindow {
 
     /// A window of these layers.
     pub fn of(layers: Vec<Vec<u8>>) -> TestWindow {
-        let values = |bytes: &Vec<u8>| {
-            bytes.chunks(BLOCK_BYTES).zip(0..).map(|(bytes, block)| block_value(block, bytes)).collect()
-        };
-        TestWindow { block_values: layers.iter().map(values).collect(), layers }
+        TestWindow { outboards: layers.iter().map(|bytes| Outboard::of(bytes)).collect(), layers }
     }
 
     /// The stored bytes: layer ℓ.
@@ -100,7 +97,7 @@ impl TestWindow {
 
     /// Roots of layers 1 … ℓ.
     pub fn layer_roots(&self) -> Vec<[u8; 32]> {
-        self.layers.iter().map(|bytes| root(bytes)).collect()
+        self.outboards.iter().map(Outboard::root).collect()
     }
 
     /// The record to register.
@@ -116,8 +113,8 @@ impl TestWindow {
 
     /// Shows every layer to an observer.
     pub fn replay(&self, observer: &mut dyn LayerObserver) {
-        for (number, (bytes, values)) in (1..).zip(self.layers.iter().zip(&self.block_values)) {
-            observer.layer(number, bytes, values);
+        for (number, (bytes, outboard)) in (1..).zip(self.layers.iter().zip(&self.outboards)) {
+            observer.layer(number, bytes, outboard);
         }
     }
 }
@@ -167,8 +164,8 @@ impl TestPartition {
     /// The opening of a chunk of a window's bytes.
     pub fn open(&self, window: u64, chunk: u64) -> Vec<u8> {
         let window = &self.windows[usize::try_from(window).expect("a few windows")];
-        let values = window.block_values.last().expect("at least two layers").clone();
-        Outboard::from_block_values(window.bytes().len() as u64, values).open(window.bytes(), chunk)
+        let outboard = window.outboards.last().expect("at least two layers");
+        outboard.open(window.bytes(), chunk)
     }
 
     /// The answer to a space challenge from what is held.

@@ -7,7 +7,7 @@ use super::label::{LABEL_BYTES, Layer};
 use super::response::opening_bytes;
 use crate::challenge::{Challenge, SealNode};
 use crate::registration::WindowShape;
-use crate::tree::{CHUNK_BYTES, ChainingValue};
+use crate::tree::{CHUNK_BYTES, Outboard};
 
 pub use prove::WindowProver;
 pub use verify::verify_seal;
@@ -17,8 +17,8 @@ const _: () = assert!(LABELS_PER_CHUNK as usize * LABEL_BYTES == CHUNK_BYTES);
 
 /// Who looks at whole layers of a window as they are made.
 pub trait LayerObserver {
-    /// Layer `number` (1 … ℓ): all its bytes, and the values of its blocks.
-    fn layer(&mut self, number: u32, bytes: &[u8], block_values: &[ChainingValue]);
+    /// Layer `number` (1 … ℓ): all its bytes, and its tree.
+    fn layer(&mut self, number: u32, bytes: &[u8], outboard: &Outboard);
 }
 
 /// Bytes that show one window: ℓ layer roots, then openings.

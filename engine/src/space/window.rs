@@ -16,6 +16,7 @@ use crate::backend::Backend;
 use crate::memory::LayerBuffer;
 use crate::registration::WindowShape;
 use crate::space::label::{LABEL_BYTES, Layer};
+use crate::space::seal::LayerObserver;
 use crate::tree::{BLOCK_BYTES, ChainingValue, Outboard, PAGE_ENTRIES, block_value};
 
 /// Blocks of a tile.
@@ -29,16 +30,10 @@ const RUN_BYTES: usize = 4 * BLOCK_BYTES;
 pub trait TileSink: Sync {
     /// Why the sink would not take any more.
     type Error;
-    /// A buffer of at least the tile's size; waits for one. Called on the thread that called [`WindowMaker::make`].
-    fn take(&self) -> Result<AlignedBuffer, Self::Error>;
-    /// A finished tile: its offset in the window and how many bytes of the buffer count. Called on a pool thread.
-    fn put(&self, offset: u64, length: usize, buffer: AlignedBuffer);
-}
-
-/// Who looks at whole layers as they are made (the seal audit).
-pub trait LayerObserver {
-    /// All bytes of a layer (1 … ℓ) and its tree.
-    fn layer(&mut self, number: u32, bytes: &[u8], outboard: &Outboard);
+    /// A buffer of this length for a tile; waits for one. Called on the thread that called [`WindowMaker::make`].
+    fn take(&self, length: usize) -> Result<AlignedBuffer, Self::Error>;
+    /// A finished tile and its offset in the window. Called on a pool thread.
+    fn put(&self, offset: u64, buffer: AlignedBuffer);
 }
 
 /// What is known of a window once it is made.
@@ -129,7 +124,7 @@ impl WindowMaker {
         let mut taken = Ok(());
         self.pool.in_place_scope(|scope| {
             for (tile, values) in block_values.chunks_mut(TILE_BLOCKS).enumerate() {
-                let mut buffer = match sink.take() {
+                let mut buffer = match sink.take(values.len() * BLOCK_BYTES) {
                     Ok(buffer) => buffer,
                     Err(error) => {
                         taken = Err(error);
@@ -138,9 +133,8 @@ impl WindowMaker {
                 };
                 let maker = &maker;
                 scope.spawn(move |_| {
-                    let length = values.len() * BLOCK_BYTES;
-                    maker.make(front, tile, &mut buffer[..length], values);
-                    sink.put((tile * TILE_BYTES) as u64, length, buffer);
+                    maker.make(front, tile, &mut buffer, values);
+                    sink.put((tile * TILE_BYTES) as u64, buffer);
                 });
             }
         });
@@ -198,18 +192,18 @@ mod tests {
         type Error = usize;
 
         /// Fails with the number of tiles taken once there are no buffers left.
-        fn take(&self) -> Result<AlignedBuffer, usize> {
+        fn take(&self, length: usize) -> Result<AlignedBuffer, usize> {
             let mut buffers = self.buffers.lock().expect("no panic");
             if *buffers == 0 {
                 return Err(0);
             }
             *buffers -= 1;
-            AlignedBuffer::zeroed(TILE_BYTES).map_err(|_| 1)
+            Ok(AlignedBuffer::zeroed(length).expect("memory"))
         }
 
-        fn put(&self, offset: u64, length: usize, buffer: AlignedBuffer) {
+        fn put(&self, offset: u64, buffer: AlignedBuffer) {
             let start = usize::try_from(offset).expect("fits");
-            self.bytes.lock().expect("no panic")[start..start + length].copy_from_slice(&buffer[..length]);
+            self.bytes.lock().expect("no panic")[start..start + buffer.len()].copy_from_slice(&buffer);
         }
     }
 

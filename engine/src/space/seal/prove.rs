@@ -2,7 +2,7 @@
 
 use super::{LayerObserver, plan};
 use crate::challenge::{Challenge, SealNode};
-use crate::tree::{ChainingValue, Outboard};
+use crate::tree::Outboard;
 
 /// Collects what shows one window of a seal challenge. Fed with its layers, in order.
 #[derive(Clone, Debug)]
@@ -28,8 +28,7 @@ impl WindowProver {
 }
 
 impl LayerObserver for WindowProver {
-    fn layer(&mut self, number: u32, bytes: &[u8], block_values: &[ChainingValue]) {
-        let outboard = Outboard::from_block_values(bytes.len() as u64, block_values.to_vec());
+    fn layer(&mut self, number: u32, bytes: &[u8], outboard: &Outboard) {
         self.layer_roots.push(outboard.root());
         for (node, opening) in self.opened.iter_mut().filter(|(node, _)| u32::from(node.layer) == number) {
             *opening = outboard.open(bytes, node.chunk());
