@@ -10,6 +10,7 @@ mod choose;
 #[cfg(test)]
 mod conformance;
 mod error;
+pub mod faulty;
 mod file;
 mod memory;
 mod mmap;
@@ -21,6 +22,7 @@ mod uring;
 pub use buffer::{AlignedBuffer, BufferPool};
 pub use choose::{Access, IoChoice, OpenOptions, Opened, Presence, Surveyed, open, survey};
 pub use error::IoError;
+pub use faulty::FaultyIo;
 pub use memory::MemoryIo;
 
 /// Alignment of every offset, length and buffer address, in bytes.

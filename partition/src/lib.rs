@@ -3,6 +3,7 @@
 //! This crate knows no cryptography beyond checksums, no GPU and no network.
 
 pub mod allocate;
+pub mod disk;
 pub mod format;
 pub mod io;
 pub mod manifest;

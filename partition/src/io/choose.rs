@@ -314,3 +314,6 @@ fn try_page(path: &Path, choice: IoChoice) -> Result<Opened, IoError> {
     fs::remove_file(path).map_err(|error| IoError::from_os(&error, "remove", path, 0, 0))?;
     outcome.map(|()| opened)
 }
+
+#[cfg(test)]
+mod tests;

@@ -315,6 +315,11 @@ fn memory_conforms() {
 }
 
 #[test]
+fn faulty_without_faults_conforms() {
+    conform(&FaultyIo::new(faulty::Faults::default()));
+}
+
+#[test]
 fn pread_conforms() {
     conform_file(IoChoice::Pread);
 }
