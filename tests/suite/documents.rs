@@ -55,9 +55,8 @@ fn listed(block: &str) -> Vec<String> {
         if !line.starts_with(' ') && line.ends_with('/') {
             folder = line;
         } else if line.starts_with(' ') && !folder.is_empty() {
-            let names = line
-                .split_whitespace()
-                .take_while(|name| name.ends_with(['/', 's']) && name.contains(['/', '.']));
+            let names =
+                line.split_whitespace().take_while(|name| name.ends_with('/') || name.ends_with(".rs"));
             paths.extend(names.map(|name| format!("{folder}{name}")));
         }
     }
