@@ -1,6 +1,7 @@
 //! One binary to carry to a machine with real hardware: what is there, whether every kernel gives the known answers,
 //! how fast it is, and in plain words what is missing. Writes `report.json` and prints a table.
 
+mod disk;
 mod kernels;
 mod machine;
 mod report;
@@ -11,14 +12,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Some(path) = report_path(std::env::args_os().skip(1)) else {
-        eprintln!("usage: hwtest [REPORT]    (REPORT defaults to report.json)");
+    let Some((path, directory)) = arguments(std::env::args_os().skip(1)) else {
+        eprintln!(
+            "usage: holdfast-hwtest [REPORT [DIRECTORY]]    (default: report.json, and the disk of the current directory)"
+        );
         return ExitCode::from(64);
     };
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         machine: machine::describe(),
-        sections: vec![kernels::section()],
+        sections: vec![kernels::section(), disk::section(&directory)],
     };
     match publish(&report, &path) {
         Err(error) => {
@@ -30,11 +33,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// At most one argument, and no flags.
-fn report_path(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> Option<PathBuf> {
-    let path = arguments.next().unwrap_or_else(|| "report.json".into());
-    let flag = path.to_string_lossy().starts_with('-');
-    (!flag && arguments.next().is_none()).then(|| path.into())
+/// Where the report goes and the directory whose disk is tried; at most these two, and no flags.
+fn arguments(mut given: impl Iterator<Item = std::ffi::OsString>) -> Option<(PathBuf, PathBuf)> {
+    let report = given.next().unwrap_or_else(|| "report.json".into());
+    let directory = given.next().unwrap_or_else(|| ".".into());
+    let flag = [&report, &directory].iter().any(|path| path.to_string_lossy().starts_with('-'));
+    (!flag && given.next().is_none()).then(|| (report.into(), directory.into()))
 }
 
 fn publish(report: &Report, path: &Path) -> io::Result<()> {
@@ -51,11 +55,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_path_is_taken_and_anything_else_is_wrong_usage() {
-        let parse = |arguments: &[&str]| report_path(arguments.iter().map(|&a| a.into()));
-        assert_eq!(parse(&[]), Some("report.json".into()));
-        assert_eq!(parse(&["here.json"]), Some("here.json".into()));
+    fn two_paths_are_taken_and_anything_else_is_wrong_usage() {
+        let parse = |given: &[&str]| arguments(given.iter().map(|&a| a.into()));
+        assert_eq!(parse(&[]), Some(("report.json".into(), ".".into())));
+        assert_eq!(parse(&["here.json", "/mnt"]), Some(("here.json".into(), "/mnt".into())));
         assert_eq!(parse(&["--help"]), None);
-        assert_eq!(parse(&["a", "b"]), None);
+        assert_eq!(parse(&["a", "-b"]), None);
+        assert_eq!(parse(&["a", "b", "c"]), None);
     }
 }
