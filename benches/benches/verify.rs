@@ -11,8 +11,10 @@ use holdfast_engine::registration::{Intent, Registration, WindowShape};
 use holdfast_engine::signature::Signature;
 use holdfast_engine::space::record::{WindowRecord, partition_root};
 use holdfast_engine::space::response::encode_response;
+use holdfast_engine::space::seal::verify_seal;
 use holdfast_engine::space::verify::{SpaceCase, verify_space, verify_space_batch};
 use holdfast_engine::tree::{BLOCK_BYTES, BLOCK_CHUNKS, Outboard, block_value, open_chunk};
+use holdfast_tests::partition::{TestPartition, registration, shape};
 
 const LOG2_LABELS: u8 = 25;
 const SAMPLES: u32 = 64;
@@ -103,5 +105,23 @@ fn verify(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, verify);
+/// The largest seal audit of the default policy: 44 windows of 16 layers, 6,776 openings. The windows are small ones, for
+/// the reference makes them; one of 1 GiB has 20 siblings an opening instead of 7.
+fn seal(criterion: &mut Criterion) {
+    let partition = TestPartition::honest(registration(shape(12, 16), 1), 44);
+    let challenge = partition.seal_challenge(0, 44);
+    let response = partition.answer_seal(&challenge);
+    for presence in survey() {
+        let State::Present(backend) = presence.state else { continue };
+        let verdict = verify_seal(backend, &partition.commitment, &challenge, &response);
+        assert_eq!(verdict, Ok(()));
+        criterion.bench_function(&format!("verify/{}/seal of 44 windows", presence.name), |bencher| {
+            bencher.iter(|| {
+                verify_seal(backend, &partition.commitment, black_box(&challenge), black_box(&response))
+            });
+        });
+    }
+}
+
+criterion_group!(benches, verify, seal);
 criterion_main!(benches);

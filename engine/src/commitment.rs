@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::Reader;
 use crate::registration::{REGISTRATION_BYTES, Registration};
 use crate::rejection::{Class, Rejection};
-use crate::signature::{SIGNATURE_BYTES, Signature};
+use crate::signature::{SIGNATURE_BYTES, Signature, verify};
 use crate::space::record::{RECORD_BYTES, WindowRecord};
 
 const TAG: &[u8; 4] = b"HFC1";
@@ -140,6 +140,13 @@ impl Commitment {
     /// What the miner signs.
     pub fn signing_digest(&self) -> [u8; 32] {
         self.registration.commitment_signing_digest(self.window_count(), &self.partition_root())
+    }
+
+    /// Checks the miner's signature, for networks that ask for one.
+    ///
+    /// Refused: `bad-signature` (also when there is none).
+    pub fn check_signature(&self) -> Result<(), Rejection> {
+        verify(&self.registration.intent.miner, &self.signing_digest(), &self.signature)
     }
 
     /// The windows that batch number `batch` added and that still exist: what a seal audit is about. `None` if there are

@@ -31,10 +31,11 @@ pub(super) fn window_proof_bytes(shape: WindowShape) -> usize {
     32 * layers + openings * opening_bytes(shape)
 }
 
-/// A label to check: where it is, and where its parents are.
+/// A label to check: where it is, what it is made with, and where its parents are.
 #[derive(Clone, Debug)]
 struct Check {
     at: SealNode,
+    layer: Layer,
     /// None for layer 1; else eight, in the layer before, the node itself first.
     parents: Vec<SealNode>,
 }
@@ -62,12 +63,13 @@ impl SealNode {
 /// What a seal challenge checks of one window, in the order of the response.
 fn plan(challenge: &Challenge, window: u64, window_key: &[u8; 32]) -> Vec<Check> {
     let check = |at: SealNode| {
-        if at.layer == 1 {
-            return Check { at, parents: Vec::new() };
-        }
         let layer = Layer::derive(window_key, u32::from(at.layer), challenge.shape.log2_labels());
         let parent = |node| SealNode { layer: at.layer - 1, node };
-        Check { at, parents: layer.edges.parents(at.node).map(parent).to_vec() }
+        let parents = match at.layer {
+            1 => Vec::new(),
+            _ => layer.edges.parents(at.node).map(parent).to_vec(),
+        };
+        Check { at, layer, parents }
     };
     challenge.seal_nodes(window).into_iter().map(check).collect()
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use holdfast_engine::challenge::{Challenge, Terms};
 use holdfast_engine::commitment::{Batch, Commitment, CommitmentFields};
 use holdfast_engine::rejection::Class;
+use holdfast_engine::signature::{Signature, Signer};
 use holdfast_engine::space::record::partition_root;
 use holdfast_tests::partition::{
     BATCH_HEIGHT, CHALLENGE_HEIGHT, FINALITY_BLOCKS, TestPartition, registration, shape,
@@ -77,6 +78,25 @@ fn batches_that_do_not_follow_one_another() {
     assert_eq!(second(7, 110), None, "trimmed from 7 to 6 windows");
     assert_eq!(refusal(|fields| fields.batches.clear()), Some(Class::Malformed));
     assert_eq!(refusal(|fields| fields.batches[0].end = 5), Some(Class::WrongRecord), "a record too many");
+}
+
+/// Another party's signature, one for fewer windows, and none.
+#[test]
+fn commitment_signed_by_another_or_for_another_table() {
+    let miner = Signer::development("miner");
+    let mut registration = registration(shape(10, 2), 7);
+    registration.intent.miner = miner.account();
+    let unsigned = TestPartition::honest(registration, 3).commitment;
+    let signed = |signature| {
+        let fields = CommitmentFields { signature, ..CommitmentFields::clone(&unsigned) };
+        class(Commitment::new(fields).expect("agrees with itself").check_signature())
+    };
+    let digest = unsigned.signing_digest();
+    assert_eq!(signed(miner.sign(&digest)), None);
+    assert_eq!(signed(Signer::development("other").sign(&digest)), Some(Class::BadSignature));
+    let fewer = registration.commitment_signing_digest(2, &unsigned.partition_root());
+    assert_eq!(signed(miner.sign(&fewer)), Some(Class::BadSignature));
+    assert_eq!(signed(Signature::NONE), Some(Class::BadSignature));
 }
 
 /// A second batch that exchanges windows which the first batch's seal audit was about. Its own audit would only look at
