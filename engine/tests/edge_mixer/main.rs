@@ -1,7 +1,7 @@
 //! The edge mixer is shown, by experiment, to have the cones and the peeling of random permutations (space-v1 §4,
 //! decision 0002). Each statistic is held against bounds that random permutations keep and known bad mixers break.
 //!
-//! `HOLDFAST_LONG=1` takes larger windows and twenty times the keys (about twenty minutes). Draws are seeded, so a run
+//! `HOLDFAST_LONG=1` takes larger windows and twenty times the keys (some six minutes). Draws are seeded, so a run
 //! that passes passes always. `--nocapture` prints the figures that decision 0002 records.
 
 #![allow(clippy::print_stdout, reason = "the figures of decision 0002")]
