@@ -20,7 +20,7 @@ fn bench(criterion: &mut Criterion) {
         let file = match create(directory.path(), choice, &registration, u64::from(SAMPLES)) {
             Ok(file) => file,
             Err(why) => {
-                println!("answer/{}: ABSENT({why})", choice.name());
+                eprintln!("answer/{}: ABSENT({why})", choice.name());
                 continue;
             }
         };

@@ -23,7 +23,7 @@ fn bench(criterion: &mut Criterion) {
                 create(directory.path(), choice, &registration, WINDOWS)
             };
             if let Err(why) = setup() {
-                println!("fill/{}: ABSENT({why})", choice.name());
+                eprintln!("fill/{}: ABSENT({why})", choice.name());
                 continue;
             }
             let options = fill_options(backend);
