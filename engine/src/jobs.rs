@@ -2,7 +2,9 @@
 //! after any interruption.
 
 pub mod answer;
+pub mod bench;
 pub mod control;
 pub mod fill;
 pub mod progress;
 pub mod scrub;
+pub mod tune;

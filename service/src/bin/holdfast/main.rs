@@ -1,1 +1,32 @@
-fn main() {}
+//! The `holdfast` command: raw arguments, resolved options, work, report.
+
+mod allocation;
+mod cli;
+mod commit;
+mod console;
+mod demo;
+mod disks;
+mod failure;
+mod files;
+mod interrupt;
+mod machine;
+mod medium;
+mod progress;
+mod settings;
+mod side_by_side;
+mod table;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = match cli::Arguments::read(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(stop) => return stop.finish(),
+    };
+    let console = console::Console::new(&arguments.output);
+    interrupt::install();
+    match arguments.command.run(&console) {
+        Ok(exit) => exit.into(),
+        Err(failure) => console.fail(&failure).into(),
+    }
+}

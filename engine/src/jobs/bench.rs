@@ -1,0 +1,16 @@
+//! What this machine gives: labels, disk, audits, and from them how long a fill will take. Every measurement takes a
+//! bounded time and uses the code that the jobs use.
+
+mod audits;
+mod disk;
+mod labels;
+
+pub use audits::{VerifyRate, measure_verifying};
+pub use disk::{DiskRate, measure_disk, measure_writes};
+pub use labels::{KernelRate, WindowRate, blake3_compressions_per_second, measure_kernel, measure_windows};
+
+/// Bytes, counts and labels as numbers to divide: all far below 2^52.
+#[allow(clippy::cast_precision_loss)]
+pub(crate) fn real(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,120 @@
+//! Dividing disks among validators: what each gets, how that differs from what is there, and making it so.
+
+mod apply;
+mod propose;
+
+use std::path::{Path, PathBuf};
+
+use holdfast_engine::account::{Account, AccountError, AccountSource};
+use holdfast_engine::registration::{Profile, WindowShape};
+use holdfast_engine::signature::{Signature, Signer};
+use holdfast_partition::allocate::StakeTable;
+
+use crate::console::Console;
+use crate::failure::Failure;
+
+pub(crate) use apply::{apply, resize_partition};
+pub(crate) use propose::{Action, Proposal, ProposedPartition, propose};
+
+/// What is to be divided, resolved.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    /// Who is staked with how much.
+    pub(crate) stakes: StakeTable,
+    /// Share of the free bytes to use.
+    pub(crate) threshold: f64,
+    /// Never more than this on one disk.
+    pub(crate) max_bytes: Option<u64>,
+    /// Bytes of a window, if they were given.
+    pub(crate) window_bytes: Option<u64>,
+    /// Work per window, if it was given.
+    pub(crate) profile: Option<Profile>,
+}
+
+/// An account with the text that it was given as.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedAccount {
+    /// As given, for people and the manifest.
+    pub(crate) name: String,
+    /// The 32 bytes.
+    pub(crate) account: Account,
+    source: AccountSource,
+}
+
+impl NamedAccount {
+    /// Reads an account; warns when a development name is probably a mistyped address.
+    pub(crate) fn parse(name: &str, console: &Console) -> Result<NamedAccount, Failure> {
+        let (account, source) =
+            Account::parse(name).map_err(|error: AccountError| Failure::Usage(error.to_string()))?;
+        if source == (AccountSource::DevelopmentName { looks_like_ss58: true }) {
+            console.warn(format!(
+                "{name} looks like an SS58 address, but its checksum is wrong. It is taken for a development name, \
+                 whose key everybody knows. Was it mistyped?"
+            ));
+        }
+        Ok(NamedAccount { name: name.to_owned(), account, source })
+    }
+
+    /// Signs if the key is at hand, which is so for development names only.
+    pub(crate) fn sign(&self, digest: &[u8; 32]) -> Signature {
+        match self.source {
+            AccountSource::DevelopmentName { .. } => Signer::development(&self.name).sign(digest),
+            AccountSource::Ss58 | AccountSource::Hex => Signature::NONE,
+        }
+    }
+}
+
+/// Sizes of the file system that a directory is on, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileSystem {
+    /// Everything.
+    pub(crate) total_bytes: u64,
+    /// What we may still use.
+    pub(crate) free_bytes: u64,
+}
+
+impl FileSystem {
+    /// Asks the system.
+    pub(crate) fn of(directory: &Path) -> Result<FileSystem, Failure> {
+        let stat = rustix::fs::statvfs(directory)
+            .map_err(|error| Failure::file("ask the file system of", directory, error.into()))?;
+        Ok(FileSystem {
+            total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
+            free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+        })
+    }
+}
+
+/// Where a proposal is to be carried out, and for whom.
+#[derive(Debug)]
+pub(crate) struct Site<'a> {
+    /// The miner.
+    pub(crate) miner: &'a NamedAccount,
+    /// Number of the subnet.
+    pub(crate) netuid: u16,
+    /// Name of the wallet.
+    pub(crate) wallet: Option<String>,
+    /// Name of the hotkey in it.
+    pub(crate) hotkey: Option<String>,
+    /// The recorder's file.
+    pub(crate) recorder: PathBuf,
+}
+
+/// Windows of less are refused by the default policy.
+pub(crate) const LOW_MEMORY_WINDOW_BYTES: u64 = 64 << 20;
+const STANDARD_WINDOW_BYTES: u64 = 1 << 30;
+/// A disk for fewer windows than an audit samples is cut into smaller ones.
+const STANDARD_WINDOWS_MINIMUM: u64 = 64;
+
+/// The windows for a disk of so many usable bytes, when nothing else is said.
+fn default_window_bytes(threshold_bytes: u64) -> u64 {
+    if threshold_bytes / STANDARD_WINDOW_BYTES >= STANDARD_WINDOWS_MINIMUM {
+        STANDARD_WINDOW_BYTES
+    } else {
+        LOW_MEMORY_WINDOW_BYTES
+    }
+}
+
+fn shape(window_bytes: u64, profile: Profile) -> Result<WindowShape, Failure> {
+    WindowShape::of_bytes(window_bytes, profile).map_err(|rejection| Failure::Usage(rejection.detail))
+}

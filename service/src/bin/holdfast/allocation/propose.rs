@@ -1,0 +1,202 @@
+//! What an allocation would change on a disk. Nothing is written here.
+
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use holdfast_engine::registration::{Profile, WindowShape};
+use holdfast_partition::allocate::{self, AllocateError, DiskSpace, Plan, Share};
+use holdfast_partition::manifest::Partition;
+use serde::Serialize;
+
+use super::{FileSystem, Shares, default_window_bytes, shape};
+use crate::disks::Disk;
+use crate::failure::Failure;
+
+/// What becomes of one validator's partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Action {
+    /// A new partition is registered.
+    Create,
+    /// Nothing changes.
+    Keep,
+    /// Windows are appended.
+    Grow,
+    /// The last windows are given up.
+    Shrink,
+    /// The validator gets none: its share is below one window.
+    LeftOut,
+    /// The validator has a partition but no share any more; it is kept, and its bytes are not shared out.
+    Outside,
+}
+
+/// One validator's line of a proposal.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ProposedPartition {
+    /// Its number in the network.
+    pub(crate) uid: u32,
+    /// Its account, as in the stake table.
+    pub(crate) validator: String,
+    /// Tokens staked.
+    pub(crate) stake: f64,
+    /// What becomes of its partition.
+    pub(crate) action: Action,
+    /// Windows now.
+    pub(crate) windows_before: u64,
+    /// Windows afterwards.
+    pub(crate) windows: u64,
+    /// Disk space afterwards, in bytes.
+    pub(crate) bytes: u64,
+    /// The partition's file, once it has one.
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// What an allocation would make of one disk.
+#[derive(Debug)]
+pub(crate) struct Proposal {
+    /// The directory.
+    pub(crate) directory: PathBuf,
+    /// What is there.
+    pub(crate) disk: Option<Disk>,
+    /// What the disk offers.
+    pub(crate) file_system: FileSystem,
+    /// The plan that it follows from.
+    pub(crate) plan: Plan,
+    /// Shape of all windows.
+    pub(crate) shape: WindowShape,
+    /// Share of the free bytes to use.
+    pub(crate) threshold: f64,
+    /// A line for each validator.
+    pub(crate) partitions: Vec<ProposedPartition>,
+}
+
+impl Proposal {
+    /// Windows that would be given up.
+    pub(crate) fn windows_lost(&self) -> u64 {
+        let lost = |line: &ProposedPartition| line.windows_before.saturating_sub(line.windows);
+        self.partitions.iter().map(lost).sum()
+    }
+}
+
+/// What the shares make of a directory, which may have been allocated before.
+pub(crate) fn propose(directory: &Path, shares: &Shares) -> Result<Proposal, Failure> {
+    let disk = Disk::find(directory)?;
+    let file_system = FileSystem::of(directory)?;
+    let existing: &[Partition] = disk.as_ref().map_or(&[], |disk| &disk.manifest.partitions);
+    let staked =
+        |partition: &Partition| shares.stakes.iter().any(|stake| stake.hotkey == partition.validator_hotkey);
+    let (ours, outside): (Vec<&Partition>, Vec<&Partition>) = existing.iter().partition(|p| staked(p));
+    let occupied = |partitions: &[&Partition]| -> Result<u64, Failure> {
+        partitions.iter().map(|partition| occupied_bytes(&directory.join(&partition.path))).sum()
+    };
+    let outside_bytes = occupied(&outside)?;
+    let space = DiskSpace {
+        free_bytes: file_system.free_bytes,
+        already_allocated_bytes: occupied(&ours)?,
+        threshold: shares.threshold,
+        max_bytes: shares.max_bytes.map(|bytes| bytes.saturating_sub(outside_bytes)),
+    };
+    let shape = window_shape(disk.as_ref(), shares, &space)?;
+    let window = allocate::WindowShape { k: shape.log2_labels(), layers: shape.layers(), minimum_windows: 1 };
+    let plan =
+        allocate::plan(&shares.stakes, &space, &window).map_err(|error| plan_failure(directory, error))?;
+    let by_validator: HashMap<&str, &Partition> =
+        ours.iter().map(|partition| (partition.validator_hotkey.as_str(), *partition)).collect();
+    let mut partitions: Vec<ProposedPartition> = plan
+        .shares
+        .iter()
+        .map(|share| line_of(directory, share, by_validator.get(share.validator.hotkey.as_str()).copied()))
+        .collect();
+    partitions.extend(outside.iter().map(|partition| outside_line(directory, partition)));
+    let (directory, threshold) = (directory.to_owned(), shares.threshold);
+    Ok(Proposal { directory, file_system, plan, shape, threshold, partitions, disk })
+}
+
+fn plan_failure(directory: &Path, error: AllocateError) -> Failure {
+    let message = format!("{}: {error}", directory.display());
+    let advice = match error {
+        AllocateError::NothingFits { .. } => "see --window, --threshold and --max-bytes",
+        _ => "see holdfast allocate --help",
+    };
+    Failure::State { message, advice: advice.to_owned() }
+}
+
+/// The windows that are there already, or as asked for, or what suits the disk.
+fn window_shape(disk: Option<&Disk>, shares: &Shares, space: &DiskSpace) -> Result<WindowShape, Failure> {
+    let Some(disk) = disk.filter(|disk| !disk.manifest.partitions.is_empty()) else {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        // Only orders of magnitude matter here.
+        let usable = (space.free_bytes as f64 * space.threshold) as u64;
+        let usable = usable.min(space.max_bytes.unwrap_or(u64::MAX));
+        let window_bytes = shares.window_bytes.unwrap_or_else(|| default_window_bytes(usable));
+        return shape(window_bytes, shares.profile.unwrap_or(Profile::Standard));
+    };
+    let window = &disk.manifest.window;
+    let there = shape(window.window_bytes, Profile::of_layers(window.layers))?;
+    let asked = shape(
+        shares.window_bytes.unwrap_or(there.bytes()),
+        shares.profile.unwrap_or_else(|| there.profile()),
+    )?;
+    if asked != there {
+        return Err(Failure::State {
+            message: format!(
+                "{} has windows of {} bytes with {} layers; {} bytes with {} layers were asked for",
+                disk.directory.display(),
+                there.bytes(),
+                there.layers(),
+                asked.bytes(),
+                asked.layers()
+            ),
+            advice: "leave --window and --profile out, or use another directory".to_owned(),
+        });
+    }
+    Ok(there)
+}
+
+fn line_of(directory: &Path, share: &Share, existing: Option<&Partition>) -> ProposedPartition {
+    let before = existing.map_or(0, |partition| partition.windows);
+    // A registered cap is for good; a partition cannot grow beyond it. One with no share left keeps its first window:
+    // taking a partition away is what `remove` is for.
+    let windows = existing.map_or(share.windows, |partition| share.windows.clamp(1, partition.window_cap));
+    let action = match (existing, windows.cmp(&before)) {
+        (None, _) if windows == 0 => Action::LeftOut,
+        (None, _) => Action::Create,
+        (Some(_), std::cmp::Ordering::Equal) => Action::Keep,
+        (Some(_), std::cmp::Ordering::Greater) => Action::Grow,
+        (Some(_), std::cmp::Ordering::Less) => Action::Shrink,
+    };
+    ProposedPartition {
+        uid: share.validator.uid,
+        validator: share.validator.hotkey.clone(),
+        stake: share.validator.stake,
+        action,
+        windows_before: before,
+        windows,
+        bytes: share.size_bytes,
+        path: existing.map(|partition| directory.join(&partition.path)),
+    }
+}
+
+fn outside_line(directory: &Path, partition: &Partition) -> ProposedPartition {
+    ProposedPartition {
+        uid: partition.validator_uid,
+        validator: partition.validator_hotkey.clone(),
+        stake: 0.0,
+        action: Action::Outside,
+        windows_before: partition.windows,
+        windows: partition.windows,
+        bytes: partition.size_bytes,
+        path: Some(directory.join(&partition.path)),
+    }
+}
+
+/// Bytes that a file takes on the disk; none if it is not there.
+fn occupied_bytes(path: &Path) -> Result<u64, Failure> {
+    const BLOCK_BYTES: u64 = 512; // the unit of st_blocks, whatever the file system's is
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.blocks() * BLOCK_BYTES),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(Failure::file("open", path, error)),
+    }
+}

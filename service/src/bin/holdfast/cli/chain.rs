@@ -1,0 +1,139 @@
+//! `holdfast chain verify`: is a file of receipts whole?
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::{Args, Subcommand};
+use holdfast_engine::receipt::{
+    ANCHOR_BLOCKS, CHAIN_HEADER_BYTES, ChainFailure, ChainReport, ChainVerifier, verify_chain,
+};
+use holdfast_engine::recorder::{FileRecorder, Recorder};
+use holdfast_engine::rejection::{Class, Rejection};
+use serde::Serialize;
+
+use crate::console::{Console, Exit, Report};
+use crate::failure::Failure;
+use crate::table::{self, Table};
+
+/// Look at chains of signed receipts
+#[derive(Args, Debug)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Verify a chain of receipts offline: signatures, order, links; count rounds by outcome
+    Verify(VerifyArguments),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Without a recorder only links and signatures can be checked. With one also that every challenge was the one of its round,
+that blocks are final, and which answers were anchored in time. Examples:
+  holdfast chain verify receipts.chain
+  holdfast chain verify receipts.chain --recorder /mnt/disk1/recorder.json")]
+struct VerifyArguments {
+    /// The chain file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The recorder's file of a simulated network, to check rounds against
+    #[arg(long, value_name = "FILE")]
+    recorder: Option<PathBuf>,
+}
+
+impl Arguments {
+    pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
+        let What::Verify(arguments) = &self.what;
+        arguments.run(console)
+    }
+}
+
+impl VerifyArguments {
+    fn run(&self, console: &Console) -> Result<Exit, Failure> {
+        let network = network_of(&self.file)?;
+        let recorder = self.recorder.as_ref().map(FileRecorder::open).transpose()?;
+        let mut verifier = ChainVerifier::new(network);
+        if let Some(recorder) = &recorder {
+            if recorder.network()? != network {
+                let detail = "the recorder is of another network than the chain file";
+                return Err(Failure::rejected(&self.file, Class::WrongChallenge.because(detail)));
+            }
+            verifier = verifier.with_recorder(recorder, ANCHOR_BLOCKS);
+        }
+        let file = File::open(&self.file).map_err(|error| Failure::file("read", &self.file, error))?;
+        let started = Instant::now();
+        let report = verify_chain(BufReader::new(file), verifier, |_, _| {});
+        let report = report.map_err(|error| chain_failure(&self.file, error))?;
+        let seconds = started.elapsed().as_secs_f64();
+        console.report(&Verified { verdict: "accepted", seconds, report })
+    }
+}
+
+/// The network that a chain file says it is of.
+fn network_of(path: &Path) -> Result<[u8; 32], Failure> {
+    let failed = |error| Failure::file("read", path, error);
+    let mut header = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(CHAIN_HEADER_BYTES as u64).read_to_end(&mut header).map_err(failed)?;
+    let network = header.get(8..).and_then(|network| network.try_into().ok());
+    network.ok_or_else(|| {
+        let found = header.len();
+        Failure::rejected(
+            path,
+            Class::WrongLength.because(format!("{found} bytes are no chain file's header")),
+        )
+    })
+}
+
+fn chain_failure(path: &Path, error: ChainFailure) -> Failure {
+    match error {
+        ChainFailure::Receipt { number, rejection: Rejection { class, detail } } => {
+            Failure::rejected(path, class.because(format!("receipt {number}: {detail}")))
+        }
+        ChainFailure::Header { rejection } | ChainFailure::Proof { rejection } => {
+            Failure::rejected(path, rejection)
+        }
+        ChainFailure::Recorder(error) => error.into(),
+        ChainFailure::Read(error) => Failure::file("read", path, error),
+    }
+}
+
+#[derive(Serialize)]
+struct Verified {
+    verdict: &'static str,
+    seconds: f64,
+    #[serde(flatten)]
+    report: ChainReport,
+}
+
+impl Report for Verified {
+    fn text(&self, out: &mut String) {
+        let (receipts, time) = (self.report.receipts, table::duration(self.seconds));
+        out.push_str(&format!("{receipts} receipts are whole and rightly signed ({time})\n"));
+        let heads =
+            ["validator", "miner", ">partition", ">accepted", ">rejected", ">missed", ">void", ">in time"];
+        let mut lines = Table::new(&heads);
+        for chain in &self.report.chains {
+            let in_time = match self.report.recorder_asked {
+                true => chain.accepted_timely_anchored.to_string(),
+                false => "unknown".to_owned(),
+            };
+            lines.row([
+                chain.validator.to_string(),
+                chain.miner.to_string(),
+                chain.partition_id.to_string(),
+                chain.accepted.to_string(),
+                chain.rejected.to_string(),
+                chain.missed.to_string(),
+                chain.void.to_string(),
+                in_time,
+            ]);
+        }
+        lines.write("  ", out);
+    }
+}

@@ -1,0 +1,101 @@
+//! `holdfast devices`: what this machine can compute with and write to.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use holdfast_engine::backend::{self, State};
+use serde::Serialize;
+
+use crate::allocation::FileSystem;
+use crate::console::{Console, Exit, Report};
+use crate::failure::Failure;
+use crate::medium;
+use crate::table::{self, Table};
+
+/// List back ends, I/O methods and disks: present, or absent and why
+#[derive(Args, Debug)]
+#[command(after_help = "Example: holdfast devices --dir /mnt/disk1")]
+pub(crate) struct Arguments {
+    /// Look at the disk of this directory; may be repeated
+    #[arg(long = "dir", value_name = "DIR")]
+    dirs: Vec<PathBuf>,
+}
+
+impl Arguments {
+    pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let disks = self.dirs.iter().map(|dir| DiskDevices::of(dir)).collect::<Result<Vec<_>, _>>()?;
+        console.report(&Devices { cores, backends: backends(), disks })
+    }
+}
+
+#[derive(Serialize)]
+struct Devices {
+    cores: usize,
+    backends: Vec<Device>,
+    disks: Vec<DiskDevices>,
+}
+
+/// Something that may be here or not.
+#[derive(Debug, Serialize)]
+pub(crate) struct Device {
+    /// As on the command line.
+    pub(crate) name: &'static str,
+    /// Whether it works here.
+    pub(crate) present: bool,
+    /// Why not, or with which restrictions.
+    pub(crate) why: Option<String>,
+}
+
+#[derive(Serialize)]
+struct DiskDevices {
+    directory: PathBuf,
+    total_bytes: u64,
+    free_bytes: u64,
+    io: Vec<Device>,
+}
+
+impl DiskDevices {
+    fn of(directory: &Path) -> Result<DiskDevices, Failure> {
+        let FileSystem { total_bytes, free_bytes } = FileSystem::of(directory)?;
+        let io = medium::survey(directory);
+        Ok(DiskDevices { directory: directory.to_owned(), total_bytes, free_bytes, io })
+    }
+}
+
+fn backends() -> Vec<Device> {
+    let devices = backend::survey().into_iter().map(|presence| match presence.state {
+        State::Present(_) => Device { name: presence.name, present: true, why: None },
+        State::Absent(why) => Device { name: presence.name, present: false, why: Some(why.to_owned()) },
+    });
+    devices.collect()
+}
+
+fn write_devices(devices: &[Device], out: &mut String) {
+    let mut lines = Table::new(&["", ""]);
+    for device in devices {
+        let state = match (device.present, &device.why) {
+            (true, None) => "present".to_owned(),
+            (true, Some(note)) => format!("present: {note}"),
+            (false, why) => format!("absent: {}", why.as_deref().unwrap_or("unknown")),
+        };
+        lines.row([device.name.to_owned(), state]);
+    }
+    lines.write("  ", out);
+}
+
+impl Report for Devices {
+    fn text(&self, out: &mut String) {
+        out.push_str(&format!("back ends ({} cores)", self.cores));
+        write_devices(&self.backends, out);
+        for disk in &self.disks {
+            out.push_str(&format!(
+                "\n{}: {} free of {}",
+                disk.directory.display(),
+                table::bytes(disk.free_bytes),
+                table::bytes(disk.total_bytes)
+            ));
+            write_devices(&disk.io, out);
+        }
+    }
+}

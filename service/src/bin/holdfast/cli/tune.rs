@@ -1,0 +1,104 @@
+//! `holdfast tune`: find and keep the settings under which this host fills fastest.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use holdfast_engine::backend;
+use holdfast_engine::jobs::tune::{Trial, TuneReport, tune};
+use holdfast_engine::registration::{Profile, WindowShape};
+use holdfast_partition::io::IoChoice;
+use serde::Serialize;
+
+use super::bench::scratch_file;
+use super::options::window;
+use crate::console::{Console, Exit, Report};
+use crate::failure::Failure;
+use crate::settings::{self, Tuned};
+use crate::table;
+
+/// Measure thread counts, queue depths and buffers, and store the best for this host
+#[derive(Args, Debug)]
+#[command(after_help = "Example: holdfast tune --dir /mnt/disk1")]
+pub(crate) struct Arguments {
+    /// Directory on the disk to tune for
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Where to store the result [default: holdfast/tune.json in the user's configuration directory]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Bytes of one window
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = window)]
+    window: u64,
+    /// Shorter measurements
+    #[arg(long)]
+    quick: bool,
+}
+
+/// Bytes of the temporary file.
+const FILE_BYTES: u64 = 512 << 20;
+
+impl Arguments {
+    pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
+        let path = match self.out.clone().or_else(settings::default_path) {
+            Some(path) => path,
+            None => {
+                return Err(Failure::Usage("there is no home directory: say where with --out".to_owned()));
+            }
+        };
+        let shape = WindowShape::of_bytes(self.window, Profile::Standard)
+            .map_err(|rejection| Failure::Usage(rejection.detail))?;
+        let backend =
+            backend::select(backend::Choice::Auto).map_err(|error| Failure::Absent(error.to_string()))?;
+        let (_file, opened) = scratch_file(&self.dir, IoChoice::Auto)?;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let cores = u16::try_from(cores).unwrap_or(u16::MAX);
+        let span = Duration::from_millis(if self.quick { 200 } else { 2000 });
+        let measured = tune(shape, backend, opened.io.as_ref(), FILE_BYTES, cores, span)
+            .map_err(|error| Failure::work("io", &self.dir, error))?;
+        let tuned = Tuned {
+            threads: measured.best_threads,
+            queue_depth: measured.best_queue_depth,
+            staging_bytes: measured.staging_bytes,
+        };
+        settings::store(&path, tuned)?;
+        console.report(&Stored {
+            out: path,
+            host: settings::host(),
+            backend: backend.name(),
+            tuned,
+            measured,
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Stored {
+    out: PathBuf,
+    host: String,
+    backend: &'static str,
+    tuned: Tuned,
+    measured: TuneReport,
+}
+
+impl Report for Stored {
+    fn text(&self, out: &mut String) {
+        let mut list = |what: &str, trials: &[Trial]| {
+            out.push_str(&format!("{what}\n"));
+            for trial in trials {
+                let rate = table::rate(trial.bytes_per_second);
+                out.push_str(&format!("  {:>4}  {rate}\n", trial.value));
+            }
+        };
+        list("windows made, by threads", &self.measured.threads);
+        list("bytes written, by requests in flight", &self.measured.queue_depths);
+        out.push_str(&format!(
+            "{}: {} threads, {} requests in flight, {} of staging memory; kept in {}\n",
+            self.host,
+            self.tuned.threads,
+            self.tuned.queue_depth,
+            table::bytes(self.tuned.staging_bytes),
+            self.out.display()
+        ));
+    }
+}

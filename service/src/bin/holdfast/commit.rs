@@ -1,0 +1,94 @@
+//! From filled partitions to what validators keep: batches with the recorder, and commitments.
+
+use holdfast_engine::commitment::{Batch, Commitment, CommitmentFields};
+use holdfast_engine::recorder::{BatchClaim, Recorder, Simulation};
+use holdfast_engine::registration::Registration;
+use holdfast_engine::space::record::{WindowRecord, partition_root};
+use holdfast_partition::io::IoChoice;
+use holdfast_partition::manifest::Partition;
+use holdfast_partition::partition_file::{OpenMode, PartitionFile};
+
+use crate::allocation::NamedAccount;
+use crate::console::Console;
+use crate::disks::Disk;
+use crate::failure::Failure;
+
+/// The records of a partition, if every window has one.
+fn records(file: &PartitionFile) -> Result<Option<Vec<WindowRecord>>, Failure> {
+    let failed = |error| Failure::partition("partition", error);
+    let mut records = Vec::new();
+    for window in 0..file.windows().map_err(failed)? {
+        // A damaged window keeps its record: it is made again exactly so.
+        let Some(seal) = file.entry(window).map_err(failed)?.seal else { return Ok(None) };
+        let record = WindowRecord::decode(&seal.record);
+        records.push(
+            record.map_err(|rejection| Failure::work("damaged", format!("window {window}"), rejection))?,
+        );
+    }
+    Ok(Some(records))
+}
+
+/// Records every partition of the disk that is filled and whose last batch says something else. Returns how many.
+pub(crate) fn record_batches(disk: &Disk, console: &Console) -> Result<u64, Failure> {
+    let recorder = disk.recorder()?;
+    let mut recorded = 0;
+    for partition in &disk.manifest.partitions {
+        let registration = disk.registration(partition)?;
+        let file = disk.open_file(partition, OpenMode::ReadOnly, IoChoice::Auto)?;
+        let Some(records) = records(&file)?.filter(|records| !records.is_empty()) else { continue };
+        let root = partition_root(&records);
+        let entry = recorder.partition(registration.partition_id)?;
+        let last = entry.as_ref().and_then(|entry| entry.batches.last());
+        let end = records.len() as u64;
+        if last.is_some_and(|batch| batch.end == end && batch.partition_root == root) {
+            continue;
+        }
+        let miner = NamedAccount::parse(&disk.manifest.miner.hotkey, console)?;
+        let signature = miner.sign(&registration.commitment_signing_digest(end, &root));
+        recorder.advance(1)?;
+        recorder.record_batch(&BatchClaim {
+            partition_id: registration.partition_id,
+            registration_digest: registration.digest(),
+            end,
+            partition_root: root,
+            signature,
+        })?;
+        recorded += 1;
+    }
+    Ok(recorded)
+}
+
+/// The commitment of a partition as it is recorded.
+pub(crate) fn commitment(
+    disk: &Disk,
+    partition: &Partition,
+    console: &Console,
+) -> Result<Commitment, Failure> {
+    let path = disk.path(partition);
+    let registration = disk.registration(partition)?;
+    let file = disk.open_file(partition, OpenMode::ReadOnly, IoChoice::Auto)?;
+    let not_filled = || Failure::State {
+        message: format!("{} is not filled: there is nothing to commit to yet", path.display()),
+        advice: "run `holdfast fill` first".to_owned(),
+    };
+    let mut records = records(&file)?.ok_or_else(not_filled)?;
+    let batches = recorded(disk, &registration)?;
+    let last = batches.last().ok_or_else(not_filled)?;
+    if last.end > records.len() as u64 {
+        return Err(Failure::State {
+            message: format!("{} was trimmed, and that is not recorded yet", path.display()),
+            advice: "run `holdfast fill` to record it".to_owned(),
+        });
+    }
+    // Windows that were appended since belong to the next batch.
+    records.truncate(usize::try_from(last.end).unwrap_or(usize::MAX));
+    let miner = NamedAccount::parse(&disk.manifest.miner.hotkey, console)?;
+    let signature = miner.sign(&registration.commitment_signing_digest(last.end, &last.partition_root));
+    Commitment::new(CommitmentFields { registration, signature, batches, records })
+        .map_err(|rejection| Failure::work("damaged", path, rejection))
+}
+
+fn recorded(disk: &Disk, registration: &Registration) -> Result<Vec<Batch>, Failure> {
+    let entry = disk.recorder()?.partition(registration.partition_id)?;
+    Ok(entry.map(|entry| entry.batches).unwrap_or_default())
+}

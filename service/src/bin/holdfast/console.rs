@@ -1,0 +1,171 @@
+//! What goes to standard output (the report, as JSON or text) and to standard error (everything else).
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Output flags of every command.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct OutputArguments {
+    /// Print the report as one JSON document on standard output; messages stay on standard error
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) json: bool,
+    /// Show progress on standard error: only on a terminal, always (plain lines), or never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    pub(crate) progress: ProgressWhen,
+}
+
+/// When progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressWhen {
+    /// When standard error is a terminal
+    Auto,
+    /// Also into a file or pipe, as plain lines
+    Always,
+    /// Not at all
+    Never,
+}
+
+/// The exit codes of the script contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done, or accepted.
+    Done,
+    /// We could not do it.
+    Failed,
+    /// Somebody's bytes were refused; the class stands in the JSON.
+    Rejected,
+    /// The command line is wrong.
+    Usage,
+}
+
+impl Exit {
+    /// The number a shell sees.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Rejected => 2,
+            Exit::Usage => 64,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// What a command has to say at its end.
+pub(crate) trait Report: Serialize {
+    /// The text form, for people.
+    fn text(&self, out: &mut String);
+    /// How the command ended.
+    fn exit(&self) -> Exit {
+        Exit::Done
+    }
+}
+
+/// The way to the person or script that called.
+#[derive(Clone, Debug)]
+pub(crate) struct Console {
+    json: bool,
+    progress: ProgressWhen,
+}
+
+impl Console {
+    /// A console that obeys the output flags.
+    pub(crate) fn new(arguments: &OutputArguments) -> Console {
+        Console { json: arguments.json, progress: arguments.progress }
+    }
+
+    /// Whether the report is JSON.
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// How progress is drawn: `None` not at all, `Some(true)` redrawn in place.
+    pub(crate) fn progress(&self) -> Option<bool> {
+        let terminal = io::stderr().is_terminal();
+        match self.progress {
+            ProgressWhen::Never => None,
+            ProgressWhen::Always => Some(terminal),
+            ProgressWhen::Auto => terminal.then_some(true),
+        }
+    }
+
+    /// Prints the report and gives the command's exit.
+    pub(crate) fn report(&self, report: &impl Report) -> Result<Exit, Failure> {
+        let text = if self.json {
+            let mut text = serde_json::to_string_pretty(report).map_err(Failure::json)?;
+            text.push('\n');
+            text
+        } else {
+            let mut text = String::new();
+            report.text(&mut text);
+            text
+        };
+        print(&text)?;
+        Ok(report.exit())
+    }
+
+    /// A message to people, on standard error.
+    pub(crate) fn note(&self, message: impl AsRef<str>) {
+        // Nobody can be told that standard error is gone.
+        let _ = writeln!(io::stderr(), "{}", message.as_ref());
+    }
+
+    /// A message to people that must not be overlooked.
+    pub(crate) fn warn(&self, message: impl AsRef<str>) {
+        self.note(format!("warning: {}", message.as_ref()));
+    }
+
+    /// Tells why the command failed, on both channels, and with which code to leave.
+    pub(crate) fn fail(&self, failure: &Failure) -> Exit {
+        self.note(format!("error: {}", failure.full_message()));
+        if self.json {
+            // If standard output is gone as well, the exit code still tells.
+            let _ = print(&failure.json_text());
+        }
+        failure.exit()
+    }
+
+    /// Asks before something destructive is done, unless `yes` was given.
+    pub(crate) fn confirm(&self, yes: bool, question: &str) -> Result<(), Failure> {
+        if yes {
+            return Ok(());
+        }
+        if self.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Err(Failure::Unconfirmed { question: question.to_owned() });
+        }
+        let mut prompt = String::new();
+        let _ = write!(prompt, "{question} [y/N] ");
+        let _ = io::stderr().write_all(prompt.as_bytes());
+        let mut answer = String::new();
+        io::stdin()
+            .lock()
+            .read_line(&mut answer)
+            .map_err(|e| Failure::file("read the answer from", "the terminal", e))?;
+        match answer.trim() {
+            "y" | "Y" | "yes" => Ok(()),
+            _ => Err(Failure::Declined),
+        }
+    }
+}
+
+/// Writes to standard output. A reader that has gone away (`| head`) is no failure.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::file("write to", "standard output", error))
+        }
+        _ => Ok(()),
+    }
+}

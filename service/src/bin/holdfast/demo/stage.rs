@@ -1,0 +1,195 @@
+//! Where the demo plays: a directory, a policy, the binary itself, and the voice that tells what happens.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use holdfast_engine::backend;
+use holdfast_engine::policy::Policy;
+use holdfast_engine::recorder::FileRecorder;
+use holdfast_engine::registration::Profile;
+use holdfast_partition::allocate::StakeTable;
+use holdfast_partition::io::IoChoice;
+
+use super::{MINER, STAKES, Wishes};
+use crate::allocation::{FileSystem, NamedAccount, Shares, Site, apply, propose};
+use crate::cli::{simulation_settings, write_partitions};
+use crate::console::{Console, print};
+use crate::disks::{Disk, RECORDER_NAME};
+use crate::failure::Failure;
+use crate::machine::Machine;
+use crate::table;
+
+/// About so many windows, so that audits have something to choose from.
+const WINDOWS_WANTED: u64 = 64;
+/// Windows below this are all overhead, above that the demo would wait for one.
+const WINDOW_BYTES: std::ops::RangeInclusive<u64> = (32 << 10)..=(16 << 20);
+/// Four partitions' headers and journals, and room to share.
+const BYTES_MINIMUM: u64 = 16 << 20;
+
+/// The scene of the demo.
+pub(super) struct Stage<'c> {
+    pub(super) console: &'c Console,
+    pub(super) directory: PathBuf,
+    pub(super) keep: bool,
+    pub(super) policy: Policy,
+    pub(super) machine: Machine,
+    pub(super) miner: NamedAccount,
+    bytes: u64,
+    /// Whether the directory is ours to delete, or only what we put into it.
+    made_directory: bool,
+}
+
+impl<'c> Stage<'c> {
+    /// Makes the directory.
+    pub(super) fn set(wishes: &Wishes, console: &'c Console) -> Result<Stage<'c>, Failure> {
+        if wishes.bytes < BYTES_MINIMUM {
+            let least = table::bytes(BYTES_MINIMUM);
+            return Err(Failure::Usage(format!("--size is below {least}, too little for four partitions")));
+        }
+        let (directory, made_directory) = directory(wishes)?;
+        let free = FileSystem::of(&directory)?.free_bytes;
+        if free < wishes.bytes {
+            return Err(Failure::State {
+                message: format!(
+                    "{} has {} free, the demo takes {}",
+                    directory.display(),
+                    table::bytes(free),
+                    table::bytes(wishes.bytes)
+                ),
+                advice: "choose a smaller --size, or another disk with --dir".to_owned(),
+            });
+        }
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(cores).build();
+        let pool = pool.map_err(|error| Failure::Absent(format!("cannot start {cores} threads: {error}")))?;
+        let machine = Machine {
+            backend: backend::select(backend::Choice::Auto)
+                .map_err(|error| Failure::Absent(error.to_string()))?,
+            io: IoChoice::Auto,
+            pool: Arc::new(pool),
+            queue_depth: 8,
+            staging_bytes: 32 << 20,
+        };
+        let stage = Stage {
+            console,
+            directory,
+            keep: wishes.keep,
+            policy: Policy {
+                name: "demo".to_owned(),
+                min_samples: 8,
+                audit_one_in_blocks: 5,
+                ..Policy::test()
+            },
+            machine,
+            miner: NamedAccount::parse(MINER, console)?,
+            bytes: wishes.bytes,
+            made_directory,
+        };
+        stage.say(&format!(
+            "holdfast demo: {} in {}, back end {}, {cores} cores",
+            table::bytes(stage.bytes),
+            stage.directory.display(),
+            stage.machine.backend.name()
+        ));
+        Ok(stage)
+    }
+
+    /// Plans, registers and reserves the partitions.
+    pub(super) fn allocate(&self) -> Result<Disk, Failure> {
+        let stakes = StakeTable::from_json(STAKES.as_bytes())
+            .map_err(|error| Failure::work("state", "demo", error))?;
+        let window = (self.bytes / WINDOWS_WANTED).next_power_of_two() / 2;
+        let shares = Shares {
+            stakes,
+            threshold: 1.0,
+            max_bytes: Some(self.bytes),
+            window_bytes: Some(window.clamp(*WINDOW_BYTES.start(), *WINDOW_BYTES.end())),
+            profile: Some(Profile::Standard),
+        };
+        let proposal = propose(&self.directory, &shares)?;
+        let mut lines = String::new();
+        write_partitions(&proposal.partitions, &mut lines);
+        self.say(lines.trim_end());
+        let shape = proposal.shape;
+        self.say(&format!(
+            "  windows of {} with {} layers; the real default is {} (this demo wants to end)",
+            table::bytes(shape.bytes()),
+            shape.layers(),
+            table::bytes(1 << 30)
+        ));
+        let recorder = self.directory.join(RECORDER_NAME);
+        let site = Site { miner: &self.miner, netuid: 0, wallet: None, hotkey: None, recorder };
+        let chain = FileRecorder::open_or_create(&site.recorder, simulation_settings(0, &self.policy))?;
+        let disk = apply(proposal, &site, &chain, self.console)?;
+        self.say("  registered: ids and keys follow from a block nobody knew when the intents were signed");
+        Ok(disk)
+    }
+
+    /// This program as another process, on the demo's directory.
+    pub(super) fn command(&self, words: &str) -> Result<Command, Failure> {
+        let program =
+            std::env::current_exe().map_err(|error| Failure::file("find", "this program", error))?;
+        let mut command = Command::new(program);
+        command.args(words.split_whitespace()).arg("--dir").arg(&self.directory);
+        Ok(command)
+    }
+
+    /// A heading.
+    pub(super) fn chapter(&self, heading: &str) {
+        let bold = std::io::stdout().is_terminal() && !self.console.json();
+        self.say(&if bold { format!("\n\x1b[1m{heading}\x1b[0m") } else { format!("\n{heading}") });
+    }
+
+    /// A line of the story: to standard output, or beside a JSON report to standard error.
+    pub(super) fn say(&self, line: &str) {
+        if self.console.json() {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        } else {
+            // A reader that has gone away has heard enough.
+            let _ = print(&format!("{line}\n"));
+        }
+    }
+
+    /// Deletes what the demo wrote, unless it is to be kept.
+    pub(super) fn clear(&self) -> Result<(), Failure> {
+        if self.keep {
+            return Ok(());
+        }
+        if self.made_directory {
+            let removed = std::fs::remove_dir_all(&self.directory);
+            return removed.map_err(|error| Failure::file("delete", &self.directory, error));
+        }
+        clear_directory(&self.directory)
+    }
+}
+
+/// A new temporary directory, or an empty one that was named.
+fn directory(wishes: &Wishes) -> Result<(PathBuf, bool), Failure> {
+    let Some(dir) = &wishes.dir else {
+        let dir = tempfile::Builder::new().prefix("holdfast-demo-").tempdir();
+        let dir = dir.map_err(|error| Failure::file("create a directory in", std::env::temp_dir(), error))?;
+        return Ok((dir.keep(), true));
+    };
+    let made = !dir.exists();
+    std::fs::create_dir_all(dir).map_err(|error| Failure::file("create", dir, error))?;
+    let mut entries = std::fs::read_dir(dir).map_err(|error| Failure::file("read directory", dir, error))?;
+    if entries.next().is_some() {
+        return Err(Failure::State {
+            message: format!("{} is not empty", dir.display()),
+            advice: "the demo takes an empty or new directory".to_owned(),
+        });
+    }
+    let dir = std::path::absolute(dir).map_err(|error| Failure::file("resolve", dir, error))?;
+    Ok((dir, made))
+}
+
+/// The directory was empty when the demo began, so everything in it is the demo's.
+fn clear_directory(directory: &Path) -> Result<(), Failure> {
+    let failed = |error| Failure::file("empty", directory, error);
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        std::fs::remove_file(entry.map_err(failed)?.path()).map_err(failed)?;
+    }
+    Ok(())
+}

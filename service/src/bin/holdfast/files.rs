@@ -1,0 +1,54 @@
+//! Files that people hand to commands: read whole, decoded, and refused with their path.
+
+use std::io::Write;
+use std::path::Path;
+
+use holdfast_engine::challenge::Challenge;
+use holdfast_engine::commitment::Commitment;
+use holdfast_engine::rejection::{Class, Rejection};
+
+use crate::failure::Failure;
+
+/// No file that a command reads whole is larger: a commitment of a petabyte in windows of 1 GiB has 1 GiB.
+const BYTES_MAXIMUM: u64 = 4 << 30;
+
+/// All bytes of a file; larger ones than any format's are refused before they are read.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error| Failure::file("read", path, error);
+    let length = std::fs::metadata(path).map_err(failed)?.len();
+    if length > BYTES_MAXIMUM {
+        let rejection =
+            Class::WrongLength.because(format!("{length} bytes are more than any of our formats has"));
+        return Err(Failure::rejected(path, rejection));
+    }
+    std::fs::read(path).map_err(failed)
+}
+
+fn decode<T>(path: &Path, decode: impl Fn(&[u8]) -> Result<T, Rejection>) -> Result<T, Failure> {
+    decode(&read(path)?).map_err(|rejection| Failure::rejected(path, rejection))
+}
+
+/// A commitment that agrees with itself.
+pub(crate) fn read_commitment(path: &Path) -> Result<Commitment, Failure> {
+    decode(path, Commitment::decode)
+}
+
+/// A challenge.
+pub(crate) fn read_challenge(path: &Path) -> Result<Challenge, Failure> {
+    decode(path, Challenge::decode)
+}
+
+/// Writes a file so that a reader finds the old bytes or the new ones, never a part.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let new = path.with_file_name(name);
+    let written = std::fs::File::create(&new)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&new, path));
+    if written.is_err() {
+        // What is left over is of no use to anybody; the first error is what is told.
+        let _ = std::fs::remove_file(&new);
+    }
+    written.map_err(|error| Failure::file("write", path, error))
+}

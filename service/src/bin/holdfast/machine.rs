@@ -1,0 +1,45 @@
+//! What of this machine a job may use.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use holdfast_engine::backend::Backend;
+use holdfast_engine::jobs::fill::FillOptions;
+use holdfast_partition::io::IoChoice;
+
+use crate::failure::Failure;
+
+/// Resolved machine flags.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    /// Who computes.
+    pub(crate) backend: &'static dyn Backend,
+    /// How disks are read and written.
+    pub(crate) io: IoChoice,
+    /// The compute threads.
+    pub(crate) pool: Arc<rayon::ThreadPool>,
+    /// Requests in flight on each disk.
+    pub(crate) queue_depth: usize,
+    /// Memory for data that waits for a disk, in bytes.
+    pub(crate) staging_bytes: u64,
+}
+
+impl Machine {
+    /// The options of a fill or a repair of the file at `path`.
+    pub(crate) fn fill_options(&self, path: &Path) -> FillOptions {
+        FillOptions {
+            place: path.display().to_string(),
+            backend: self.backend,
+            pool: Arc::clone(&self.pool),
+            queue_depth: self.queue_depth,
+            staging_bytes: usize::try_from(self.staging_bytes).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+/// Puts this process behind every other one, for the processor and for disks.
+pub(crate) fn lower_priority() -> Result<(), Failure> {
+    const LOWEST: i32 = 19; // the kernel's scheduler of disks follows it
+    rustix::process::setpriority_process(None, LOWEST)
+        .map_err(|error| Failure::file("lower the priority of", "this process", error.into()))
+}

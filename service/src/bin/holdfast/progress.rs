@@ -1,0 +1,125 @@
+//! Progress on standard error: one line a disk, redrawn in place on a terminal, plain lines elsewhere.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use holdfast_engine::jobs::progress::{Snapshot, Watcher};
+
+use crate::console::Console;
+use crate::table;
+
+/// Plain lines (not on a terminal) come no closer together than this.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// All progress lines of a command.
+#[derive(Debug)]
+pub(crate) struct Board {
+    /// `None`: silent. `Some(true)`: a terminal.
+    mode: Option<bool>,
+    lines: Mutex<Lines>,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    texts: Vec<String>,
+    plain_at: Vec<Option<Instant>>,
+    drawn: usize,
+}
+
+impl Board {
+    /// A board that obeys the output flags.
+    pub(crate) fn new(console: &Console) -> Arc<Board> {
+        Arc::new(Board { mode: console.progress(), lines: Mutex::default() })
+    }
+
+    /// A new line for one disk with this many bytes to do in all.
+    pub(crate) fn disk(self: &Arc<Board>, label: String, total_bytes: u64) -> DiskProgress {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.texts.push(String::new());
+        lines.plain_at.push(None);
+        DiskProgress {
+            board: Arc::clone(self),
+            line: lines.texts.len() - 1,
+            label,
+            total_bytes,
+            finished_bytes: Mutex::new(0),
+        }
+    }
+
+    fn set(&self, line: usize, text: String, done: bool) {
+        let Some(terminal) = self.mode else { return };
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(place) = lines.texts.get_mut(line) else { return };
+        *place = text;
+        let out = if terminal { lines.redraw() } else { lines.plain(line, done) };
+        // Nobody can be told that standard error is gone.
+        let _ = std::io::stderr().write_all(out.as_bytes());
+    }
+}
+
+impl Lines {
+    fn redraw(&mut self) -> String {
+        let mut out = String::new();
+        if self.drawn > 0 {
+            let _ = write!(out, "\x1b[{}A", self.drawn);
+        }
+        for text in &self.texts {
+            let _ = writeln!(out, "\r\x1b[2K{text}");
+        }
+        self.drawn = self.texts.len();
+        out
+    }
+
+    fn plain(&mut self, line: usize, done: bool) -> String {
+        let now = Instant::now();
+        let Some(last) = self.plain_at.get_mut(line) else { return String::new() };
+        if !done && last.is_some_and(|at| now.duration_since(at) < PLAIN_INTERVAL) {
+            return String::new();
+        }
+        *last = Some(now);
+        self.texts.get(line).map(|text| format!("{text}\n")).unwrap_or_default()
+    }
+}
+
+/// The line of one disk. Its partitions are worked on one after another; each reports for itself.
+#[derive(Debug)]
+pub(crate) struct DiskProgress {
+    board: Arc<Board>,
+    line: usize,
+    label: String,
+    total_bytes: u64,
+    finished_bytes: Mutex<u64>,
+}
+
+impl DiskProgress {
+    /// A partition of this many bytes is finished; the next one's reports add to it.
+    pub(crate) fn finish_partition(&self, bytes: u64) {
+        *self.finished_bytes.lock().unwrap_or_else(PoisonError::into_inner) += bytes;
+    }
+}
+
+impl Watcher for DiskProgress {
+    #[allow(clippy::cast_precision_loss)] // bytes of a disk are far below 2^52
+    fn report(&self, snapshot: &Snapshot) {
+        let finished = *self.finished_bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = finished + snapshot.done_bytes;
+        let share = if self.total_bytes == 0 { 1.0 } else { done as f64 / self.total_bytes as f64 };
+        let rate = snapshot.bytes_per_second;
+        let eta = match rate > 0.0 {
+            true => table::duration(self.total_bytes.saturating_sub(done) as f64 / rate),
+            false => "unknown".to_owned(),
+        };
+        let text = format!(
+            "{} {}  {:5.1} %  {} of {}  {}  {eta} left",
+            snapshot.job,
+            self.label,
+            share * 100.0,
+            table::bytes(done),
+            table::bytes(self.total_bytes),
+            table::rate(rate),
+        );
+        self.board.set(self.line, text, done >= self.total_bytes);
+    }
+}

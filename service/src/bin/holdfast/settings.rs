@@ -1,0 +1,114 @@
+//! What `holdfast tune` found out about hosts, kept for `fill`, `scrub` and `prove`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::files::write_whole;
+
+/// Settings under which a host fills fastest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tuned {
+    /// Compute threads.
+    pub(crate) threads: u16,
+    /// Requests in flight on each disk.
+    pub(crate) queue_depth: u16,
+    /// Memory for data that waits for a disk, in bytes.
+    pub(crate) staging_bytes: u64,
+}
+
+/// The file: one entry a host, since home directories are shared.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct TuneFile {
+    version: u32,
+    hosts: BTreeMap<String, Tuned>,
+}
+
+const VERSION: u32 = 1;
+const EXPECTED: &str = "a tuning file of holdfast";
+
+/// Where the settings lie unless said otherwise; `None` without a home directory.
+pub(crate) fn default_path() -> Option<PathBuf> {
+    let config = match std::env::var_os("XDG_CONFIG_HOME").filter(|dir| !dir.is_empty()) {
+        Some(dir) => PathBuf::from(dir),
+        None => PathBuf::from(std::env::var_os("HOME")?).join(".config"),
+    };
+    Some(config.join("holdfast").join("tune.json"))
+}
+
+/// The name of this host.
+pub(crate) fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The settings of this host, if it was tuned.
+pub(crate) fn load() -> Result<Option<Tuned>, Failure> {
+    match default_path() {
+        Some(path) => Ok(read(&path)?.hosts.get(&host()).copied()),
+        None => Ok(None),
+    }
+}
+
+/// Keeps the settings of this host beside those of others.
+pub(crate) fn store(path: &Path, tuned: Tuned) -> Result<(), Failure> {
+    let mut file = read(path)?;
+    file.version = VERSION;
+    file.hosts.insert(host(), tuned);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder).map_err(|error| Failure::file("create", folder, error))?;
+    }
+    let mut text = serde_json::to_vec_pretty(&file).map_err(Failure::json)?;
+    text.push(b'\n');
+    write_whole(path, &text)
+}
+
+fn read(path: &Path) -> Result<TuneFile, Failure> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(TuneFile::default()),
+        Err(error) => return Err(Failure::file("read", path, error)),
+    };
+    let foreign = |reason: String| Failure::Foreign { path: path.to_owned(), expected: EXPECTED, reason };
+    let file: TuneFile = serde_json::from_slice(&bytes).map_err(|error| foreign(error.to_string()))?;
+    if file.version != VERSION {
+        return Err(foreign(format!("it has version {}, this holdfast knows {VERSION}", file.version)));
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TUNED: Tuned = Tuned { threads: 3, queue_depth: 4, staging_bytes: 5 };
+
+    #[test]
+    fn settings_of_other_hosts_are_kept() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("deep").join("tune.json");
+        store(&path, TUNED).expect("stores");
+        let mut file = read(&path).expect("reads");
+        let other = Tuned { threads: 9, ..TUNED };
+        file.hosts.insert("another".into(), other);
+        write_whole(&path, &serde_json::to_vec(&file).expect("JSON")).expect("writes");
+        store(&path, Tuned { queue_depth: 8, ..TUNED }).expect("stores");
+        let hosts = read(&path).expect("reads").hosts;
+        assert_eq!(hosts["another"], other);
+        assert_eq!(hosts[&host()].queue_depth, 8);
+        let names = std::fs::read_dir(path.parent().expect("has one")).expect("reads").count();
+        assert_eq!(names, 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_file_that_is_something_else_is_refused() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("tune.json");
+        for text in ["", "[]", "{\"version\":2,\"hosts\":{}}"] {
+            std::fs::write(&path, text).expect("writes");
+            assert_eq!(store(&path, TUNED).expect_err("is refused").kind(), "foreign-file", "{text:?}");
+        }
+    }
+}
