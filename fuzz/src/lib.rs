@@ -5,6 +5,7 @@
 mod back_ends;
 mod json;
 mod partition_file;
+mod receipt;
 mod registration;
 mod response;
 mod text;
@@ -39,6 +40,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "space_response", run: response::space, seeds: response::space_seeds },
     Target { name: "seal_response", run: response::seal, seeds: response::seal_seeds },
     Target { name: "opening", run: response::opening, seeds: response::opening_seeds },
+    Target { name: "receipt", run: receipt::receipt, seeds: receipt::receipt_seeds },
+    Target { name: "evidence", run: receipt::evidence, seeds: receipt::evidence_seeds },
+    Target { name: "pair_proof", run: receipt::pair_proof, seeds: receipt::pair_proof_seeds },
+    Target { name: "chain_file", run: receipt::chain_file, seeds: receipt::chain_file_seeds },
     Target { name: "header", run: partition_file::header, seeds: partition_file::header_seeds },
     Target { name: "table_page", run: partition_file::table_page, seeds: partition_file::table_page_seeds },
     Target {

@@ -1,6 +1,6 @@
 //! Attacks on space proofs and challenges that must be refused, by name, each with the class that refuses it.
 //!
-//! Receipts, anchors and registration have theirs beside `receipt` and `recorder`.
+//! Those on the record, receipts and deadlines are in `chain_attacks`.
 
 #![allow(clippy::cast_possible_truncation, reason = "figures of tests are small")]
 

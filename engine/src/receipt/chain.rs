@@ -105,6 +105,12 @@ impl<'a> ChainVerifier<'a> {
         self
     }
 
+    /// Also reports this chain if no receipt of it comes, so that a chain left out whole is missed too.
+    pub fn expect_chain(mut self, key: ChainKey) -> ChainVerifier<'a> {
+        self.chains.entry(key).or_insert_with(|| Chain::new(key));
+        self
+    }
+
     /// The network whose receipts these are.
     pub fn network(&self) -> &[u8; 32] {
         &self.network
@@ -176,7 +182,7 @@ impl<'a> ChainVerifier<'a> {
             let (height, kind) = (body.height, body.kind.name());
             return Err(Class::BrokenChain.because(format!("{kind} round {height} after round {last}")));
         }
-        let chain = self.chains.entry(body.key).or_insert_with(|| Chain::new(body));
+        let chain = self.chains.entry(body.key).or_insert_with(|| Chain::new(body.key));
         chain.summary.tip = digest;
         chain.last_heights.insert(body.kind, body.height);
         Ok(())
@@ -240,7 +246,8 @@ impl<'a> ChainVerifier<'a> {
         let Some(chain) = self.chains.get_mut(&body.key) else { return };
         let summary = &mut chain.summary;
         summary.receipts += 1;
-        summary.heights = (summary.heights.0.min(body.height), summary.heights.1.max(body.height));
+        let (lowest, highest) = summary.heights.unwrap_or((body.height, body.height));
+        summary.heights = Some((lowest.min(body.height), highest.max(body.height)));
         if let Some(reason) = standing.void {
             summary.void += 1;
             self.void.push(Void { receipt: self.pushed, reason });
@@ -281,8 +288,8 @@ impl<'a> ChainVerifier<'a> {
 }
 
 impl Chain {
-    fn new(first: &Body) -> Chain {
-        let ChainKey { validator, miner, partition_id } = first.key;
+    fn new(key: ChainKey) -> Chain {
+        let ChainKey { validator, miner, partition_id } = key;
         let summary = ChainSummary {
             validator,
             miner,
@@ -295,7 +302,7 @@ impl Chain {
             accepted_timely_anchored: 0,
             accepted_signed_by_both: 0,
             accepted_finalised: 0,
-            heights: (first.height, first.height),
+            heights: None,
             tip: [0; 32],
             missing_rounds: vec![],
         };

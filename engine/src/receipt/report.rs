@@ -68,9 +68,9 @@ pub struct ChainSummary {
     pub accepted_signed_by_both: u64,
     /// Accepted ones whose block is final; none without a recorder.
     pub accepted_finalised: u64,
-    /// Lowest and highest round.
-    pub heights: (u64, u64),
-    /// Digest of the last body: what the next one must name.
+    /// Lowest and highest round; none without a receipt.
+    pub heights: Option<(u64, u64)>,
+    /// Digest of the last body: what the next one must name. Zero without a receipt.
     #[serde(with = "hex::serde")]
     pub tip: [u8; 32],
     /// Audit heights without a receipt, where a recorder said which there were.

@@ -261,6 +261,20 @@ fn a_refused_change_leaves_the_file_as_it_is() {
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
+/// A crash between writing and renaming leaves half a file beside the good one.
+#[test]
+fn a_write_cut_short_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recorder.json");
+    let recorder = FileRecorder::open_or_create(&path, SimulationSettings::default()).unwrap();
+    recorder.advance(5).unwrap();
+    fs::write(folder.path().join("recorder.json.new"), b"{\"format\": \"holdf").unwrap();
+    assert_eq!(FileRecorder::open(&path).unwrap().height().unwrap(), 5);
+    recorder.advance(1).unwrap();
+    assert_eq!(recorder.height().unwrap(), 6);
+    assert!(!folder.path().join("recorder.json.new").exists());
+}
+
 /// Two handles, as two processes have them, lose none of each other's calls.
 #[test]
 fn writers_take_turns() {

@@ -16,7 +16,7 @@ fn an_honest_chain_is_taken() {
     assert_eq!((chain.accepted, chain.rejected, chain.missed, chain.void), (6, 2, 2, 0));
     assert_eq!((chain.accepted_signed_by_both, chain.accepted_timely_anchored), (6, 0));
     assert!(!report.recorder_asked && chain.accepted_finalised == 0, "nobody was asked about blocks");
-    assert_eq!(chain.heights, (rounds.first_height, rounds.first_height + 9));
+    assert_eq!(chain.heights, Some((rounds.first_height, rounds.first_height + 9)));
     let file = file(&rounds.network(), &rounds.receipts(10));
     let report =
         verify_chain(&file[..], asking(&rounds), |_, standing| assert_eq!(standing.void, None)).unwrap();
@@ -41,12 +41,13 @@ fn receipts_removed_from_the_end() {
     let receipts = rounds.receipts(10);
     let through = receipts[9].body.height;
     let missing = |count: usize| {
-        let verifier = asking(&rounds).with_audits(u64::MAX, through);
+        let verifier = asking(&rounds).with_audits(u64::MAX, through).expect_chain(receipts[0].body.key);
         let file = file(&rounds.network(), &receipts[..count]);
         verify_chain(&file[..], verifier, |_, _| ()).unwrap().chains[0].missing_rounds.clone()
     };
     assert_eq!(missing(10), [0u64; 0]);
     assert_eq!(missing(8), [through - 1, through]);
+    assert_eq!(missing(0), (rounds.first_height..=through).collect::<Vec<_>>(), "all of them");
 }
 
 #[test]
