@@ -102,9 +102,9 @@ impl Lanes<4> for U32x4 {
         // Quarter q of a lane's block has words 4q … 4q + 3.
         let mut quarters = [[U32x4::splat(proof, 0); 4]; 4];
         for lane in 0..4 {
-            let halves = [low(lane), high(lane)];
-            for (quarter, bytes) in quarters.iter_mut().zip(halves.as_flattened().as_chunks::<16>().0) {
-                quarter[lane].0 = neon!(vreinterpretq_u32_u8(vld1q_u8(bytes.as_ptr())));
+            let halves = [low(lane).as_chunks::<16>().0, high(lane).as_chunks::<16>().0];
+            for (q, quarter) in quarters.iter_mut().enumerate() {
+                quarter[lane].0 = neon!(vreinterpretq_u32_u8(vld1q_u8(halves[q / 2][q % 2].as_ptr())));
             }
         }
         let [a, b, c, d] = quarters;
