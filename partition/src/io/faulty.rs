@@ -17,19 +17,19 @@ mod medium;
 /// Error number of a device error.
 const EIO: i32 = 5;
 
-/// What goes wrong. Operations are counted from 0 over all calls that check their arguments successfully: each read, write,
-/// sync, reservation, change of length and hole is one.
+/// What goes wrong. Operations are counted from 0 over all calls that may change the medium and whose arguments are in
+/// order: each write, sync, reservation, change of length and hole is one, reads are none.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     /// Decides everything left to chance while running: completion order of a pump, what part of a failed write lands.
     pub seed: u64,
-    /// From this operation on everything fails, as with the power gone; then see [`FaultyIo::power_cut`]. A write with this
-    /// number may still land in part.
+    /// From this operation on everything fails, reads included, as with the power gone; then see [`FaultyIo::power_cut`].
+    /// A write with this number may still land in part.
     pub cut_at: Option<u64>,
     /// These operations fail with a device error. A failed write may land in part; a failed sync closes the handle.
     pub fail_at: BTreeSet<u64>,
-    /// The sync with this number, counting only syncs from 0, fails, and closes the handle.
-    pub fail_sync: Option<u64>,
+    /// The next sync fails, which closes the handle.
+    pub fail_sync: bool,
     /// Syncs say they succeeded and do nothing, as some drives do.
     pub syncs_lie: bool,
     /// The disk is full when this many bytes are allocated. Holes and space cut off count as free again.
@@ -49,7 +49,6 @@ struct State {
     faults: Faults,
     random: Random,
     operations: u64,
-    syncs: u64,
     closed: bool,
     /// Pages with space of their own.
     allocated: BTreeSet<u64>,
@@ -71,7 +70,6 @@ impl FaultyIo {
             random: Random(faults.seed),
             faults,
             operations: 0,
-            syncs: 0,
             closed: false,
             bad_sectors: BTreeSet::new(),
         };
@@ -110,13 +108,13 @@ impl FaultyIo {
         self.lock().bad_sectors.extend(offset / sector..(offset + length).div_ceil(sector));
     }
 
-    /// Flips a bit silently, durably; past the end nothing happens.
-    pub fn rot(&self, offset: u64, bit: u8) {
+    /// Flips the bits of `mask` in a byte, silently and durably; past the end nothing happens.
+    pub fn rot(&self, offset: u64, mask: u8) {
         let mut state = self.lock();
         let (seen, durable) = state.medium.seen_mut();
         for bytes in [seen, durable] {
             if let Some(byte) = usize::try_from(offset).ok().and_then(|offset| bytes.get_mut(offset)) {
-                *byte ^= 1 << (bit % 8);
+                *byte ^= mask;
             }
         }
     }
@@ -145,11 +143,15 @@ impl State {
         Ok(())
     }
 
+    fn power_is_gone(&self) -> bool {
+        self.faults.cut_at.is_some_and(|cut_at| self.operations > cut_at)
+    }
+
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
         let length = bytes.len() as u64;
-        let first_failure = self.faults.cut_at.is_none_or(|cut_at| self.operations <= cut_at);
+        let may_land = !self.closed && !self.power_is_gone();
         if let Err(error) = self.begin("write", offset, length) {
-            if first_failure && !self.closed {
+            if may_land {
                 let landed = self.random.below(bytes.len() / PAGE_BYTES + 1) * PAGE_BYTES;
                 if landed > 0 {
                     self.medium.write(offset, &bytes[..landed])?;
@@ -166,26 +168,27 @@ impl State {
 
     fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), IoError> {
         let length = buffer.len() as u64;
-        self.begin("read", offset, length)?;
+        if self.closed {
+            return Err(IoError::Closed);
+        }
         let sector = SECTOR_BYTES as u64;
-        if self.bad_sectors.range(offset / sector..(offset + length) / sector).next().is_some() {
+        if self.power_is_gone()
+            || self.bad_sectors.range(offset / sector..(offset + length) / sector).next().is_some()
+        {
             return Err(device_error("read", offset, length));
         }
         memory::read(self.medium.seen(), NAME, offset, buffer)
     }
 
     fn sync(&mut self) -> Result<(), IoError> {
-        let number = self.syncs;
-        self.syncs += 1;
-        let planned = self.faults.fail_sync == Some(number);
         let begun = self.begin("sync", 0, 0);
-        if planned && begun.is_ok() {
-            self.closed = true;
-            return Err(device_error("sync", 0, 0));
-        }
-        self.closed |= begun.is_err();
+        self.closed |= begun.is_err() || self.faults.fail_sync;
         begun?;
-        if self.faults.syncs_lie { Ok(()) } else { self.medium.sync() }
+        match (self.closed, self.faults.syncs_lie) {
+            (true, _) => Err(device_error("sync", 0, 0)),
+            (false, true) => Ok(()),
+            (false, false) => self.medium.sync(),
+        }
     }
 
     /// Takes space for a range, or says that the disk is full.

@@ -11,12 +11,12 @@ use holdfast_partition::partition_file::{
     Mark, OpenMode, PartitionFile, PartitionFileError, SealedWindow, StateCounts, WindowState,
 };
 
-use super::disk::Disk;
+use super::disk::new_disk;
 use super::{create, open, refused, registration, seal, states, zeroed};
 
 #[test]
 fn states_and_offsets() {
-    let disk = Disk::new();
+    let disk = new_disk();
     let file = create(&disk, 4);
     assert_eq!(file.window_offset(2).unwrap(), (2 << 20) + 2 * 36_864);
     assert_eq!(file.outboard_offset(2).unwrap(), (2 << 20) + 2 * 36_864 + 32_768);
@@ -42,7 +42,7 @@ fn states_and_offsets() {
 
 #[test]
 fn what_the_state_forbids_is_refused_and_changes_nothing() {
-    let disk = Disk::new();
+    let disk = new_disk();
     let file = create(&disk, 4);
     file.seal(&[seal(0)]).unwrap();
     file.begin_filling(1).unwrap();
@@ -69,7 +69,7 @@ fn what_the_state_forbids_is_refused_and_changes_nothing() {
 
 #[test]
 fn resizing_refills_nothing_valid_and_gives_space_back() {
-    let disk = Disk::new();
+    let disk = new_disk();
     let file = create(&disk, 3);
     file.seal(&[seal(0), seal(1), seal(2)]).unwrap();
     file.set_scrub_position(3).unwrap();
@@ -101,7 +101,7 @@ fn resizing_refills_nothing_valid_and_gives_space_back() {
 /// Answers look windows up while a fill seals them: every entry seen is whole, and sealed stays sealed.
 #[test]
 fn entries_are_read_while_windows_are_sealed() {
-    let disk = Disk::new();
+    let disk = new_disk();
     let file = create(&disk, 6);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -132,7 +132,7 @@ fn entries_are_read_while_windows_are_sealed() {
 
 #[test]
 fn the_journal_checkpoints_by_itself_when_it_is_full() {
-    let disk = Disk::new();
+    let disk = new_disk();
     let file = create(&disk, 2);
     file.seal(&[seal(1)]).unwrap();
     for turn in 0..3 * JOURNAL_PAGES {
@@ -147,7 +147,7 @@ fn the_journal_checkpoints_by_itself_when_it_is_full() {
 
 #[test]
 fn reading_only_writes_nothing() {
-    let disk = Disk::new();
+    let disk = new_disk();
     let file = create(&disk, 2);
     file.seal(&[seal(1)]).unwrap();
     let before = disk.operations();
@@ -164,7 +164,7 @@ fn reading_only_writes_nothing() {
 /// is written with another event.
 #[test]
 fn a_journal_page_left_over_never_counts_later() {
-    let disk = Disk::new();
+    let disk = new_disk();
     let file = create(&disk, 3);
     file.checkpoint().unwrap();
     // The first header has first sequence number 1, the second 1 + J.
@@ -184,13 +184,13 @@ fn a_journal_page_left_over_never_counts_later() {
 
 #[test]
 fn a_damaged_table_page_makes_its_window_bad_and_is_reported() {
-    let disk = Disk::new();
+    let disk = new_disk();
     let file = create(&disk, 4);
     file.seal(&[seal(0), seal(1), seal(2)]).unwrap();
     file.checkpoint().unwrap();
     let table = file.geometry().table_offset(Table::B);
     file.close().unwrap();
-    disk.corrupt(table + PAGE_BYTES as u64 + 100, 0x40);
+    disk.rot(table + PAGE_BYTES as u64 + 100, 0x40);
     let (file, report) = open(&disk);
     let [(1, FormatError::BadChecksum { structure: Structure::TablePage, offset, .. })] =
         &*report.bad_table_pages
@@ -206,7 +206,7 @@ fn a_damaged_table_page_makes_its_window_bad_and_is_reported() {
 
 #[test]
 fn a_table_page_that_an_earlier_checkpoint_left_is_noticed() {
-    let disk = Disk::new();
+    let disk = new_disk();
     let file = create(&disk, 2);
     file.seal(&[seal(0)]).unwrap();
     file.checkpoint().unwrap();
@@ -233,19 +233,19 @@ fn a_table_page_that_an_earlier_checkpoint_left_is_noticed() {
 
 #[test]
 fn a_lost_newer_header_is_never_passed_over_in_silence() {
-    let disk = Disk::new();
+    let disk = new_disk();
     let file = create(&disk, 2);
     file.seal(&[seal(0)]).unwrap();
     file.checkpoint().unwrap();
     file.mark(0, Mark::Bad).unwrap();
     drop(file);
-    disk.corrupt(HEADER_B_AT + 30, 1);
+    disk.rot(HEADER_B_AT + 30, 1);
     assert!(matches!(refused(&disk), PartitionFileError::Format(FormatError::NewerHeaderLost { .. })));
 }
 
 #[test]
 fn foreign_files_are_refused_and_not_touched() {
-    let disk = Disk::new();
+    let disk = new_disk();
     let refused_as = |expected: fn(&FormatError) -> bool| {
         let before = disk.operations();
         let error = refused(&disk);
@@ -255,7 +255,7 @@ fn foreign_files_are_refused_and_not_touched() {
     refused_as(|error| matches!(error, FormatError::TooShort { found: 0, .. }));
     disk.set_len(1 << 20).unwrap();
     refused_as(|error| matches!(error, FormatError::Foreign { .. }));
-    disk.corrupt(0, b'%');
+    disk.rot(0, b'%');
     refused_as(|error| matches!(error, FormatError::Foreign { .. }));
 }
 

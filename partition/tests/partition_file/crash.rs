@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_partition::format::{RECORD_BYTES, REGISTRATION_BYTES, StoredState};
-use holdfast_partition::io::{AlignedBuffer, BlockIo, PAGE_BYTES};
+use holdfast_partition::io::faulty::Faults;
+use holdfast_partition::io::{AlignedBuffer, BlockIo, FaultyIo, PAGE_BYTES};
 use holdfast_partition::partition_file::{
     Mark, OpenMode, PartitionFile, PartitionFileError, SealedWindow, WindowState,
 };
 
-use super::disk::{Disk, Random};
+use super::disk::{Random, after_power_loss, new_disk};
 use super::zeroed;
 
 const WINDOW_CAP: u64 = 12;
@@ -200,7 +201,7 @@ fn seal(index: u64, tag: u64) -> SealedWindow {
 }
 
 /// Plays a history until its end or the power cut. True when the partition was there before the power went.
-fn play(disk: &Arc<Disk>, history: &mut History, steps: u64, created: bool) -> bool {
+fn play(disk: &Arc<FaultyIo>, history: &mut History, steps: u64, created: bool) -> bool {
     let io: Arc<dyn BlockIo> = Arc::clone(disk) as _;
     let file = if created {
         PartitionFile::open(io, OpenMode::ReadWrite).map(|(file, _)| file)
@@ -221,14 +222,13 @@ fn play(disk: &Arc<Disk>, history: &mut History, steps: u64, created: bool) -> b
 fn survive(seed: u64, cut_at: u64, lies: bool) -> Result<(), String> {
     let mut history = History { random: Random(seed), model: Model::default(), pending: Vec::new() };
     let mut fate = Random(seed ^ cut_at.rotate_left(32));
-    let mut disk = Disk::new();
-    if lies {
-        disk.lie_about_syncs();
-    }
-    disk.cut_power_at(cut_at);
+    let mut disk = new_disk();
+    disk.set_faults(Faults { seed, cut_at: Some(cut_at), syncs_lie: lies, ..Faults::default() });
     let mut created = play(&disk, &mut history, STEPS, false);
     for second in [true, false] {
-        disk = disk.after_power_loss(&mut fate);
+        let second_cut_at = second.then(|| fate.below(24));
+        let faults = Faults { seed, cut_at: second_cut_at, ..Faults::default() };
+        disk = after_power_loss(&disk, &mut fate, faults);
         let opened = PartitionFile::open(Arc::clone(&disk) as _, OpenMode::ReadOnly);
         match opened {
             Ok((file, _)) => history.check_recovered(&file)?,
@@ -236,9 +236,6 @@ fn survive(seed: u64, cut_at: u64, lies: bool) -> Result<(), String> {
             Err(error) => return Err(format!("does not open again: {error}")),
         }
         created = true;
-        if second {
-            disk.cut_power_at(fate.below(24));
-        }
         play(&disk, &mut history, 4, created);
     }
     let (file, report) = PartitionFile::open(disk, OpenMode::ReadOnly).map_err(|error| error.to_string())?;
@@ -250,7 +247,7 @@ fn survive(seed: u64, cut_at: u64, lies: bool) -> Result<(), String> {
 
 /// Changing operations of a whole history without a cut.
 fn operations(seed: u64) -> u64 {
-    let disk = Disk::new();
+    let disk = new_disk();
     let mut history = History { random: Random(seed), model: Model::default(), pending: Vec::new() };
     play(&disk, &mut history, STEPS, false);
     disk.operations()
@@ -279,11 +276,11 @@ fn a_disk_that_lies_about_syncs_is_found_out() {
 
 #[test]
 fn after_a_failed_sync_everything_fails_for_good() {
-    let disk = Disk::new();
+    let disk = new_disk();
     let file = PartitionFile::create(Arc::clone(&disk) as _, registration()).unwrap();
     file.resize(4, &mut |_| true).unwrap();
     file.begin_filling(1).unwrap();
-    disk.fail_next_sync();
+    disk.set_faults(Faults { fail_sync: true, ..Faults::default() });
     assert!(matches!(file.seal(&[seal(1, 7)]), Err(PartitionFileError::Io(_))));
     assert!(matches!(file.seal(&[seal(1, 7)]), Err(PartitionFileError::Closed)));
     assert!(matches!(file.entry(0), Err(PartitionFileError::Closed)));
@@ -291,7 +288,7 @@ fn after_a_failed_sync_everything_fails_for_good() {
     assert!(matches!(file.resize(5, &mut |_| true), Err(PartitionFileError::Closed)));
     assert!(matches!(file.checkpoint(), Err(PartitionFileError::Closed)));
     assert!(matches!(file.close(), Err(PartitionFileError::Closed)));
-    let again = disk.after_power_loss(&mut Random(1));
+    let again = after_power_loss(&disk, &mut Random(1), Faults::default());
     let (file, _) = PartitionFile::open(again, OpenMode::ReadWrite).unwrap();
     assert_eq!(file.windows().unwrap(), 4);
     assert_eq!(file.window_state(1).unwrap(), WindowState::Empty);

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use holdfast_partition::format::{FormatError, HEADER_A_AT, HEADER_B_AT, Structure, Table};
-use holdfast_partition::io::{BlockIo, PAGE_BYTES};
+use holdfast_partition::io::{BlockIo, FaultyIo, PAGE_BYTES};
 use holdfast_partition::partition_file::{Mark, PartitionFileError, WindowState};
 
-use super::disk::Disk;
+use super::disk::new_disk;
 use super::{create, open, refused, registration, seal, states, zeroed};
 
 fn fixture_path() -> PathBuf {
@@ -16,8 +16,8 @@ fn fixture_path() -> PathBuf {
 }
 
 /// The history of the fixture: everything that a file can hold, table and journal both in use, not closed.
-fn fixture_history() -> Arc<Disk> {
-    let disk = Disk::new();
+fn fixture_history() -> Arc<FaultyIo> {
+    let disk = new_disk();
     let file = create(&disk, 5);
     for index in 0..2 {
         let mut page = zeroed(PAGE_BYTES);
@@ -36,7 +36,7 @@ fn fixture_history() -> Arc<Disk> {
 }
 
 /// `length N`, then a line for each group of 32 bytes that is not zero: offset, bytes in hexadecimal.
-fn to_text(disk: &Disk) -> String {
+fn to_text(disk: &FaultyIo) -> String {
     let length = disk.len_bytes().unwrap();
     let mut text = format!("length {length}\n");
     let mut page = zeroed(PAGE_BYTES);
@@ -51,8 +51,8 @@ fn to_text(disk: &Disk) -> String {
     text
 }
 
-fn from_text(text: &str) -> Arc<Disk> {
-    let disk = Disk::new();
+fn from_text(text: &str) -> Arc<FaultyIo> {
+    let disk = new_disk();
     let mut lines = text.lines();
     let length = lines.next().unwrap().strip_prefix("length ").unwrap();
     disk.set_len(length.parse().unwrap()).unwrap();
@@ -60,13 +60,13 @@ fn from_text(text: &str) -> Arc<Disk> {
         let (offset, group) = line.split_once(' ').unwrap();
         let offset: u64 = offset.parse().unwrap();
         for (at, byte) in (offset..).zip(hex::decode(group).unwrap()) {
-            disk.corrupt(at, byte);
+            disk.rot(at, byte);
         }
     }
     disk
 }
 
-fn fixture() -> Arc<Disk> {
+fn fixture() -> Arc<FaultyIo> {
     from_text(&std::fs::read_to_string(fixture_path()).unwrap())
 }
 
@@ -108,14 +108,14 @@ fn this_code_writes_the_bytes_of_the_file_of_version_1() {
 fn an_unknown_version_or_kind_in_either_header_is_refused_by_number() {
     for header in [HEADER_A_AT, HEADER_B_AT] {
         let disk = fixture();
-        disk.corrupt(header + 8, 1 ^ 7);
+        disk.rot(header + 8, 1 ^ 7);
         let error = refused(&disk);
         let PartitionFileError::Format(FormatError::UnknownVersion { found: 7, supported: 1, .. }) = error
         else {
             panic!("{error}")
         };
         let disk = fixture();
-        disk.corrupt(header + 10, 1 ^ 3);
+        disk.rot(header + 10, 1 ^ 3);
         let error = refused(&disk);
         assert!(
             matches!(

@@ -10,9 +10,8 @@ mod fixture;
 
 use std::sync::Arc;
 
-use disk::Disk;
 use holdfast_partition::format::{RECORD_BYTES, REGISTRATION_BYTES};
-use holdfast_partition::io::AlignedBuffer;
+use holdfast_partition::io::{AlignedBuffer, FaultyIo};
 use holdfast_partition::partition_file::{
     OpenMode, PartitionFile, PartitionFileError, RecoveryReport, SealedWindow, WindowState,
 };
@@ -37,17 +36,17 @@ fn seal(index: u64) -> SealedWindow {
     SealedWindow { index, record, layer_roots: vec![[byte; 32], [byte + 100; 32]] }
 }
 
-fn create(disk: &Arc<Disk>, windows: u64) -> PartitionFile {
+fn create(disk: &Arc<FaultyIo>, windows: u64) -> PartitionFile {
     let file = PartitionFile::create(Arc::clone(disk) as _, registration()).unwrap();
     file.resize(windows, &mut |_| true).unwrap();
     file
 }
 
-fn open(disk: &Arc<Disk>) -> (PartitionFile, RecoveryReport) {
+fn open(disk: &Arc<FaultyIo>) -> (PartitionFile, RecoveryReport) {
     PartitionFile::open(Arc::clone(disk) as _, OpenMode::ReadWrite).unwrap()
 }
 
-fn refused(disk: &Arc<Disk>) -> PartitionFileError {
+fn refused(disk: &Arc<FaultyIo>) -> PartitionFileError {
     PartitionFile::open(Arc::clone(disk) as _, OpenMode::ReadWrite).map(|_| ()).unwrap_err()
 }
 

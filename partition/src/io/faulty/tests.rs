@@ -106,10 +106,11 @@ fn a_cut_at_an_operation_fails_it_and_all_later_ones() {
 
 #[test]
 fn a_failed_sync_closes_for_good_and_keeps_nothing() {
-    let io = FaultyIo::new(Faults { fail_sync: Some(1), ..Faults::default() });
+    let io = FaultyIo::new(Faults::default());
     io.write_at(0, &noise(1, PAGE_BYTES)).unwrap();
     io.sync().unwrap();
     io.write_at(0, &noise(2, PAGE_BYTES)).unwrap();
+    io.set_faults(Faults { fail_sync: true, ..Faults::default() });
     assert!(matches!(io.sync(), Err(IoError::Os { .. })));
     assert!(matches!(io.sync(), Err(IoError::Closed)));
     assert!(matches!(io.read_at(0, &mut noise(0, PAGE_BYTES)), Err(IoError::Closed)));
@@ -157,7 +158,7 @@ fn bad_sectors_fail_alone_and_heal_by_writing() {
 #[test]
 fn rot_is_silent_and_survives() {
     let io = after(Faults::default());
-    io.rot(100, 3);
+    io.rot(100, 8);
     let mut expected = noise(1, 4 * PAGE_BYTES);
     expected[100] ^= 8;
     assert_eq!(io.to_bytes(), &expected[..]);
@@ -165,11 +166,44 @@ fn rot_is_silent_and_survives() {
 }
 
 #[test]
-fn chosen_operations_fail_alone() {
-    let io = FaultyIo::new(Faults { fail_at: BTreeSet::from([1]), ..Faults::default() });
-    io.write_at(0, &noise(1, PAGE_BYTES)).unwrap();
-    assert!(io.read_at(0, &mut noise(0, PAGE_BYTES)).is_err());
-    io.read_at(0, &mut noise(0, PAGE_BYTES)).unwrap();
+fn chosen_operations_fail_alone_and_a_failed_write_may_land_in_part() {
+    let landed = |seed| {
+        let io = FaultyIo::new(Faults { seed, fail_at: BTreeSet::from([1]), ..Faults::default() });
+        io.write_at(0, &noise(1, 4 * PAGE_BYTES)).unwrap();
+        assert!(matches!(io.write_at(0, &noise(2, 4 * PAGE_BYTES)), Err(IoError::Os { .. })));
+        let bytes = io.to_bytes();
+        io.write_at(0, &noise(3, 4 * PAGE_BYTES)).unwrap();
+        sectors(&bytes, &noise(1, 4 * PAGE_BYTES), &noise(2, 4 * PAGE_BYTES))
+    };
+    let parts: BTreeSet<_> = (0..100).map(landed).collect();
+    assert_eq!(parts, BTreeSet::from([(32, 0, 0), (24, 8, 0), (16, 16, 0), (8, 24, 0), (0, 32, 0)]));
+}
+
+#[test]
+fn a_pump_completes_in_an_order_of_its_own_and_the_seed_decides_it() {
+    struct Ordered(Mutex<(Vec<crate::io::WriteRequest>, Vec<u64>)>);
+    impl WriteSource for Ordered {
+        fn next(&self, _: bool) -> NextWrite {
+            self.0.lock().unwrap().0.pop().map_or(NextWrite::Closed, NextWrite::Ready)
+        }
+        fn done(&self, request: crate::io::WriteRequest, result: Result<(), IoError>) {
+            result.unwrap();
+            self.0.lock().unwrap().1.push(request.tag);
+        }
+    }
+    let order = |seed| {
+        let io = FaultyIo::new(Faults { seed, ..Faults::default() });
+        let request = |tag| {
+            let buffer = crate::io::AlignedBuffer::zeroed(PAGE_BYTES).unwrap();
+            crate::io::WriteRequest { offset: tag * PAGE, buffer, tag }
+        };
+        let source = Ordered(Mutex::new(((0..8).map(request).collect(), Vec::new())));
+        io.pump(&BufferPool::new(1, PAGE_BYTES).unwrap(), &source, 8);
+        source.0.into_inner().unwrap().1
+    };
+    assert_eq!(order(1), order(1));
+    assert_ne!(order(1), order(2));
+    assert_eq!(BTreeSet::from_iter(order(1)), (0..8).collect());
 }
 
 #[test]
