@@ -41,7 +41,7 @@ Every command takes --json: one JSON document on standard output, messages on st
 
 /// Prove that storage is really held: set disk space aside for validators, fill it, answer audits, verify answers.
 #[derive(Debug, Parser)]
-#[command(name = "holdfast", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "holdfast", version, after_help = EXIT_CODES, max_term_width = 100)]
 #[command(propagate_version = true, arg_required_else_help = true, subcommand_required = true)]
 pub(crate) struct Arguments {
     #[command(flatten)]

@@ -23,11 +23,9 @@ pub(crate) struct OutputArguments {
 /// When progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressWhen {
-    /// When standard error is a terminal
+    // No documentation comments: the flag's own help says what they mean.
     Auto,
-    /// Also into a file or pipe, as plain lines
     Always,
-    /// Not at all
     Never,
 }
 

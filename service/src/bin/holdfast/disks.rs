@@ -35,7 +35,9 @@ pub(crate) fn file_name(partition_id: u64) -> String {
 /// What the manifest says about a recorder's file.
 pub(crate) fn chain_source(directory: &Path, recorder: &Path) -> String {
     // Relative where it can be, so that the directory can be moved.
-    let path = if recorder == directory.join(RECORDER_NAME) { Path::new(RECORDER_NAME) } else { recorder };
+    let here =
+        std::path::absolute(directory).is_ok_and(|directory| recorder == directory.join(RECORDER_NAME));
+    let path = if here { Path::new(RECORDER_NAME) } else { recorder };
     format!("{SIMULATED}{}", path.display())
 }
 

@@ -183,10 +183,17 @@ fn create_file(disk: &Disk, partition: &Partition, path: &Path) -> Result<Partit
     Ok(file)
 }
 
-/// Changes the number of windows of one partition: the manifest first, then the file.
+/// Changes the number of windows of one partition: the manifest first, then the file. If the file cannot follow, say
+/// because the disk is full, it is as before, and so is the manifest.
 pub(crate) fn resize_partition(disk: &mut Disk, index: usize, windows: u64) -> Result<(), Failure> {
-    let registration = disk.registration(&disk.manifest.partitions[index])?;
-    set_windows(&mut disk.manifest.partitions[index], windows, &registration.intent.shape)?;
+    let shape = disk.registration(&disk.manifest.partitions[index])?.intent.shape;
+    let before = disk.manifest.partitions[index].windows;
+    set_windows(&mut disk.manifest.partitions[index], windows, &shape)?;
     disk.save()?;
-    make_file(disk, &disk.manifest.partitions[index])
+    let resized = make_file(disk, &disk.manifest.partitions[index]);
+    if resized.is_err() {
+        set_windows(&mut disk.manifest.partitions[index], before, &shape)?;
+        disk.save()?;
+    }
+    resized
 }

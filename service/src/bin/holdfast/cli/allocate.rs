@@ -19,7 +19,7 @@ use crate::table::{self, Table};
 /// Divide disks among validators by stake: register partitions and reserve their files
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Run it again with a new stake table: validators keep their partitions, sizes follow the stakes, and nothing valid is
+Run it again with a new stake table: validators keep their partitions, sizes follow the stakes, and nothing valid is \
 filled again. What would be taken away is shown first and needs --yes. Examples:
   holdfast allocate --dir /mnt/disk1 --stakes stakes.json --miner alice --threshold 0.8 --dry-run
   holdfast allocate --dir /mnt/disk1 --stakes stakes.json --miner alice --threshold 0.8 --yes")]

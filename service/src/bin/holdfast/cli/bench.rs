@@ -24,8 +24,8 @@ use crate::table::{self, Table, rate};
 /// Measure labels, disk and audits, and predict how long a fill takes
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Takes about a minute; --quick a few seconds. Writes one temporary file into --dir and deletes it. Random reads bypass the
-page cache, or cached ones are left out. Example:
+Takes about a minute; --quick a few seconds. Writes one temporary file into --dir and deletes it. Random reads bypass the \
+page cache; where the file system has no direct I/O, a warning says so. Example:
   holdfast bench --dir /mnt/disk1 --fill 4TiB")]
 pub(crate) struct Arguments {
     /// Directory on the disk to measure; without it only computing is measured

@@ -33,7 +33,7 @@ enum What {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Without a recorder only links and signatures can be checked. With one also that every challenge was the one of its round,
+Without a recorder only links and signatures can be checked. With one also that every challenge was the one of its round, \
 that blocks are final, and which answers were anchored in time. Examples:
   holdfast chain verify receipts.chain
   holdfast chain verify receipts.chain --recorder /mnt/disk1/recorder.json")]

@@ -23,7 +23,7 @@ use crate::table;
 /// Fill allocated partitions; continues where it was interrupted
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Every window is durable before it is counted, so a crash, kill or power cut costs at most the windows in flight. Disks
+Every window is durable before it is counted, so a crash, kill or power cut costs at most the windows in flight. Disks \
 are filled side by side; one that fails does not stop the others. Ctrl-C stops cleanly. Example:
   holdfast fill --dir /mnt/disk1 --dir /mnt/disk2")]
 pub(crate) struct Arguments {

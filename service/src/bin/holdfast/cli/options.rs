@@ -161,6 +161,13 @@ impl StakeArguments {
                 reason: other.to_string(),
             },
         })?;
+        if stakes.is_empty() {
+            return Err(Failure::Foreign {
+                path: self.stakes.clone(),
+                expected: "a stake table",
+                reason: "it lists nobody to allocate space for".to_owned(),
+            });
+        }
         Ok(Shares {
             stakes,
             threshold: self.threshold,

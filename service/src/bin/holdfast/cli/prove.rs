@@ -28,7 +28,7 @@ use crate::table;
 /// Answer a challenge; the answer is verified before it is written
 #[derive(Args, Debug)]
 #[command(after_help = "\
-A space challenge reads the chunks asked for; a seal challenge makes the windows asked for again and opens their layers.
+A space challenge reads the chunks asked for; a seal challenge makes the windows asked for again and opens their layers. \
 Works while a fill is running. Example:
   holdfast prove --dir /mnt/disk1 --challenge a.challenge --out a.response")]
 pub(crate) struct Arguments {

@@ -11,14 +11,14 @@ use serde::Serialize;
 use super::options::{ConfirmArguments, DirArguments, find_partitions};
 use crate::allocation::NamedAccount;
 use crate::console::{Console, Exit, Report};
-use crate::disks::{self, Beginning, Disk};
+use crate::disks::{self, Beginning, Disk, RECORDER_NAME};
 use crate::failure::Failure;
 use crate::table;
 
 /// Delete partitions and their files, nothing else
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Shows paths, bytes and windows before anything goes. Files that are not in partition.json, or are not partition files,
+Shows paths, bytes and windows before anything goes. Files that are not in partition.json, or are not partition files, \
 are left alone. Examples:
   holdfast remove --dir /mnt/disk1 --validator alice
   holdfast remove --dir /mnt/disk1 --all --dry-run")]
@@ -106,10 +106,10 @@ fn remove(disk: &mut Disk, places: &BTreeSet<usize>, console: &Console) -> Resul
     if disk.manifest.partitions.is_empty() { remove_rest(disk) } else { Ok(()) }
 }
 
-/// With the last partition go the manifest, the recorder's file if it lies here, and the lock.
+/// With the last partition go the manifest, the lock, and the recorder's file if it lies here and serves nobody else.
 fn remove_rest(disk: &Disk) -> Result<(), Failure> {
     let recorder = disk.recorder_path()?;
-    if recorder.parent() == Some(&disk.directory) {
+    if recorder == disk.directory.join(RECORDER_NAME) && nobody_is_left(disk)? {
         let mut lock = recorder.clone().into_os_string();
         lock.push(LOCK_SUFFIX);
         delete(&recorder)?;
@@ -117,6 +117,17 @@ fn remove_rest(disk: &Disk) -> Result<(), Failure> {
     }
     delete(&Manifest::path(&disk.directory))?;
     disks::remove_lock_file(&disk.directory)
+}
+
+/// Whether every partition that the recorder knows is withdrawn; other directories may share it.
+fn nobody_is_left(disk: &Disk) -> Result<bool, Failure> {
+    let recorder = disk.recorder()?;
+    for id in recorder.partitions_of(None, None)? {
+        if recorder.partition(id)?.is_some_and(|entry| entry.withdrawn_at.is_none()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn delete(path: &Path) -> Result<(), Failure> {

@@ -23,7 +23,7 @@ use crate::table;
 /// Read all data back and compare it with its roots; --repair makes damaged windows again
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Damaged windows are marked, and the next `fill` or --repair makes them again, byte for byte as they were. An interrupted
+Damaged windows are marked, and the next `fill` or --repair makes them again, byte for byte as they were. An interrupted \
 scrub goes on where it stopped. Exit code 0: everything is right, or was repaired; 1: damage remains.")]
 pub(crate) struct Arguments {
     #[command(flatten)]

@@ -33,7 +33,7 @@ use crate::table;
 /// Audit how windows were made: challenge, answer and verify in one, or recompute them with --replay
 #[derive(Args, Debug)]
 #[command(after_help = "\
-With --dir: what a validator would ask about every batch of every partition, answered and verified here. With
+With --dir: what a validator would ask about every batch of every partition, answered and verified here. With \
 --commitment --replay: makes windows again from the commitment alone, without the miner. Examples:
   holdfast seal-audit --dir /mnt/disk1
   holdfast seal-audit --commitment a.commitment --replay --windows 2")]

@@ -12,7 +12,7 @@ use crate::table;
 /// Give disk space back: trim the last windows of all partitions in proportion until a disk has the bytes free
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Shows what goes before it goes. Validators notice at the next audit unless the smaller size is registered, so a new
+Shows what goes before it goes. Validators notice at the next audit unless the smaller size is registered, so a new \
 commitment is recorded at once. Example:
   holdfast trim --dir /mnt/disk1 --free 200GiB --dry-run")]
 pub(crate) struct Arguments {

@@ -1,0 +1,18 @@
+//! The command line from outside: real processes of the built binary, as scripts and new users meet it.
+//!
+//! - `contract`: the forms, JSON and exit codes that scripts rely on
+//! - `mistakes`: wrong flags, missing and foreign files, unreadable directories, full disks
+//! - `interrupted`: signals and kills in the middle of a fill
+//! - `help`: the help texts, word for word
+
+#[path = "cli/support.rs"]
+mod support;
+
+#[path = "cli/contract.rs"]
+mod contract;
+#[path = "cli/help.rs"]
+mod help;
+#[path = "cli/interrupted.rs"]
+mod interrupted;
+#[path = "cli/mistakes.rs"]
+mod mistakes;
