@@ -82,7 +82,7 @@ generated_files() {
 # Arguments of `cargo test`, one selection a line.
 memory_tests=(
     "-p holdfast-engine --test backend_conformance -- the_reference"
-    "-p holdfast-engine --lib -- transcript:: space::"
+    "-p holdfast-engine --lib -- transcript:: registration:: receipt:: tree::"
     "-p holdfast-partition --lib -- format::"
 )
 
@@ -94,7 +94,9 @@ memory() {
         cargo=(cargo miri test)
     else
         absent "miri: rustup has none for $(rustc --version | cut -d' ' -f2); valgrind's memcheck ran instead"
-        export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind -q --error-exitcode=99"
+        local host
+        host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+        export "CARGO_TARGET_${host}_RUNNER=valgrind -q --error-exitcode=99"
     fi
     local selection
     for selection in "${memory_tests[@]}"; do
