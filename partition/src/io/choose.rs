@@ -6,6 +6,8 @@ use std::io;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::file::DataFile;
 use super::mmap::MmapIo;
@@ -13,6 +15,11 @@ use super::pread::PreadIo;
 #[cfg(target_os = "linux")]
 use super::uring::{Rings, UringIo};
 use super::{BlockIo, IoError};
+
+/// How long a held lock is tried.
+const LOCK_PATIENCE: Duration = Duration::from_millis(900);
+/// How often it is tried.
+const LOCK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Which back end the user asks for (`--io`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -218,8 +225,22 @@ fn open_file(path: &Path, access: Access) -> Result<File, IoError> {
 }
 
 /// Readers take no lock: every record they follow carries its own checksum, and answers must work while a fill runs.
+///
+/// A process that was killed while a ring was at work keeps its lock until the kernel has taken the ring down, some
+/// milliseconds after the process is gone; until then its last writes may still land. So a lock that is held is tried
+/// for a while before it counts as somebody's.
 fn lock(file: &File, path: &Path) -> Result<(), IoError> {
-    match file.try_lock() {
+    let patience = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < patience => thread::sleep(LOCK_INTERVAL),
+            outcome => return locked(outcome, path),
+        }
+    }
+}
+
+fn locked(outcome: Result<(), TryLockError>, path: &Path) -> Result<(), IoError> {
+    match outcome {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(IoError::Locked { path: path.into() }),
         Err(TryLockError::Error(error)) => Err(IoError::from_os(&error, "lock", path, 0, 0)),

@@ -45,13 +45,17 @@ pub(crate) fn record_batches(disk: &Disk, console: &Console) -> Result<u64, Fail
         }
         let miner = NamedAccount::parse(&disk.manifest.miner.hotkey, console)?;
         let signature = miner.sign(&registration.commitment_signing_digest(end, &root));
-        recorder.advance(1)?;
-        recorder.record_batch(&BatchClaim {
+        let claim = BatchClaim {
             partition_id: registration.partition_id,
             registration_digest: registration.digest(),
             end,
             partition_root: root,
             signature,
+        };
+        // A block and what it records are one change: a kill between the two would shift the heights of all later ones.
+        recorder.change(|ledger| {
+            ledger.advance(1);
+            ledger.record_batch(&claim)
         })?;
         recorded += 1;
     }
