@@ -2,7 +2,7 @@
 //! values one by one, which is all that its interface offers for scattered chunks.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use holdfast_benches::backends;
+use holdfast_benches::{backends, thread_time};
 use holdfast_engine::reference;
 
 /// Chunks and pairs of one call: the openings of sixteen space responses.
@@ -15,22 +15,25 @@ fn chunk_values(criterion: &mut Criterion) {
     let counters: Vec<u64> = (0..ITEMS as u64).map(|i| i.wrapping_mul(0x9E37_79B9) >> 4).collect();
     let mut values = vec![[0; 32]; ITEMS];
     group.throughput(Throughput::Bytes(bytes.len() as u64));
-    group.bench_function("blake3_crate_hash", |bencher| bencher.iter(|| blake3::hash(&bytes)));
+    let crate_hash = || blake3::hash(&bytes);
+    group.bench_function("blake3_crate_hash", |bencher| bencher.iter_custom(|n| thread_time(n, crate_hash)));
     group.bench_function("blake3_crate_one_by_one", |bencher| {
-        bencher.iter(|| {
+        let mut one_by_one = || {
             for ((chunk, &counter), value) in chunks.iter().zip(&counters).zip(&mut values) {
                 *value = reference::chunk_value(*chunk, counter);
             }
-        });
+        };
+        bencher.iter_custom(|n| thread_time(n, &mut one_by_one));
     });
     for backend in backends() {
         // One vector more than a batch, and the openings of one response, show what remainders cost.
         for count in [17, 64, ITEMS] {
             group.throughput(Throughput::Bytes(count as u64 * 1024));
             group.bench_function(BenchmarkId::new(backend.name(), count), |bencher| {
-                bencher.iter(|| {
-                    backend.chunk_values(&chunks[..count], &counters[..count], &mut values[..count])
-                });
+                let mut call = || {
+                    backend.chunk_values(&chunks[..count], &counters[..count], &mut values[..count]);
+                };
+                bencher.iter_custom(|n| thread_time(n, &mut call));
             });
         }
     }
@@ -44,18 +47,20 @@ fn parent_values(criterion: &mut Criterion) {
     let mut values = vec![[0; 32]; ITEMS];
     group.throughput(Throughput::Elements(ITEMS as u64));
     group.bench_function("blake3_crate_one_by_one", |bencher| {
-        bencher.iter(|| {
+        let mut one_by_one = || {
             for (pair, value) in pairs.iter().zip(&mut values) {
                 let (children, _) = pair.as_chunks();
                 *value = reference::parent_value(&children[0], &children[1], false);
             }
-        });
+        };
+        bencher.iter_custom(|n| thread_time(n, &mut one_by_one));
     });
     for backend in backends() {
         for count in [17, 64, ITEMS] {
             group.throughput(Throughput::Elements(count as u64));
             group.bench_function(BenchmarkId::new(backend.name(), count), |bencher| {
-                bencher.iter(|| backend.parent_values(&pairs[..count], false, &mut values[..count]));
+                let mut call = || backend.parent_values(&pairs[..count], false, &mut values[..count]);
+                bencher.iter_custom(|n| thread_time(n, &mut call));
             });
         }
     }

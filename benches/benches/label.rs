@@ -3,8 +3,8 @@
 //!
 //! `HOLDFAST_BENCH_LARGE=1` adds windows of 1 GiB.
 
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use holdfast_benches::backends;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use holdfast_benches::{backends, thread_time};
 use holdfast_engine::backend::Backend;
 use holdfast_engine::memory::LayerBuffer;
 use holdfast_engine::space::label::{LABEL_BYTES, Layer};
@@ -38,53 +38,69 @@ fn layer_buffer(log2_labels: u8) -> LayerBuffer {
     buffer
 }
 
-/// Names a back end's kernel and runs it on pieces of the layer, one after another.
-fn pieces(
-    group: &mut BenchmarkGroup<'_, criterion::measurement::WallTime>,
-    id: BenchmarkId,
-    log2_labels: u8,
-    mut kernel: impl FnMut(u32, &mut [u8]),
-) {
-    let count = PIECE_LABELS.min(1 << log2_labels);
-    let step = u32::try_from(count).expect("a piece is small");
-    let mut out = vec![0; count * LABEL_BYTES];
-    let mut first = 0;
-    group.throughput(Throughput::Elements(count as u64));
-    group.bench_function(id, |bencher| {
-        bencher.iter(|| {
-            kernel(first, &mut out);
-            first = (first + step) % (1 << log2_labels);
-        });
-    });
+/// Pieces of a layer, one after another.
+struct Pieces {
+    first: u32,
+    end: u32,
+    out: Vec<u8>,
 }
 
+impl Pieces {
+    fn new(log2_labels: u8) -> Pieces {
+        let count = PIECE_LABELS.min(1 << log2_labels);
+        Pieces { first: 0, end: 1 << log2_labels, out: vec![0; count * LABEL_BYTES] }
+    }
+
+    /// Labels of a piece.
+    fn count(&self) -> usize {
+        self.out.len() / LABEL_BYTES
+    }
+
+    /// Runs `kernel(first, out)` on the next piece.
+    fn next(&mut self, kernel: impl FnOnce(u32, &mut [u8])) {
+        kernel(self.first, &mut self.out);
+        self.first = (self.first + u32::try_from(self.count()).expect("a piece is small")) % self.end;
+    }
+}
+
+/// One core, on the thread's clock.
 fn labels(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("label");
     group.sample_size(20);
 
     let buffer = vec![0xA5; if smoke() { 1 << 16 } else { LARGE_BUFFER_BYTES }];
     group.throughput(Throughput::Elements((buffer.len() / 256) as u64));
-    group.bench_function("blake3_crate", |bencher| bencher.iter(|| blake3::hash(&buffer)));
+    let crate_hash = || blake3::hash(&buffer);
+    group.bench_function("blake3_crate", |bencher| bencher.iter_custom(|n| thread_time(n, crate_hash)));
 
     for backend in backends() {
         let layer = Layer::derive(&[1; 32], 1, 17);
-        let id = BenchmarkId::new(format!("first_layer/{}", backend.name()), 17);
-        pieces(&mut group, id, 17, |first, out| backend.first_layer(&layer, first, out));
+        let mut pieces = Pieces::new(17);
+        group.throughput(Throughput::Elements(pieces.count() as u64));
+        group.bench_function(BenchmarkId::new("first_layer", backend.name()), |bencher| {
+            let mut piece = || pieces.next(|first, out| backend.first_layer(&layer, first, out));
+            bencher.iter_custom(|n| thread_time(n, &mut piece));
+        });
     }
     for log2_labels in windows() {
         let previous = layer_buffer(log2_labels);
         let layer = Layer::derive(&[1; 32], 2, log2_labels);
         for backend in backends() {
+            let mut pieces = Pieces::new(log2_labels);
+            group.throughput(Throughput::Elements(pieces.count() as u64));
             let id = BenchmarkId::new(format!("next_layer/{}", backend.name()), log2_labels);
-            pieces(&mut group, id, log2_labels, |first, out| {
-                backend.next_layer(&layer, &previous, first, out);
+            group.bench_function(id, |bencher| {
+                let mut piece = || {
+                    pieces.next(|first, out| backend.next_layer(&layer, &previous, first, out));
+                };
+                bencher.iter_custom(|n| thread_time(n, &mut piece));
             });
         }
     }
     group.finish();
 }
 
-/// The fastest back end on one core and on all.
+/// The fastest back end on one core and on all, by the wall clock: on an idle machine only.
 fn cores(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("label_cores");
     group.sample_size(20);
@@ -93,19 +109,25 @@ fn cores(criterion: &mut Criterion) {
     let log2_labels = if smoke() { 10 } else { 22 };
     let previous = layer_buffer(log2_labels);
     let layer = Layer::derive(&[1; 32], 2, log2_labels);
+    let mut pieces = Pieces::new(log2_labels);
+    group.throughput(Throughput::Elements(pieces.count() as u64));
     for threads in [1, available] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-        let id = BenchmarkId::new(format!("next_layer/{}", backend.name()), threads);
-        pieces(&mut group, id, log2_labels, |first, out| {
-            let share = (out.len() / LABEL_BYTES).div_ceil(4 * threads);
-            let shares = out.par_chunks_mut(share * LABEL_BYTES).enumerate();
+        let share = pieces.count().div_ceil(4 * threads);
+        let kernel = |first: u32, out: &mut [u8]| {
             pool.install(|| {
-                shares.for_each(|(i, out)| {
+                out.par_chunks_mut(share * LABEL_BYTES).enumerate().for_each(|(i, out)| {
                     let offset = u32::try_from(i * share).expect("a piece is small");
                     backend.next_layer(&layer, &previous, first + offset, out);
                 });
             });
-        });
+        };
+        group.bench_function(
+            BenchmarkId::new(format!("next_layer/{}", backend.name()), threads),
+            |bencher| {
+                bencher.iter(|| pieces.next(kernel));
+            },
+        );
     }
     group.finish();
 }

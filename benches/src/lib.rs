@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_engine::account::Account;
 use holdfast_engine::backend::{self, Backend, State};
@@ -25,6 +26,21 @@ pub fn backends() -> Vec<&'static dyn Backend> {
             State::Absent(_) => None,
         })
         .collect()
+}
+
+/// The time this thread spends on that many calls, for criterion's `iter_custom`. Unlike the wall clock it leaves out what
+/// other work on the same core takes, so that ratios between kernels hold on a busy machine too.
+pub fn thread_time<T>(iterations: u64, mut routine: impl FnMut() -> T) -> Duration {
+    let start = thread_clock();
+    for _ in 0..iterations {
+        std::hint::black_box(routine());
+    }
+    thread_clock() - start
+}
+
+fn thread_clock() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    now.try_into().expect("a thread's time is positive")
 }
 
 /// A registration of windows of 2^`k` labels and `layers` layers.
