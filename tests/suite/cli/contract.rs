@@ -167,6 +167,23 @@ fn every_report_is_one_json_document() {
 }
 
 #[test]
+fn the_demo_tells_its_story_and_cleans_up() {
+    let place = Place::new();
+    let demo = place.run("demo --size 16MiB --dir play --json").expect(0);
+    let report = demo.json();
+    let classes: Vec<_> =
+        report["cheats"].as_array().expect("cheats").iter().map(|cheat| &cheat["class"]).collect();
+    assert_eq!(classes, ["wrong-root", "wrong-challenge", "wrong-length", "late"]);
+    assert_eq!(report["repair"]["root_equal"], true);
+    assert_eq!(report["receipts"]["accepted"], report["audits"]["accepted"]);
+    assert!(demo.stderr.contains("REJECTED  wrong-root"), "the story is told beside the JSON");
+    assert!(!place.path("play").exists(), "everything is deleted");
+    place.run("demo --size 16MiB --dir kept --keep").expect(0);
+    place.run("status --dir kept").expect(0);
+    place.run("chain verify kept/receipts.chain --recorder kept/recorder.json").expect(0);
+}
+
+#[test]
 fn text_reports_name_what_matters() {
     let place = Place::filled();
     let status = place.run("status --dir disk").expect(0).stdout;

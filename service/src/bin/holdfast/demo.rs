@@ -61,19 +61,20 @@ pub(crate) fn run(wishes: &Wishes, console: &Console) -> Result<Exit, Failure> {
 }
 
 fn play(stage: &Stage<'_>, started: Instant) -> Result<DemoReport, Failure> {
-    stage.chapter("1. Plan: disk space is divided among validators by stake");
+    stage.chapter("1. Plan: disk space is divided among validators by stake")?;
     let disk = stage.allocate()?;
-    stage
-        .chapter("2. Fill: every window is computed and written; a kill in the middle costs next to nothing");
+    stage.chapter(
+        "2. Fill: every window is computed and written; a kill in the middle costs next to nothing",
+    )?;
     let filling = filling::fill_with_a_kill(stage, &disk)?;
-    stage.chapter("3. Audits: random chunks, chosen by a beacon nobody could know, within a deadline");
+    stage.chapter("3. Audits: random chunks, chosen by a beacon nobody could know, within a deadline")?;
     let mut round = audits::Rounds::new(stage, &disk)?;
     let audits = round.play(ROUNDS)?;
-    stage.chapter("4. Cheats: what a miner without the bytes can send, and what becomes of it");
+    stage.chapter("4. Cheats: what a miner without the bytes can send, and what becomes of it")?;
     let cheats = cheats::play(stage, &mut round)?;
-    stage.chapter("5. Corruption: a few bytes of a real file go bad; scrub finds and repairs them");
+    stage.chapter("5. Corruption: a few bytes of a real file go bad; scrub finds and repairs them")?;
     let repair = repair::play(stage, &disk, &round)?;
-    stage.chapter("6. Receipts: what both sides signed is verified offline");
+    stage.chapter("6. Receipts: what both sides signed is verified offline")?;
     let receipts = round.verify_receipts()?;
     Ok(DemoReport {
         directory: disk.directory.clone(),

@@ -54,12 +54,14 @@ pub(super) fn play(stage: &Stage<'_>, rounds: &mut Rounds<'_>) -> Result<Vec<Che
     Ok(cheats)
 }
 
-/// Other bytes for every sample from a window with an odd number.
+/// Other bytes for every sample from a window that it threw away: every second one, of which the first sample is one.
 fn made_up(challenge: &Challenge, mut response: Vec<u8>) -> Vec<u8> {
+    let samples = challenge.space_samples();
+    let thrown_away = samples.first().map_or(0, |sample| sample.window % 2);
     let opening_bytes = (response.len() - RESPONSE_HEADER_BYTES) / challenge.samples as usize;
     let openings = response[RESPONSE_HEADER_BYTES..].chunks_mut(opening_bytes);
-    for (sample, opening) in challenge.space_samples().iter().zip(openings) {
-        if sample.window % 2 == 1 {
+    for (sample, opening) in samples.iter().zip(openings) {
+        if sample.window % 2 == thrown_away {
             opening[..1024].fill(0xa5);
         }
     }

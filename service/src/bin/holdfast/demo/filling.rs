@@ -46,6 +46,7 @@ pub(super) fn fill_with_a_kill(stage: &Stage<'_>, disk: &Disk) -> Result<Filling
         .kill()
         .and_then(|()| child.wait())
         .map_err(|error| Failure::file("kill", "holdfast fill", error))?;
+    stage.checkpoint()?;
     let seconds_before_kill = started.elapsed().as_secs_f64();
     stage.say(&format!(
         "  killed with SIGKILL after {}, with {at_kill} of {windows} windows durable",
@@ -116,6 +117,7 @@ fn finish(stage: &Stage<'_>) -> Result<Value, Failure> {
     if output.status.success() {
         return Ok(report);
     }
+    stage.checkpoint()?;
     Err(Failure::State {
         message: format!("the fill failed: {report}"),
         advice: "run `holdfast demo --keep` and look at the directory".to_owned(),

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use holdfast_engine::backend;
+use holdfast_engine::jobs::control::Control;
 use holdfast_engine::policy::Policy;
 use holdfast_engine::recorder::FileRecorder;
 use holdfast_engine::registration::Profile;
@@ -18,6 +19,7 @@ use crate::cli::{simulation_settings, write_partitions};
 use crate::console::{Console, print};
 use crate::disks::{Disk, RECORDER_NAME};
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::machine::Machine;
 use crate::table;
 
@@ -36,6 +38,7 @@ pub(super) struct Stage<'c> {
     pub(super) policy: Policy,
     pub(super) machine: Machine,
     pub(super) miner: NamedAccount,
+    control: Arc<Control>,
     bytes: u64,
     /// Whether the directory is ours to delete, or only what we put into it.
     made_directory: bool,
@@ -84,6 +87,7 @@ impl<'c> Stage<'c> {
             },
             machine,
             miner: NamedAccount::parse(MINER, console)?,
+            control: interrupt::control(None),
             bytes: wishes.bytes,
             made_directory,
         };
@@ -136,10 +140,17 @@ impl<'c> Stage<'c> {
         Ok(command)
     }
 
-    /// A heading.
-    pub(super) fn chapter(&self, heading: &str) {
+    /// A heading; the play ends here when it was interrupted, and what it wrote is cleared away.
+    pub(super) fn chapter(&self, heading: &str) -> Result<(), Failure> {
+        self.checkpoint()?;
         let bold = std::io::stdout().is_terminal() && !self.console.json();
         self.say(&if bold { format!("\n\x1b[1m{heading}\x1b[0m") } else { format!("\n{heading}") });
+        Ok(())
+    }
+
+    /// Fails once the play was interrupted.
+    pub(super) fn checkpoint(&self) -> Result<(), Failure> {
+        Ok(self.control.checkpoint()?)
     }
 
     /// A line of the story: to standard output, or beside a JSON report to standard error.
