@@ -6,17 +6,17 @@ use std::ops::RangeInclusive;
 use crate::recorder::{Recorder, RecorderError};
 use crate::transcript::Context;
 
-/// Whether the block with this beacon is an audit height: the first 8 bytes of `derive(audit height, beacon)` are below
-/// `threshold`. Nobody can tell earlier than the beacon, and all validators of a network agree.
-pub fn is_audit_height(beacon: &[u8; 32], threshold: u64) -> bool {
+/// Whether the block with this beacon is an audit height: the first 8 bytes of `derive(audit height, beacon)`, as an
+/// integer, are at most `limit`. Nobody can tell earlier than the beacon, and all validators of a network agree.
+pub fn is_audit_height(beacon: &[u8; 32], limit: u64) -> bool {
     let mut word = [0; 8];
     Context::AUDIT_HEIGHT.stream(&[beacon]).fill(&mut word);
-    u64::from_le_bytes(word) < threshold
+    u64::from_le_bytes(word) <= limit
 }
 
-/// The threshold under which one block of `blocks` is an audit height on average: ⌊2^64 / blocks⌋, or 2^64 − 1.
-pub fn audit_threshold(blocks: NonZeroU64) -> u64 {
-    u64::try_from((1u128 << 64) / u128::from(blocks.get())).unwrap_or(u64::MAX)
+/// The largest integer below 2^64 / blocks: one block of `blocks` draws at most that, on average.
+pub fn audit_limit(blocks: NonZeroU64) -> u64 {
+    u64::MAX / blocks.get()
 }
 
 /// The audit heights among `heights` with their beacons, up to the newest block.
@@ -25,7 +25,7 @@ pub fn audit_threshold(blocks: NonZeroU64) -> u64 {
 pub fn audit_heights(
     recorder: &dyn Recorder,
     heights: RangeInclusive<u64>,
-    threshold: u64,
+    limit: u64,
 ) -> impl Iterator<Item = Result<(u64, [u8; 32]), RecorderError>> {
     let mut failed = false;
     heights
@@ -37,7 +37,7 @@ pub fn audit_heights(
             failed = beacon.is_err();
             Some(beacon.transpose()?.map(|beacon| (height, beacon)))
         })
-        .filter(move |block| !matches!(block, Ok((_, beacon)) if !is_audit_height(beacon, threshold)))
+        .filter(move |block| !matches!(block, Ok((_, beacon)) if !is_audit_height(beacon, limit)))
 }
 
 #[cfg(test)]
@@ -46,13 +46,15 @@ mod tests {
     use crate::recorder::{SimulatedRecorder, Simulation, SimulationSettings};
 
     fn one_in(blocks: u64) -> u64 {
-        audit_threshold(NonZeroU64::new(blocks).unwrap())
+        audit_limit(NonZeroU64::new(blocks).unwrap())
     }
 
+    /// Below 2^64 / N, which is no integer for N = 3; every block for N = 1, the largest number drawn included.
     #[test]
-    fn thresholds_at_the_edges() {
-        assert_eq!((one_in(1), one_in(2), one_in(u64::MAX)), (u64::MAX, 1 << 63, 1));
-        assert!(!is_audit_height(&[0; 32], 0), "no threshold, no audits");
+    fn limits_at_the_edges() {
+        assert_eq!((one_in(1), one_in(2), one_in(u64::MAX)), (u64::MAX, (1 << 63) - 1, 1));
+        assert_eq!(u128::from(one_in(3)), (1u128 << 64) / 3);
+        assert!(!is_audit_height(&[0; 32], 0), "it draws more than 0");
         assert!(is_audit_height(&[0; 32], u64::MAX));
     }
 

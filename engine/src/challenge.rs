@@ -259,7 +259,8 @@ impl Challenge {
     }
 
     /// Checks that this is a challenge of this partition, and that with the network's finality depth the record was final
-    /// when the beacon came.
+    /// when the beacon came. The commitment is the one in force at the challenge's height
+    /// ([`Commitment::in_force`]): later batches do not excuse from it.
     ///
     /// Refused: `wrong-challenge`, `not-final`.
     pub fn check_against(&self, commitment: &Commitment, finality_blocks: u64) -> Result<(), Rejection> {

@@ -1,5 +1,6 @@
 //! What a validator keeps of one partition (space-v1 §7): registration, batches, window table.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -112,6 +113,39 @@ impl Commitment {
         bytes
     }
 
+    /// The commitment that a challenge of this height is about (space-v1 §7): as it was after the last batch that was
+    /// F = `finality_blocks` blocks old then, however many batches came since. The signature, which is over the last batch
+    /// of all, goes with the last batch only.
+    ///
+    /// Refused: `not-final` (no batch was old enough), `wrong-record` (some of the windows of then were trimmed since, so
+    /// that their records are only in the commitment of then, which a validator keeps as long as it is in force).
+    pub fn in_force(&self, height: u64, finality_blocks: u64) -> Result<Cow<'_, Commitment>, Rejection> {
+        let settled = settled_batches(&self.batches, height, finality_blocks);
+        let Some(&last_batch) = settled.last() else {
+            return Err(Class::NotFinal
+                .because(format!("at height {height} no batch was {finality_blocks} blocks old")));
+        };
+        if settled.len() == self.batches.len() {
+            return Ok(Cow::Borrowed(self));
+        }
+        let records = usize::try_from(last_batch.end).ok().and_then(|end| self.records.get(..end));
+        let Some(records) = records else {
+            let (end, at, now) = (last_batch.end, last_batch.height, self.records.len());
+            return Err(Class::WrongRecord.because(format!(
+                "at height {height} the batch of height {at} with {end} windows was in force, and only {now} are left; \
+                 take the commitment of then"
+            )));
+        };
+        let fields = CommitmentFields {
+            registration: self.registration,
+            signature: Signature::NONE,
+            batches: settled.to_vec(),
+            records: records.to_vec(),
+        };
+        // What holds of all batches and records holds of the first of each, and the last batch's root was checked.
+        Ok(Cow::Owned(Commitment { fields, registration_digest: self.registration_digest, last_batch }))
+    }
+
     /// Digest of the registration.
     pub fn registration_digest(&self) -> [u8; 32] {
         self.registration_digest
@@ -154,6 +188,12 @@ impl Commitment {
     pub fn added_windows(&self, batch: usize) -> Option<Range<u64>> {
         added_windows(&self.batches, batch)
     }
+}
+
+/// The batches that are F blocks old at this height: the last of them is in force, and challenges are about it.
+pub fn settled_batches(batches: &[Batch], height: u64, finality_blocks: u64) -> &[Batch] {
+    let young = |batch: &Batch| batch.height.saturating_add(finality_blocks) > height;
+    batches.split_at(batches.iter().position(young).unwrap_or(batches.len())).0
 }
 
 /// The windows that batch number `batch` added and that still exist after the last of `batches`.

@@ -1,19 +1,19 @@
 //! Policy: what a network demands of space partitions and how it audits them (space-v1 §9, decision 0005).
 
 use std::fs;
+use std::num::NonZeroU64;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::beacon;
+use crate::challenge::{Challenge, Kind, SAMPLES_MAX};
 use crate::rejection::{Class, Rejection};
 use crate::space::security::{DeviceSpeed, NODES_PER_CHUNK, TIB_BYTES, expected_cone};
-use crate::transcript::Context;
 
 /// The only version of the JSON form.
 pub const POLICY_VERSION: u32 = 1;
-/// Most samples of a challenge (challenge-v1 §1).
-pub const SAMPLES_LIMIT: u32 = 1 << 20;
 
 /// What is demanded and how it is audited. Parties of one network use equal policies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,8 +35,9 @@ pub struct Policy {
     pub finality_blocks: u64,
     /// τ: milliseconds from the beacon to the digest of a response.
     pub deadline_ms: u32,
-    /// The body of a response may take this many times τ.
-    pub body_deadline_factor: u32,
+    /// Milliseconds for the digest of a seal response. The miner makes the windows again, which takes as long as filling
+    /// them; a cheater gains nothing by time, for all labels are fixed by roots registered before.
+    pub seal_deadline_ms: u32,
     /// D: devices of `fastest_device`'s speed that a cheater must keep ready for each fake TiB.
     pub devices_per_fake_tib: f64,
     /// The fastest known device; t_w follows from it.
@@ -112,7 +113,7 @@ pub enum PolicyError {
     },
     /// More samples than a challenge can ask for.
     #[error(
-        "{windows} windows take {needed} samples a round, a challenge has at most {SAMPLES_LIMIT}; make partitions smaller"
+        "{windows} windows take {needed} samples a round, a challenge has at most {SAMPLES_MAX}; make partitions smaller"
     )]
     TooManySamples {
         /// Windows of the partition.
@@ -144,7 +145,7 @@ impl Policy {
             max_layers: 64,
             finality_blocks: 20,
             deadline_ms: 5000,
-            body_deadline_factor: 10,
+            seal_deadline_ms: 6 * 3_600_000,
             devices_per_fake_tib: 1.5,
             fastest_device: DeviceSpeed::DATACENTRE_GPU,
             min_samples: 64,
@@ -234,22 +235,17 @@ impl Policy {
         )?;
         demand(self.finality_blocks >= 1, "finality_blocks", &self.finality_blocks, "1 and more")?;
         demand(self.deadline_ms >= 1, "deadline_ms", &self.deadline_ms, "1 and more")?;
-        demand(
-            self.body_deadline_factor >= 1,
-            "body_deadline_factor",
-            &self.body_deadline_factor,
-            "1 and more",
-        )?;
+        demand(self.seal_deadline_ms >= 1, "seal_deadline_ms", &self.seal_deadline_ms, "1 and more")?;
         demand(devices.is_finite() && devices >= 0.0, "devices_per_fake_tib", &devices, "0 and more")?;
         demand(device, "fastest_device", speed, "rates above 0, cache_bytes 0 and more")?;
         demand(
-            (1..=SAMPLES_LIMIT).contains(&self.min_samples),
+            (1..=SAMPLES_MAX).contains(&self.min_samples),
             "min_samples",
             &self.min_samples,
             "1 to 1048576",
         )?;
         demand(
-            (1..=SAMPLES_LIMIT).contains(&self.seal_windows),
+            (1..=SAMPLES_MAX).contains(&self.seal_windows),
             "seal_windows",
             &self.seal_windows,
             "1 to 1048576",
@@ -303,7 +299,7 @@ impl Policy {
         let tib = windows as f64 * ((1u64 << log2_labels) * 32) as f64 / TIB_BYTES;
         let needed = ceiling(f64::from(per_tib) * tib).max(u64::from(self.min_samples)).min(windows);
         match u32::try_from(needed) {
-            Ok(samples) if samples <= SAMPLES_LIMIT => Ok(samples),
+            Ok(samples) if samples <= SAMPLES_MAX => Ok(samples),
             _ => Err(PolicyError::TooManySamples { windows, needed }),
         }
     }
@@ -313,18 +309,39 @@ impl Policy {
         u32::try_from(windows).unwrap_or(u32::MAX).min(self.seal_windows)
     }
 
-    /// Whether the block with this beacon is an audit height: the first 8 bytes of `derive(audit height, beacon)`, as an
-    /// integer, are below 2^64 / `audit_one_in_blocks`. Nobody knows before the beacon is known, and it is the same for
-    /// every partition of the network.
-    pub fn is_audit_height(&self, beacon: &[u8; 32]) -> bool {
-        let [a, b, c, d, e, f, g, h, ..] = Context::AUDIT_HEIGHT.derive(&[beacon]);
-        let drawn = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        u128::from(drawn) * u128::from(self.audit_one_in_blocks) < 1 << 64
+    /// Refuses, as `policy`, a challenge that asks for less than this policy demands or leaves more time: k and ℓ, samples
+    /// and deadline. What else there is to a challenge, [`Challenge::check_against`] checks.
+    pub fn check_challenge(&self, challenge: &Challenge) -> Result<(), Rejection> {
+        let (log2_labels, layers) = (challenge.shape.log2_labels(), challenge.shape.layers());
+        let of_space = self.samples(log2_labels, layers, challenge.window_count);
+        let (samples, deadline_ms) = match challenge.kind {
+            Kind::Space => (of_space.map_err(|error| error.rejection())?, self.deadline_ms),
+            Kind::Seal => {
+                self.check_profile(log2_labels, layers).map_err(|error| error.rejection())?;
+                (self.seal_samples(challenge.window_count), self.seal_deadline_ms)
+            }
+        };
+        if challenge.samples < samples {
+            let found = challenge.samples;
+            return Err(Class::Policy.because(format!("{found} samples; the policy asks for {samples}")));
+        }
+        if challenge.deadline_ms > deadline_ms {
+            let found = challenge.deadline_ms;
+            return Err(
+                Class::Policy.because(format!("{found} ms to answer; the policy leaves {deadline_ms}"))
+            );
+        }
+        Ok(())
     }
 
-    /// Milliseconds from the beacon until the body of a response must be there.
-    pub fn body_deadline_ms(&self) -> u64 {
-        u64::from(self.deadline_ms) * u64::from(self.body_deadline_factor)
+    /// Whether the block with this beacon is an audit height ([`beacon::is_audit_height`]).
+    pub fn is_audit_height(&self, beacon: &[u8; 32]) -> bool {
+        beacon::is_audit_height(beacon, self.audit_limit())
+    }
+
+    /// Up to where the number drawn from a beacon makes its block an audit height ([`beacon::audit_limit`]).
+    pub fn audit_limit(&self) -> u64 {
+        beacon::audit_limit(NonZeroU64::new(self.audit_one_in_blocks.into()).unwrap_or(NonZeroU64::MIN))
     }
 
     fn check_range(&self, rule: &'static str, found: u8, least: u8, most: u8) -> Result<(), PolicyError> {

@@ -7,6 +7,7 @@ mod file;
 mod report;
 mod round;
 mod timeliness;
+mod tip;
 
 use serde::Serialize;
 
@@ -23,6 +24,7 @@ pub use evidence::{Culprits, EVIDENCE_BYTES, Evidence, find_equivocation};
 pub use file::{CHAIN_HEADER_BYTES, encode_chain_header, verify_chain};
 pub use report::{ChainReport, ChainSummary, Standing, Void, VoidReason};
 pub use timeliness::Timeliness;
+pub use tip::ChainTip;
 
 /// Bytes of an encoded [`Body`].
 pub const BODY_BYTES: usize = 184;
@@ -185,7 +187,8 @@ impl Receipt {
         Receipt { body, validator_signature, miner_signature: Signature::NONE }
     }
 
-    /// The same receipt, signed by the miner too. A missed round stays without.
+    /// The same receipt, signed by the miner too, whatever it says: a miner that does not want to be made to sign two that
+    /// contradict each other signs through [`ChainTip::countersign`]. A missed round stays without.
     pub fn countersign(mut self, network: &[u8; 32], miner: &Signer) -> Receipt {
         if self.body.outcome != Outcome::Missed {
             self.miner_signature = miner.sign(&self.body.signing_digest(network));

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use holdfast_engine::account::Account;
 use holdfast_engine::backend::{self, Choice};
-use holdfast_engine::challenge::Challenge;
+use holdfast_engine::challenge::{Challenge, Terms};
 use holdfast_engine::commitment::{Batch, Commitment, CommitmentFields};
 use holdfast_engine::jobs::answer::{AnswerError, Answerer};
 use holdfast_engine::jobs::control::Control;
@@ -146,6 +146,31 @@ fn a_seal_audit_is_answered_by_making_windows_again() {
         WindowMaker::new(registration.intent.shape, options.backend, options.pool).expect("memory");
     let response = answerer.seal(&challenge, &mut maker, &Control::default()).expect("answers");
     verify_seal(options.backend, &commitment, &challenge, &response).expect("verifies");
+}
+
+/// A hostile validator's challenge names this partition, but places by a larger k: outside the windows, and the miner must
+/// neither panic nor read there.
+#[test]
+fn a_challenge_of_another_shape_does_not_reach_the_disk() {
+    let registration = registration(10, 3);
+    let (_directory, file) = real_file(&registration, IoChoice::Auto);
+    fill(&file, &options(), &Control::default(), &()).expect("fills");
+    let commitment = commitment(&file, &registration);
+    let challenge = Challenge::space(&commitment, [9; 32], 200, 6, 5000);
+    let answerer = Answerer::new(&file, options().backend, 4).expect("usable");
+    answerer.space(&challenge).expect("the control");
+    let changes: [fn(&mut Terms); 4] = [
+        |terms| terms.shape = WindowShape::new(30, 3).expect("in range"),
+        |terms| terms.shape = WindowShape::new(10, 64).expect("in range"),
+        |terms| terms.network[0] ^= 1,
+        |terms| terms.validator.0[0] ^= 1,
+    ];
+    for change in changes {
+        let mut terms = Terms::clone(&challenge);
+        change(&mut terms);
+        let hostile = Challenge::new(terms).expect("in range");
+        assert!(matches!(answerer.space(&hostile), Err(AnswerError::OtherPartition(_))));
+    }
 }
 
 #[test]

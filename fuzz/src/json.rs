@@ -1,6 +1,7 @@
 //! JSON forms: policy and manifest. What is accepted is accepted again when written, and is safe to calculate with.
 
-use holdfast_engine::policy::{Policy, SAMPLES_LIMIT};
+use holdfast_engine::challenge::SAMPLES_MAX;
+use holdfast_engine::policy::Policy;
 use holdfast_partition::allocate::{DiskSpace, Stake, StakeTable, WindowShape, plan};
 use holdfast_partition::manifest::{Manifest, Miner, Network, Partition, Registration, Space, Window};
 use holdfast_tests::partition::{registration, shape};
@@ -12,7 +13,7 @@ pub(crate) fn policy(bytes: &[u8]) -> bool {
     };
     for (log2_labels, layers, windows) in [(10, 2, 1), (21, 12, 100), (25, 16, 1 << 20), (30, 64, u64::MAX)] {
         if let Ok(samples) = policy.samples(log2_labels, layers, windows) {
-            assert!((1..=SAMPLES_LIMIT).contains(&samples) && u64::from(samples) <= windows);
+            assert!((1..=SAMPLES_MAX).contains(&samples) && u64::from(samples) <= windows);
         }
     }
     let written = serde_json::to_string(&policy).expect("a policy is JSON");

@@ -6,6 +6,8 @@
 
 #[path = "attacks/hostile.rs"]
 mod hostile;
+#[path = "attacks/policy.rs"]
+mod policy;
 #[path = "attacks/registration.rs"]
 mod registration;
 #[path = "attacks/seal.rs"]

@@ -138,10 +138,16 @@ impl<'f> Answerer<'f> {
     }
 
     fn check_place(&self, challenge: &Challenge, kind: Kind) -> Result<(), AnswerError> {
+        let intent = &self.registration.intent;
         let differing = [
             ("kind of challenge", challenge.kind == kind),
             ("partition id", challenge.partition_id == self.registration.partition_id),
             ("registration", challenge.registration_digest == self.registration.digest()),
+            // Not only the digest: places are drawn by the challenge's own k and ℓ, and lie outside the file by others.
+            ("k or ℓ", challenge.shape == intent.shape),
+            ("network", challenge.network == intent.network),
+            ("validator", challenge.validator == intent.validator),
+            ("miner", challenge.miner == intent.miner),
         ];
         differing
             .iter()

@@ -1,15 +1,15 @@
 //! Verifying chains offline, receipt by receipt (challenge-v1 §6).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 
 use thiserror::Error;
 
 use super::report::{ChainReport, ChainSummary, Standing, Void, VoidReason};
 use super::round::has_seed;
-use super::{ANCHOR_BLOCKS, Body, ChainKey, Outcome, PairProof, RECEIPT_BYTES, Receipt};
+use super::{ANCHOR_BLOCKS, Body, ChainKey, ChainTip, Outcome, PairProof, RECEIPT_BYTES, Receipt};
 use crate::account::Account;
-use crate::beacon::audit_heights;
+use crate::beacon::{audit_heights, is_audit_height};
 use crate::challenge::Kind;
 use crate::recorder::{Recorder, RecorderError};
 use crate::rejection::{Class, Rejection};
@@ -51,7 +51,7 @@ pub enum ChainFailure {
 
 struct Chain {
     summary: ChainSummary,
-    last_heights: HashMap<Kind, u64>,
+    tip: ChainTip,
     space_heights: Vec<u64>,
 }
 
@@ -64,7 +64,8 @@ pub struct ChainVerifier<'a> {
     recorder: Option<&'a dyn Recorder>,
     anchor_blocks: u64,
     audits: Option<(u64, u64)>,
-    anchored: HashMap<(Account, u64, [u8; 32]), [u8; 32]>,
+    /// Digests by validator, round and seed. A validator that anchors two for one seed gains nothing by their order.
+    anchored: HashMap<(Account, u64, [u8; 32]), HashSet<[u8; 32]>>,
     chains: BTreeMap<ChainKey, Chain>,
     void: Vec<Void>,
     pushed: u64,
@@ -98,16 +99,17 @@ impl<'a> ChainVerifier<'a> {
         self
     }
 
-    /// Also looks for audit heights up to `through` that a chain has no space receipt for, a removed end included. Needs a
+    /// Also looks for audit heights up to `through` that a chain has no space receipt for, a removed end included, and for
+    /// rounds at heights of the parties' own choice, which are void. `limit` is [`crate::beacon::audit_limit`]. Needs a
     /// recorder.
-    pub fn with_audits(mut self, threshold: u64, through: u64) -> ChainVerifier<'a> {
-        self.audits = Some((threshold, through));
+    pub fn with_audits(mut self, limit: u64, through: u64) -> ChainVerifier<'a> {
+        self.audits = Some((limit, through));
         self
     }
 
     /// Also reports this chain if no receipt of it comes, so that a chain left out whole is missed too.
     pub fn expect_chain(mut self, key: ChainKey) -> ChainVerifier<'a> {
-        self.chains.entry(key).or_insert_with(|| Chain::new(key));
+        self.chains.entry(key).or_insert_with(|| Chain::new(self.network, key));
         self
     }
 
@@ -132,7 +134,7 @@ impl<'a> ChainVerifier<'a> {
         let (seed, digest) = proof.verify(&anchor).map_err(refuse)?;
         let timely = anchor.recorded_at <= anchor.height.saturating_add(self.anchor_blocks);
         if timely {
-            self.anchored.insert((anchor.validator, anchor.height, seed), digest);
+            self.anchored.entry((anchor.validator, anchor.height, seed)).or_default().insert(digest);
         }
         Ok(timely)
     }
@@ -168,23 +170,9 @@ impl<'a> ChainVerifier<'a> {
 
     /// The body follows the one before in its chain.
     fn link(&mut self, body: &Body) -> Result<(), Rejection> {
-        let digest = body.digest(&self.network);
-        let chain = self.chains.get(&body.key);
-        let expected = chain.map_or([0; 32], |chain| chain.summary.tip);
-        if body.previous != expected {
-            let (named, expected) = (hex::encode(body.previous), hex::encode(expected));
-            return Err(
-                Class::BrokenChain.because(format!("it follows {named}, but the body before is {expected}"))
-            );
-        }
-        let last = chain.and_then(|chain| chain.last_heights.get(&body.kind));
-        if let Some(last) = last.filter(|last| **last >= body.height) {
-            let (height, kind) = (body.height, body.kind.name());
-            return Err(Class::BrokenChain.because(format!("{kind} round {height} after round {last}")));
-        }
-        let chain = self.chains.entry(body.key).or_insert_with(|| Chain::new(body.key));
-        chain.summary.tip = digest;
-        chain.last_heights.insert(body.kind, body.height);
+        let chain = self.chains.entry(body.key).or_insert_with(|| Chain::new(self.network, body.key));
+        chain.tip.follow(body)?;
+        chain.summary.tip = chain.tip.digest();
         Ok(())
     }
 
@@ -221,12 +209,12 @@ impl<'a> ChainVerifier<'a> {
         let anchored = self.anchored.get(&(body.key.validator, body.height, body.challenge_seed));
         let mut standing = Standing {
             outcome: body.outcome,
-            timely_anchored: anchored == Some(&body.response_digest),
+            timely_anchored: anchored.is_some_and(|digests| digests.contains(&body.response_digest)),
             signed_by_both: !receipt.miner_signature.is_none(),
             finalised: None,
             void: match anchored {
                 Some(_) if body.outcome == Outcome::Missed => Some(VoidReason::AnsweredInTime),
-                Some(digest) if *digest != body.response_digest => Some(VoidReason::AnotherDigest),
+                Some(digests) if !digests.contains(&body.response_digest) => Some(VoidReason::AnotherDigest),
                 _ => None,
             },
         };
@@ -237,9 +225,17 @@ impl<'a> ChainVerifier<'a> {
                 standing.void = Some(VoidReason::NotFinal);
             } else if !has_seed(recorder, &self.network, body)? {
                 standing.void = Some(VoidReason::WrongSeed);
+            } else if !self.is_audited(recorder, body.height)? {
+                standing.void = Some(VoidReason::NoAudit);
             }
         }
         Ok(standing)
+    }
+
+    /// Whether partitions are challenged at this height; unknown, and so taken for granted, without [`Self::with_audits`].
+    fn is_audited(&self, recorder: &dyn Recorder, height: u64) -> Result<bool, RecorderError> {
+        let Some((limit, _)) = self.audits else { return Ok(true) };
+        Ok(recorder.beacon(height)?.is_some_and(|beacon| is_audit_height(&beacon, limit)))
     }
 
     fn count(&mut self, body: &Body, standing: &Standing) {
@@ -271,7 +267,7 @@ impl<'a> ChainVerifier<'a> {
     /// Audit heights from the first at which the partition could be challenged to the end, its withdrawal at the latest,
     /// that have no receipt. `seen` increases strictly.
     fn missing_rounds(&self, key: &ChainKey, seen: &[u64]) -> Result<Vec<u64>, RecorderError> {
-        let (Some(recorder), Some((threshold, through))) = (self.recorder, self.audits) else {
+        let (Some(recorder), Some((limit, through))) = (self.recorder, self.audits) else {
             return Ok(vec![]);
         };
         let Some(entry) = recorder.partition(key.partition_id)? else { return Ok(vec![]) };
@@ -279,7 +275,7 @@ impl<'a> ChainVerifier<'a> {
         let first = first_batch.height.saturating_add(recorder.finality_blocks()?);
         let last = entry.withdrawn_at.map_or(through, |height| through.min(height.saturating_sub(1)));
         let missing = |height: &u64| seen.binary_search(height).is_err();
-        let audits = audit_heights(recorder, first..=last, threshold);
+        let audits = audit_heights(recorder, first..=last, limit);
         audits
             .map(|block| block.map(|(height, _)| height))
             .filter(|height| height.as_ref().map_or(true, missing))
@@ -288,7 +284,7 @@ impl<'a> ChainVerifier<'a> {
 }
 
 impl Chain {
-    fn new(key: ChainKey) -> Chain {
+    fn new(network: [u8; 32], key: ChainKey) -> Chain {
         let ChainKey { validator, miner, partition_id } = key;
         let summary = ChainSummary {
             validator,
@@ -306,6 +302,6 @@ impl Chain {
             tip: [0; 32],
             missing_rounds: vec![],
         };
-        Chain { summary, last_heights: HashMap::new(), space_heights: Vec::new() }
+        Chain { summary, tip: ChainTip::new(network, key), space_heights: Vec::new() }
     }
 }

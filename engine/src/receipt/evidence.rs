@@ -96,11 +96,12 @@ enum Place {
 pub fn find_equivocation(network: &[u8; 32], receipts: &[Receipt]) -> Vec<Evidence> {
     let mut firsts = HashMap::new();
     let mut found = Vec::new();
+    let mut shown = HashSet::new();
     let mut look = |party: Party, receipt: &Receipt, place: Place| {
         let first: Receipt = *firsts.entry((party, receipt.body.key, place)).or_insert(*receipt);
-        let evidence = Evidence { network: *network, receipts: [first, *receipt] };
-        if contradict(&first.body, &receipt.body) && !found.contains(&evidence) {
-            found.push(evidence);
+        let receipts = [first, *receipt];
+        if contradict(&first.body, &receipt.body) && shown.insert(receipts) {
+            found.push(Evidence { network: *network, receipts });
         }
     };
     for (receipt, party) in signed(network, receipts) {

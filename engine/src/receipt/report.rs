@@ -13,6 +13,8 @@ pub enum VoidReason {
     NotFinal,
     /// No challenge of that round has its seed: another beacon, root, or party, or nothing was registered.
     WrongSeed,
+    /// Its block is no audit height: the parties chose the round.
+    NoAudit,
     /// It says "missed", but a digest for its challenge was anchored in time.
     AnsweredInTime,
     /// It says "answered", but another digest for its challenge was anchored in time.

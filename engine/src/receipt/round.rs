@@ -2,7 +2,7 @@
 
 use super::Body;
 use crate::challenge::{Challenge, Kind, Terms};
-use crate::commitment::{Batch, added_windows};
+use crate::commitment::{added_windows, settled_batches};
 use crate::recorder::{Recorder, RecorderError};
 
 /// Whether the body's challenge seed is one that its round has.
@@ -20,14 +20,13 @@ pub(super) fn has_seed(
     if withdrawn || parties != (*network, body.key.validator, body.key.miner) {
         return Ok(false);
     }
-    let finality_blocks = recorder.finality_blocks()?;
-    let settled = |batch: &&Batch| batch.height.saturating_add(finality_blocks) <= body.height;
-    let batches: Vec<Batch> = entry.batches.iter().take_while(settled).copied().collect();
+    let batches = settled_batches(&entry.batches, body.height, recorder.finality_blocks()?);
     let Some(last) = batches.last() else { return Ok(false) };
+    let registration_digest = registration.digest();
     let all = 0..last.end;
     let ranges = match body.kind {
         Kind::Space => vec![all],
-        Kind::Seal => (0..batches.len()).filter_map(|batch| added_windows(&batches, batch)).collect(),
+        Kind::Seal => (0..batches.len()).filter_map(|batch| added_windows(batches, batch)).collect(),
     };
     let challenge = |range: std::ops::Range<u64>| {
         Challenge::new(Terms {
@@ -41,7 +40,7 @@ pub(super) fn has_seed(
             network: *network,
             validator: intent.validator,
             miner: intent.miner,
-            registration_digest: registration.digest(),
+            registration_digest,
             partition_root: last.partition_root,
             samples: 1, // policy: no part of the seed, like the deadline
             deadline_ms: 0,

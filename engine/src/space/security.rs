@@ -25,11 +25,12 @@ pub use strategy::{Setting, Strategy, StrategyCost};
 pub const TIB_BYTES: f64 = 1_099_511_627_776.0;
 
 /// What no parameter changes, in plain words. `plan` prints them below its tables.
-pub const HONEST_LIMITS: [&str; 5] = [
+pub const HONEST_LIMITS: [&str; 6] = [
     "Security is economic: faking must cost more than storing. Nothing here is impossible, only dear.",
     "Proven (by pebbling arguments) only far from full storage; near it the figures are heuristic.",
     "Without the deadline one GPU fakes hundreds or thousands of TiB: late answers must count as missed.",
     "A cheater may rent or share devices, or fetch the bytes elsewhere within the deadline; that is not prevented.",
+    "A shared device works only while audits last: each fake TiB and round takes devices × deadline of its time.",
     "Faster hardware lowers every figure: the device table is dated, and the policy must follow it.",
 ];
 
@@ -68,7 +69,7 @@ pub struct Estimate {
     /// By lacking fraction, of one TiB.
     pub detection: Vec<Detection>,
     /// What no parameter changes.
-    pub limits: [&'static str; 5],
+    pub limits: [&'static str; 6],
 }
 
 impl Estimate {

@@ -7,11 +7,12 @@ use holdfast_engine::commitment::{Batch, Commitment, CommitmentFields};
 use holdfast_engine::rejection::Class;
 use holdfast_engine::signature::{Signature, Signer};
 use holdfast_engine::space::record::partition_root;
+use holdfast_engine::space::verify::verify_space;
 use holdfast_tests::partition::{
     BATCH_HEIGHT, CHALLENGE_HEIGHT, FINALITY_BLOCKS, TestPartition, registration, shape,
 };
 
-use crate::class;
+use crate::{backend, class};
 
 static PARTITION: LazyLock<TestPartition> =
     LazyLock::new(|| TestPartition::honest(registration(shape(10, 2), 7), 6));
@@ -155,4 +156,64 @@ fn seal_challenge_of_a_range_of_the_challengers_choice() {
         let other = Challenge::new(terms).expect("in range");
         assert_eq!(class(other.check_place(&PARTITION.commitment)), Some(Class::WrongChallenge));
     }
+}
+
+/// A partition of this many windows, with batches of these ends and heights.
+fn with_batches(partition: &TestPartition, batches: &[(u64, u64)]) -> Commitment {
+    let mut fields = CommitmentFields::clone(&partition.commitment);
+    let records = |end: u64| &partition.commitment.records[..end as usize];
+    let batch =
+        |&(end, height): &(u64, u64)| Batch { end, height, partition_root: partition_root(records(end)) };
+    fields.batches = batches.iter().map(batch).collect();
+    fields.records = records(fields.batches.last().map_or(0, |batch| batch.end)).to_vec();
+    Commitment::new(fields).expect("batches that follow one another")
+}
+
+/// A miner that records a batch every few blocks, so that the last one is never F blocks old. The one that is old enough is
+/// in force, and challenges are about it.
+#[test]
+fn audits_evaded_by_ever_new_batches() {
+    let partition = TestPartition::honest(registration(shape(10, 2), 7), 8);
+    let evading =
+        with_batches(&partition, &[(6, BATCH_HEIGHT), (7, BATCH_HEIGHT + 5), (8, BATCH_HEIGHT + 11)]);
+    for (height, windows) in [(CHALLENGE_HEIGHT, 6), (CHALLENGE_HEIGHT + 5, 7), (CHALLENGE_HEIGHT + 11, 8)] {
+        let newest = Challenge::space(&evading, [9; 32], height, 4, 5_000);
+        let evaded = class(newest.check_against(&evading, FINALITY_BLOCKS)) == Some(Class::NotFinal);
+        assert_eq!(evaded, windows < 8, "the evasion, at height {height}");
+
+        let in_force = evading.in_force(height, FINALITY_BLOCKS).expect("a batch is old enough");
+        assert_eq!(in_force.window_count(), windows);
+        assert_eq!(
+            *in_force,
+            Commitment::new(CommitmentFields::clone(&in_force)).expect("agrees with itself")
+        );
+        let challenge = Challenge::space(&in_force, [9; 32], height, 4, 5_000);
+        assert_eq!(class(challenge.check_against(&in_force, FINALITY_BLOCKS)), None);
+        let answer = partition.answer_space(&challenge);
+        assert_eq!(class(verify_space(backend(), &in_force, &challenge, &answer)), None);
+        if windows < 8 {
+            assert_eq!(
+                class(verify_space(backend(), &evading, &challenge, &answer)),
+                Some(Class::WrongChallenge)
+            );
+        }
+    }
+    assert_eq!(class(evading.in_force(CHALLENGE_HEIGHT - 1, FINALITY_BLOCKS)), Some(Class::NotFinal));
+    assert_eq!(class(evading.in_force(u64::MAX, u64::MAX)), None, "every height is as old as time");
+}
+
+/// Windows trimmed between the audit height and F blocks before it are still asked for, by the commitment of then.
+#[test]
+fn challenged_windows_trimmed_away() {
+    let before = with_batches(&PARTITION, &[(6, BATCH_HEIGHT)]);
+    let trimmed = with_batches(&PARTITION, &[(6, BATCH_HEIGHT), (4, BATCH_HEIGHT + 5)]);
+    assert_eq!(class(trimmed.in_force(CHALLENGE_HEIGHT, FINALITY_BLOCKS)), Some(Class::WrongRecord));
+    let challenge = Challenge::space(&before, [9; 32], CHALLENGE_HEIGHT, 6, 5_000);
+    assert_eq!(
+        class(challenge.check_against(&before, FINALITY_BLOCKS)),
+        None,
+        "the commitment of then is kept"
+    );
+    let after = trimmed.in_force(CHALLENGE_HEIGHT + 5, FINALITY_BLOCKS).expect("the trim is in force");
+    assert_eq!(after.window_count(), 4);
 }

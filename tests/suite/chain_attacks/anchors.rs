@@ -5,8 +5,10 @@ use holdfast_engine::receipt::{
     ANCHOR_BLOCKS, AnchoredPairs, Body, ChainFailure, ChainReport, PairProof, Receipt, VoidReason,
     verify_chain,
 };
-use holdfast_engine::recorder::{Recorder, Simulation};
+use holdfast_engine::recorder::{AnchorClaim, Recorder, Simulation};
 use holdfast_engine::rejection::Class;
+use holdfast_engine::signature::Signature;
+use holdfast_engine::tree::Outboard;
 use holdfast_tests::rounds::{Rounds, response_digest};
 
 use crate::{asking, file, voided};
@@ -124,4 +126,35 @@ fn another_challenges_pair() {
     assert!(verifier.add_anchored(&other).unwrap());
     let file = file(&anchored.rounds.network(), &[anchored.receipt(None)]);
     assert_eq!(verify_chain(&file[..], verifier, |_, _| ()).unwrap().void, []);
+}
+
+/// A validator that anchors a digest of its own beside the miner's, to void the honest receipt by whichever proof comes last.
+#[test]
+fn two_digests_anchored_for_one_seed() {
+    let rounds = Rounds::new();
+    let height = rounds.first_height;
+    let (challenge, network) = (rounds.challenge(height), rounds.network());
+    let digests = [response_digest(height), [1; 32]];
+    assert!(
+        AnchoredPairs::new(digests.map(|digest| (challenge.seed(), digest))).is_err(),
+        "an honest one does not"
+    );
+    let pairs = digests.map(|digest| [challenge.seed(), digest].concat()).concat();
+    let outboard = Outboard::of(&pairs);
+    let validator = rounds.validator.account();
+    let mut claim =
+        AnchorClaim { height, validator, root: outboard.root(), count: 2, signature: Signature::NONE };
+    claim.signature = rounds.validator.sign(&claim.signing_digest(&network));
+    rounds.recorder.record_anchor(&claim).unwrap();
+    rounds.finalise(height);
+    let proof = |index| PairProof { height, validator, index, opening: outboard.open(&pairs, 0) };
+    let honest = rounds.sign(Body::of(&challenge, Some((digests[0], true)), [0; 32]));
+    for order in [[0, 1], [1, 0]] {
+        let mut verifier = asking(&rounds);
+        for index in order {
+            assert!(verifier.add_anchored(&proof(index)).unwrap());
+        }
+        let report = verify_chain(&file(&network, &[honest])[..], verifier, |_, _| ()).unwrap();
+        assert_eq!((report.chains[0].accepted_timely_anchored, report.void.len()), (1, 0), "order {order:?}");
+    }
 }

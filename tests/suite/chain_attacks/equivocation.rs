@@ -1,6 +1,6 @@
 //! Two signed bodies where there may be one.
 
-use holdfast_engine::receipt::{Body, Evidence, Receipt, find_equivocation};
+use holdfast_engine::receipt::{Body, ChainTip, Evidence, Outcome, Receipt, find_equivocation};
 use holdfast_engine::rejection::Class;
 use holdfast_engine::signature::{Signature, Signer};
 use holdfast_tests::rounds::Rounds;
@@ -11,11 +11,7 @@ use crate::class;
 fn scene() -> (Rounds, Vec<Receipt>, Body) {
     let rounds = Rounds::new();
     let receipts = rounds.receipts(5);
-    let second = Body {
-        response_digest: [1; 32],
-        outcome: holdfast_engine::receipt::Outcome::Accepted,
-        ..receipts[2].body
-    };
+    let second = Body { response_digest: [1; 32], outcome: Outcome::Accepted, ..receipts[2].body };
     assert_ne!(second, receipts[2].body);
     (rounds, receipts, second)
 }
@@ -93,4 +89,60 @@ fn forged_receipts_hide_no_equivocation() {
     let all = [junk, unsigned, receipts[2], junk, rounds.sign(second)];
     let found = find_equivocation(&network, &all);
     assert_eq!(found.iter().map(|evidence| evidence.receipts).collect::<Vec<_>>(), [[receipts[2], all[4]]]);
+}
+
+/// A validator that wants evidence against a miner asks it to sign a second body for a round, or a second one after another.
+/// A miner that signs whatever comes is framed; one that follows its chain is not.
+#[test]
+fn a_validator_that_asks_for_two_signatures() {
+    let (rounds, receipts, second) = scene();
+    let network = rounds.network();
+    let issue = |body: Body| Receipt::issue(body, &network, &rounds.validator);
+    let blindly = [receipts[2], issue(second).countersign(&network, &rounds.miner)];
+    let framed = Evidence { network, receipts: blindly }.verify().unwrap();
+    assert_eq!(framed.miner, Some(rounds.miner.account()), "the control");
+
+    let mut tip = ChainTip::new(network, receipts[0].body.key);
+    for receipt in &receipts[..3] {
+        assert_eq!(tip.countersign(&issue(receipt.body), &rounds.miner), Ok(*receipt));
+        let again = tip.countersign(&issue(receipt.body), &rounds.miner);
+        assert_eq!(again, Ok(*receipt), "the last one may be asked for again: it is the same");
+    }
+    let third = receipts[3].body;
+    let (at, first) = (third.height, receipts[0].body);
+    let requests = [
+        ("another body for the round before", second),
+        ("a round of before", Body { previous: tip.digest(), ..receipts[1].body }),
+        ("a second body after one", Body { previous: second.previous, ..third }),
+        ("a second first body", Body { height: at, previous: [0; 32], ..first }),
+    ];
+    for (what, body) in requests {
+        let refused = class(tip.countersign(&issue(body), &rounds.miner));
+        assert_eq!(refused, Some(Class::BrokenChain), "{what}");
+    }
+    let mut elsewhere = third;
+    elsewhere.key.partition_id += 1;
+    assert_eq!(class(tip.countersign(&issue(elsewhere), &rounds.miner)), Some(Class::WrongChallenge));
+    let stranger = Receipt::issue(third, &network, &Signer::development("stranger"));
+    assert_eq!(class(tip.countersign(&stranger, &rounds.miner)), Some(Class::BadSignature));
+    assert_eq!(
+        tip.countersign(&issue(third), &rounds.miner),
+        Ok(receipts[3]),
+        "and the next round is signed"
+    );
+}
+
+/// "Missed" is shown to the miner and taken back later: what it signed after one of the two, it does not sign after the other.
+#[test]
+fn a_missed_round_taken_back() {
+    let (rounds, receipts, _) = scene();
+    let network = rounds.network();
+    let issue = |body: Body| Receipt::issue(body, &network, &rounds.validator);
+    let mut tip = ChainTip::new(network, receipts[0].body.key);
+    let missed = receipts[0].body;
+    assert_eq!(missed.outcome, Outcome::Missed);
+    let accepted = Body { outcome: Outcome::Accepted, response_digest: [1; 32], ..missed };
+    let followed = tip.countersign(&issue(missed), &rounds.miner).unwrap();
+    assert!(followed.miner_signature.is_none(), "nobody signs that it missed");
+    assert_eq!(class(tip.countersign(&issue(accepted), &rounds.miner)), Some(Class::BrokenChain));
 }

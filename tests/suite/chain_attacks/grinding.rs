@@ -1,16 +1,18 @@
 //! Choosing after the beacon what should have been fixed before it.
 
 use std::collections::HashSet;
+use std::num::NonZeroU64;
 
 use holdfast_engine::account::Account;
+use holdfast_engine::beacon::{audit_limit, is_audit_height};
 use holdfast_engine::challenge::{Challenge, Kind, Terms};
-use holdfast_engine::receipt::{Body, VoidReason};
+use holdfast_engine::receipt::{Body, Receipt, VoidReason, verify_chain};
 use holdfast_engine::recorder::{BatchClaim, Recorder, Refusal, Simulation};
 use holdfast_engine::registration::Intent;
 use holdfast_engine::signature::{Signature, Signer};
 use holdfast_tests::rounds::{PARTITION_ROOT, Rounds, WINDOWS, register, response_digest};
 
-use crate::{refusal, void, voided};
+use crate::{asking, file, refusal, void, voided};
 
 /// A miner that has seen a registration beacon tries other identities and ordinals under it. Each is another intent, which
 /// gets another id and a beacon that did not exist when it was recorded.
@@ -195,4 +197,28 @@ fn a_seed_made_up_by_both_parties() {
     let seal = Terms { kind: Kind::Seal, ..rounds.terms(height) };
     let seal = Body::of(&Challenge::new(seal).unwrap(), Some(([1; 32], true)), [0; 32]);
     assert_eq!(void(&rounds, &[rounds.sign(seal)]), [], "the range of the batch is the right one");
+}
+
+/// A pair that holds rounds at heights of its own choice, until one suits it: where audit heights are known, these are void.
+#[test]
+fn rounds_at_heights_of_the_parties_choice() {
+    let rounds = Rounds::new();
+    let receipts = rounds.receipts(40);
+    let network = rounds.network();
+    let one_in_four = audit_limit(NonZeroU64::new(4).unwrap());
+    let through = receipts[39].body.height;
+    let verifier = asking(&rounds).with_audits(one_in_four, through);
+    let report = verify_chain(&file(&network, &receipts)[..], verifier, |_, _| ()).unwrap();
+    let chosen = |receipt: &Receipt| {
+        let beacon = rounds.recorder.beacon(receipt.body.height).unwrap().unwrap();
+        !is_audit_height(&beacon, one_in_four)
+    };
+    let expected: Vec<_> = (0..)
+        .zip(&receipts)
+        .filter(|(_, r)| chosen(r))
+        .map(|(i, _)| voided(i, VoidReason::NoAudit))
+        .collect();
+    assert!((20..40).contains(&expected.len()), "{} of 40 are no audit heights", expected.len());
+    assert_eq!(report.void, expected);
+    assert_eq!(report.chains[0].missing_rounds, [0u64; 0]);
 }

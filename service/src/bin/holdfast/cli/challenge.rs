@@ -67,21 +67,22 @@ impl Arguments {
         };
         let policy = asked.policy.resolve()?;
         let commitment = files::read_commitment(&asked.commitment)?;
+        let refused = |rejection| Failure::rejected(&asked.commitment, rejection);
+        let height = asked.height(&commitment, &policy);
+        let commitment = commitment.in_force(height, policy.finality_blocks).map_err(refused)?;
         let challenge = match &self.kind {
-            Kind::Space(asked) => asked.space(&commitment, &policy)?,
-            Kind::Seal(seal) => seal.seal(&commitment, &policy)?,
+            Kind::Space(asked) => asked.space(&commitment, height, &policy)?,
+            Kind::Seal(seal) => seal.seal(&commitment, height, &policy)?,
         };
-        let checked = challenge.check_against(&commitment, policy.finality_blocks);
-        checked.map_err(|rejection| Failure::rejected(&asked.commitment, rejection))?;
+        challenge.check_against(&commitment, policy.finality_blocks).map_err(refused)?;
         files::write_whole(&asked.out, &challenge.encode())?;
         console.report(&Written::new(asked.out.clone(), &challenge))
     }
 }
 
 impl Asked {
-    fn space(&self, commitment: &Commitment, policy: &Policy) -> Result<Challenge, Failure> {
+    fn space(&self, commitment: &Commitment, height: u64, policy: &Policy) -> Result<Challenge, Failure> {
         let samples = self.check(commitment, policy)?;
-        let height = self.height(commitment, policy);
         Ok(Challenge::space(commitment, self.beacon, height, samples, policy.deadline_ms))
     }
 
@@ -103,7 +104,7 @@ pub(super) fn earliest_height(commitment: &Commitment, policy: &Policy) -> u64 {
 }
 
 impl SealAsked {
-    fn seal(&self, commitment: &Commitment, policy: &Policy) -> Result<Challenge, Failure> {
+    fn seal(&self, commitment: &Commitment, height: u64, policy: &Policy) -> Result<Challenge, Failure> {
         self.asked.check(commitment, policy)?;
         let batches = 0..commitment.batches.len();
         let adding = |batch: &usize| commitment.added_windows(*batch).is_some();
@@ -118,8 +119,7 @@ impl SealAsked {
             ))
         })?;
         let samples = policy.seal_samples(windows.end - windows.start);
-        let height = self.asked.height(commitment, policy);
-        Challenge::seal(commitment, batch, self.asked.beacon, height, samples, policy.deadline_ms)
+        Challenge::seal(commitment, batch, self.asked.beacon, height, samples, policy.seal_deadline_ms)
             .ok_or_else(|| Failure::NotFound(format!("batch {batch} added no windows")))
     }
 }

@@ -112,7 +112,7 @@ impl Arguments {
                 let answer_seconds = started.elapsed().as_secs_f64();
                 let started = Instant::now();
                 let verdict = check_question(&commitment, &challenge, policy)
-                    .and_then(|()| verify_response(machine.backend, &commitment, &challenge, &response));
+                    .and_then(|in_force| verify_response(machine.backend, &in_force, &challenge, &response));
                 report.add(Audit {
                     partition_id: challenge.partition_id,
                     validator: partition.validator_hotkey.clone(),
@@ -168,7 +168,7 @@ fn seal_challenge(
     let windows = commitment.added_windows(batch)?;
     let samples = policy.seal_samples(windows.end - windows.start);
     let height = earliest_height(commitment, policy);
-    Challenge::seal(commitment, batch, beacon, height, samples, policy.deadline_ms)
+    Challenge::seal(commitment, batch, beacon, height, samples, policy.seal_deadline_ms)
 }
 
 /// All windows, or as many as wanted, by the beacon.

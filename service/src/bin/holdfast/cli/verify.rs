@@ -1,5 +1,6 @@
 //! `holdfast verify`: judge responses.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -8,8 +9,7 @@ use holdfast_engine::backend::{self, Backend};
 use holdfast_engine::challenge::{Challenge, Kind};
 use holdfast_engine::commitment::Commitment;
 use holdfast_engine::policy::Policy;
-use holdfast_engine::rejection::{Class, Rejection};
-use holdfast_engine::signature;
+use holdfast_engine::rejection::Rejection;
 use holdfast_engine::space::seal::verify_seal;
 use holdfast_engine::space::verify::verify_space;
 use serde::Serialize;
@@ -51,8 +51,10 @@ impl Arguments {
         for file in &self.response {
             let bytes = files::read(file)?;
             let started = Instant::now();
-            let verdict =
-                asked.clone().and_then(|()| verify_response(backend, &commitment, &challenge, &bytes));
+            let verdict = match &asked {
+                Ok(in_force) => verify_response(backend, in_force, &challenge, &bytes),
+                Err(rejection) => Err(rejection.clone()),
+            };
             let seconds = started.elapsed().as_secs_f64();
             responses.push(Judged { file: file.clone(), verdict: Verdict::new(verdict), seconds });
         }
@@ -62,38 +64,19 @@ impl Arguments {
     }
 }
 
-/// Whether the challenge is one that this policy asks of this commitment.
-pub(super) fn check_question(
-    commitment: &Commitment,
+/// Whether the challenge is one that this policy asks of this commitment; gives the commitment as it was in force then.
+pub(super) fn check_question<'c>(
+    commitment: &'c Commitment,
     challenge: &Challenge,
     policy: &Policy,
-) -> Result<(), Rejection> {
-    let shape = commitment.registration.intent.shape;
-    let refused = |error: holdfast_engine::policy::PolicyError| error.rejection();
-    let samples = match challenge.kind {
-        Kind::Space => {
-            policy.samples(shape.log2_labels(), shape.layers(), commitment.window_count()).map_err(refused)?
-        }
-        Kind::Seal => {
-            policy.check_profile(shape.log2_labels(), shape.layers()).map_err(refused)?;
-            policy.seal_samples(challenge.window_count)
-        }
-    };
-    challenge.check_against(commitment, policy.finality_blocks)?;
-    if challenge.samples < samples {
-        let found = challenge.samples;
-        return Err(Class::Policy.because(format!("{found} samples; the policy asks for {samples}")));
+) -> Result<Cow<'c, Commitment>, Rejection> {
+    if policy.signatures_required || !commitment.signature.is_none() {
+        commitment.check_signature()?;
     }
-    if policy.signatures_required && commitment.signature.is_none() {
-        return Err(
-            Class::BadSignature.because("the commitment is unsigned, and the policy asks for signatures")
-        );
-    }
-    if !commitment.signature.is_none() {
-        let miner = &commitment.registration.intent.miner;
-        signature::verify(miner, &commitment.signing_digest(), &commitment.signature)?;
-    }
-    Ok(())
+    let in_force = commitment.in_force(challenge.height, policy.finality_blocks)?;
+    challenge.check_against(&in_force, policy.finality_blocks)?;
+    policy.check_challenge(challenge)?;
+    Ok(in_force)
 }
 
 /// Judges one response.
