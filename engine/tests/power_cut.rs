@@ -182,10 +182,12 @@ fn a_write_error_stops_the_fill_and_the_next_one_goes_on() {
     for fail_at in (0..operations).step_by(3) {
         let io = Arc::new(FaultyIo::new(Faults { fail_at: [fail_at].into(), ..Faults::default() }));
         let failed = fill_until_cut(&io, &options);
+        // Windows that finish together share syncs, so a run may end before it comes to that operation.
+        assert_eq!(failed.is_none(), io.operations() <= fail_at, "operation {fail_at}");
         io.set_faults(Faults::default());
         let whole = Arc::new(FaultyIo::from_image(io.to_bytes(), Faults::default()));
         let file = open_or_create(whole).unwrap_or_else(|error| panic!("operation {fail_at}: {error}"));
-        assert!(failed.is_some_and(|reported| reported <= sealed(&file).len() as u64), "operation {fail_at}");
+        assert!(failed.unwrap_or(WINDOWS) <= sealed(&file).len() as u64, "operation {fail_at}");
         fill(&file, &options, &Control::default(), &()).expect("fills");
         assert!(contents(&file) == expected, "operation {fail_at}");
     }
