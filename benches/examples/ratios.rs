@@ -1,0 +1,242 @@
+//! The figures that are ratios of times in one run on one machine, so that they mean something on a noisy one:
+//!
+//! - fill against max(compute alone, disk alone), and fill to a disk slowed down to a fixed rate;
+//! - answers of 64 samples, nothing from any cache, for comparison with the same reads by `fio`.
+//!
+//! `cargo run --release -p holdfast-benches --example ratios -- DIR fill|answer` on the disk to measure. Rounds are
+//! interleaved; medians are printed. `answer` leaves its file for `fio` (see `benches/results/README.md`).
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use holdfast_benches::{backends, commitment, create, fill_options, registration};
+use holdfast_engine::challenge::Challenge;
+use holdfast_engine::jobs::answer::Answerer;
+use holdfast_engine::jobs::control::Control;
+use holdfast_engine::jobs::fill::fill;
+use holdfast_engine::registration::Registration;
+use holdfast_engine::space::window::{TILE_BYTES, TileSink, WindowMaker};
+use holdfast_partition::io::{
+    AlignedBuffer, BlockIo, BufferPool, IoChoice, IoError, NextWrite, ReadRequest, WriteRequest, WriteSource,
+};
+use holdfast_partition::partition_file::PartitionFile;
+
+const ROUNDS: usize = 5;
+const SAMPLES: u32 = 64;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [directory, "fill"] => fill_ratio(Path::new(directory)),
+        [directory, "answer"] => answers(Path::new(directory)),
+        _ => eprintln!("usage: ratios DIR fill|answer"),
+    }
+}
+
+fn median(mut seconds: Vec<f64>) -> f64 {
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
+}
+
+fn time(work: impl FnOnce()) -> f64 {
+    let started = Instant::now();
+    work();
+    started.elapsed().as_secs_f64()
+}
+
+fn new_file(directory: &Path, registration: &Registration, windows: u64) -> PartitionFile {
+    let _ = std::fs::remove_file(directory.join("partition.holdfast"));
+    create(directory, IoChoice::Auto, registration, windows).expect("creates")
+}
+
+fn fill_ratio(directory: &Path) {
+    // Windows of 64 MiB, swift: the least compute that the default policy takes.
+    let registration = registration(21, 12);
+    let windows = 4;
+    let bytes = windows * registration.intent.shape.bytes();
+    let backend = *backends().last().expect("portable exists");
+    let options = fill_options(backend);
+    let (mut filled, mut computed, mut written) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let file = new_file(directory, &registration, windows);
+        filled.push(time(|| drop(fill(&file, &options, &Control::default(), &()).expect("fills"))));
+        drop(file);
+        let mut maker =
+            WindowMaker::new(registration.intent.shape, backend, Arc::clone(&options.pool)).expect("memory");
+        computed.push(time(|| {
+            for window in 0..windows {
+                let _ = maker.make(&registration.window_key(window), &Nowhere::new(), &|| Ok(()));
+            }
+        }));
+        let file = new_file(directory, &registration, windows);
+        written.push(time(|| write_alone(file.io().as_ref(), file.geometry().data_offset(), bytes)));
+    }
+    let (fill_s, compute_s, disk_s) = (median(filled), median(computed), median(written));
+    let bound_s = compute_s.max(disk_s);
+    eprintln!("fill {bytes} bytes, {}: {fill_s:.3} s", backend.name());
+    eprintln!("compute alone {compute_s:.3} s, disk alone {disk_s:.3} s");
+    eprintln!("fill / max(compute alone, disk alone) = {:.3} (at most 1.10 wanted)", fill_s / bound_s);
+    slow_disk(directory, &registration, windows);
+    let _ = std::fs::remove_file(directory.join("partition.holdfast"));
+}
+
+/// A disk slowed to half the rate at which windows are made must stay busy.
+fn slow_disk(directory: &Path, registration: &Registration, windows: u64) {
+    let options = fill_options(*backends().last().expect("portable exists"));
+    for bytes_per_second in [20_000_000, 50_000_000] {
+        let slow = Arc::new(SlowIo::new(new_file(directory, registration, windows).io(), bytes_per_second));
+        let io: Arc<dyn BlockIo> = Arc::clone(&slow) as Arc<dyn BlockIo>;
+        let file = reopen(io);
+        let seconds = time(|| drop(fill(&file, &options, &Control::default(), &()).expect("fills")));
+        // The first window has to be made before there is anything to write.
+        let rate = slow.written_bytes.load(Ordering::Relaxed) as f64 / seconds;
+        let share = rate / bytes_per_second as f64;
+        eprintln!(
+            "fill to a disk of {bytes_per_second} bytes/s: {share:.3} of its rate (at least 0.90 wanted)"
+        );
+    }
+}
+
+fn reopen(io: Arc<dyn BlockIo>) -> PartitionFile {
+    use holdfast_partition::partition_file::OpenMode;
+    PartitionFile::open(io, OpenMode::ReadWrite).expect("opens").0
+}
+
+fn answers(directory: &Path) {
+    // 64 windows of 64 MiB: a sample in each. Two layers are enough, since only reading is measured.
+    let registration = registration(21, 2);
+    let backend = *backends().last().expect("portable exists");
+    let file = new_file(directory, &registration, SAMPLES.into());
+    fill(&file, &fill_options(backend), &Control::default(), &()).expect("fills");
+    let commitment = commitment(&file, &registration);
+    for warm in [false, true] {
+        let answerer = Answerer::new(&file, backend, SAMPLES as usize).expect("usable");
+        if warm {
+            answerer.warm().expect("reads");
+        }
+        let seconds = (0..200).map(|height| {
+            let challenge = Challenge::space(&commitment, [7; 32], 1000 + height, SAMPLES, 5000);
+            time(|| drop(answerer.space(&challenge).expect("answers")))
+        });
+        let median_ms = 1e3 * median(seconds.collect());
+        let pages = if warm { "upper outboard pages in memory" } else { "nothing in memory" };
+        eprintln!("answer of {SAMPLES} samples, {pages}: {median_ms:.3} ms");
+    }
+}
+
+/// Takes tiles and forgets them.
+struct Nowhere(BufferPool);
+
+impl Nowhere {
+    fn new() -> Nowhere {
+        Nowhere(BufferPool::new(8, TILE_BYTES).expect("memory"))
+    }
+}
+
+impl TileSink for Nowhere {
+    type Error = ();
+
+    fn take(&self, length: usize) -> Result<AlignedBuffer, ()> {
+        let mut buffer = self.0.take().ok_or(())?;
+        buffer.set_length(length).map_err(|_| ())?;
+        Ok(buffer)
+    }
+
+    fn put(&self, _: u64, buffer: AlignedBuffer) {
+        self.0.give(buffer);
+    }
+}
+
+/// Writes and syncs so many bytes in tiles, as a fill does, and nothing else.
+fn write_alone(io: &dyn BlockIo, start: u64, bytes: u64) {
+    let pool = BufferPool::new(8, TILE_BYTES).expect("memory");
+    let source = Tiles { pool: &pool, next: AtomicU64::new(start), end: start + bytes };
+    io.pump(&pool, &source, 4);
+    io.sync().expect("syncs");
+}
+
+struct Tiles<'p> {
+    pool: &'p BufferPool,
+    next: AtomicU64,
+    end: u64,
+}
+
+impl WriteSource for Tiles<'_> {
+    fn next(&self, _: bool) -> NextWrite {
+        let offset = self.next.fetch_add(TILE_BYTES as u64, Ordering::Relaxed);
+        if offset >= self.end {
+            return NextWrite::Closed;
+        }
+        let mut buffer = self.pool.take().expect("open");
+        buffer.fill(1);
+        NextWrite::Ready(WriteRequest { offset, buffer, tag: 0 })
+    }
+
+    fn done(&self, request: WriteRequest, result: Result<(), IoError>) {
+        result.expect("writes");
+        self.pool.give(request.buffer);
+    }
+}
+
+/// A disk whose writes take at least their share of time.
+#[derive(Debug)]
+struct SlowIo {
+    inner: Arc<dyn BlockIo>,
+    bytes_per_second: u64,
+    written_bytes: AtomicU64,
+}
+
+impl SlowIo {
+    fn new(inner: &Arc<dyn BlockIo>, bytes_per_second: u64) -> SlowIo {
+        SlowIo { inner: Arc::clone(inner), bytes_per_second, written_bytes: AtomicU64::new(0) }
+    }
+
+    fn account(&self, bytes: usize) {
+        self.written_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64));
+    }
+}
+
+impl BlockIo for SlowIo {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+    fn len_bytes(&self) -> Result<u64, IoError> {
+        self.inner.len_bytes()
+    }
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), IoError> {
+        self.inner.read_at(offset, buffer)
+    }
+    fn write_at(&self, offset: u64, buffer: &[u8]) -> Result<(), IoError> {
+        self.inner.write_at(offset, buffer)
+    }
+    fn read_batch(&self, requests: &mut [ReadRequest<'_>], depth: usize) {
+        self.inner.read_batch(requests, depth);
+    }
+    fn pump(&self, _: &BufferPool, source: &dyn WriteSource, _: usize) {
+        while let NextWrite::Ready(request) = source.next(true) {
+            self.account(request.buffer.len());
+            let result = self.inner.write_at(request.offset, &request.buffer);
+            source.done(request, result);
+        }
+    }
+    fn sync(&self) -> Result<(), IoError> {
+        self.inner.sync()
+    }
+    fn preallocate(
+        &self,
+        offset: u64,
+        length: u64,
+        progress: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<(), IoError> {
+        self.inner.preallocate(offset, length, progress)
+    }
+    fn set_len(&self, length: u64) -> Result<(), IoError> {
+        self.inner.set_len(length)
+    }
+    fn punch_hole(&self, offset: u64, length: u64) -> Result<(), IoError> {
+        self.inner.punch_hole(offset, length)
+    }
+}
