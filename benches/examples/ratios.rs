@@ -23,7 +23,7 @@ use holdfast_partition::io::{
 };
 use holdfast_partition::partition_file::PartitionFile;
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const SAMPLES: u32 = 64;
 
 fn main() {
@@ -54,7 +54,7 @@ fn new_file(directory: &Path, registration: &Registration, windows: u64) -> Part
 fn fill_ratio(directory: &Path) {
     // Windows of 64 MiB, swift: the least compute that the default policy takes.
     let registration = registration(21, 12);
-    let windows = 4;
+    let windows = 8;
     let bytes = windows * registration.intent.shape.bytes();
     let backend = *backends().last().expect("portable exists");
     let options = fill_options(backend);
@@ -85,7 +85,7 @@ fn fill_ratio(directory: &Path) {
 /// A disk slowed to half the rate at which windows are made must stay busy.
 fn slow_disk(directory: &Path, registration: &Registration, windows: u64) {
     let options = fill_options(*backends().last().expect("portable exists"));
-    for bytes_per_second in [20_000_000, 50_000_000] {
+    for bytes_per_second in [25_000_000, 50_000_000] {
         let slow = Arc::new(SlowIo::new(new_file(directory, registration, windows).io(), bytes_per_second));
         let io: Arc<dyn BlockIo> = Arc::clone(&slow) as Arc<dyn BlockIo>;
         let file = reopen(io);
