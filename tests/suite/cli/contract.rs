@@ -1,5 +1,7 @@
 //! The script contract: forms, exit codes, JSON on standard output.
 
+use holdfast_engine::commitment::Commitment;
+use holdfast_engine::recorder::{FileRecorder, Recorder};
 use serde_json::Value;
 
 use crate::support::{Place, Run, run};
@@ -192,4 +194,25 @@ fn text_reports_name_what_matters() {
     }
     let devices = run("devices").expect(0).stdout;
     assert!(devices.contains("portable") && devices.contains("present"), "{devices}");
+}
+
+#[test]
+fn windows_are_given_back_only_once_their_trim_is_in_force() {
+    let place = Place::filled();
+    place.run("resize --dir disk --validator alice --windows 2 --yes").expect(0);
+    place.run("commitment --dir disk --validator alice --out a.commitment").expect(0);
+    let commitment = Commitment::decode(&place.read("a.commitment")).expect("ours");
+    assert_eq!((commitment.batches.len(), commitment.window_count()), (2, 2));
+    assert!(commitment.batches[0].end > 2, "the windows that went were committed");
+
+    // At no height from now on can anybody ask for a window that is gone.
+    let recorder = FileRecorder::open(place.path("disk/recorder.json")).expect("opens");
+    let (height, finality_blocks) =
+        (recorder.height().expect("reads"), recorder.finality_blocks().expect("reads"));
+    assert_eq!(commitment.in_force(height, finality_blocks).expect("in force").window_count(), 2);
+
+    let challenge = "challenge space --commitment a.commitment --policy test --out a.challenge --beacon";
+    place.run(&format!("{challenge} {BEACON}")).expect(0);
+    place.run("prove --dir disk --challenge a.challenge --out a.response").expect(0);
+    verify(&place, "a.response").expect(0);
 }

@@ -15,9 +15,14 @@ use crate::failure::Failure;
 
 /// The records of a partition, if every window has one.
 fn records(file: &PartitionFile) -> Result<Option<Vec<WindowRecord>>, Failure> {
+    records_of_first(file.windows().map_err(|error| Failure::partition("partition", error))?, file)
+}
+
+/// The records of the first windows of a partition, if each has one.
+fn records_of_first(windows: u64, file: &PartitionFile) -> Result<Option<Vec<WindowRecord>>, Failure> {
     let failed = |error| Failure::partition("partition", error);
     let mut records = Vec::new();
-    for window in 0..file.windows().map_err(failed)? {
+    for window in 0..windows {
         // A damaged window keeps its record: it is made again exactly so.
         let Some(seal) = file.entry(window).map_err(failed)?.seal else { return Ok(None) };
         let record = WindowRecord::decode(&seal.record);
@@ -43,15 +48,7 @@ pub(crate) fn record_batches(disk: &Disk, console: &Console) -> Result<u64, Fail
         if last.is_some_and(|batch| batch.end == end && batch.partition_root == root) {
             continue;
         }
-        let miner = NamedAccount::parse(&disk.manifest.miner.hotkey, console)?;
-        let signature = miner.sign(&registration.commitment_signing_digest(end, &root));
-        let claim = BatchClaim {
-            partition_id: registration.partition_id,
-            registration_digest: registration.digest(),
-            end,
-            partition_root: root,
-            signature,
-        };
+        let claim = batch_claim(disk, &registration, end, root, console)?;
         // A block and what it records are one change: a kill between the two would shift the heights of all later ones.
         recorder.change(|ledger| {
             ledger.advance(1);
@@ -60,6 +57,46 @@ pub(crate) fn record_batches(disk: &Disk, console: &Console) -> Result<u64, Fail
         recorded += 1;
     }
     Ok(recorded)
+}
+
+/// Records that a partition keeps only its first windows, and lets the simulated chain go on until that is in force.
+/// Until then a challenge may ask for the others (space-v1 §7), so their space must not be given back before.
+pub(crate) fn record_trim(
+    disk: &Disk,
+    partition: &Partition,
+    file: &PartitionFile,
+    console: &Console,
+) -> Result<(), Failure> {
+    let recorder = disk.recorder()?;
+    let registration = disk.registration(partition)?;
+    let end = partition.windows;
+    if recorded(disk, &registration)?.last().is_none_or(|batch| batch.end <= end) {
+        return Ok(());
+    }
+    let Some(records) = records_of_first(end, file)?.filter(|records| !records.is_empty()) else {
+        return Ok(());
+    };
+    let claim = batch_claim(disk, &registration, end, partition_root(&records), console)?;
+    let finality_blocks = recorder.finality_blocks()?;
+    recorder.change(|ledger| {
+        ledger.advance(1);
+        ledger.record_batch(&claim)?;
+        Ok(ledger.advance(finality_blocks))
+    })?;
+    Ok(())
+}
+
+fn batch_claim(
+    disk: &Disk,
+    registration: &Registration,
+    end: u64,
+    partition_root: [u8; 32],
+    console: &Console,
+) -> Result<BatchClaim, Failure> {
+    let miner = NamedAccount::parse(&disk.manifest.miner.hotkey, console)?;
+    let signature = miner.sign(&registration.commitment_signing_digest(end, &partition_root));
+    let (partition_id, registration_digest) = (registration.partition_id, registration.digest());
+    Ok(BatchClaim { partition_id, registration_digest, end, partition_root, signature })
 }
 
 /// The commitment of a partition as it is recorded.

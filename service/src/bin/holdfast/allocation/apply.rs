@@ -13,6 +13,7 @@ use holdfast_partition::partition_file::{OpenMode, PartitionFile};
 use holdfast_partition::size::format_bytes;
 
 use super::{Action, NamedAccount, Proposal, ProposedPartition, Site};
+use crate::commit;
 use crate::console::Console;
 use crate::disks::{self, Beginning, Disk};
 use crate::failure::Failure;
@@ -46,7 +47,7 @@ pub(crate) fn apply(
     }
     disk.save()?;
     let partitions = disk.manifest.partitions.clone();
-    partitions.iter().try_for_each(|partition| make_file(&disk, partition))?;
+    partitions.iter().try_for_each(|partition| make_file(&disk, partition, console))?;
     Ok(disk)
 }
 
@@ -161,13 +162,14 @@ fn set_windows(partition: &mut Partition, windows: u64, shape: &WindowShape) -> 
 }
 
 /// Makes the partition's file what the manifest says: it may be missing, half made, or of another size.
-fn make_file(disk: &Disk, partition: &Partition) -> Result<(), Failure> {
+fn make_file(disk: &Disk, partition: &Partition, console: &Console) -> Result<(), Failure> {
     let path = disk.path(partition);
     let file = match disks::beginning(&path)? {
         Beginning::Ours => disk.open_file(partition, OpenMode::ReadWrite, IoChoice::Auto)?,
         Beginning::Nothing => create_file(disk, partition, &path)?,
         Beginning::Foreign => return Err(disks::foreign_file(&path)),
     };
+    commit::record_trim(disk, partition, &file, console)?;
     let resized = file.resize(partition.windows, &mut |_| true);
     resized.and_then(|()| file.close()).map_err(|error| Failure::partition(&path, error))
 }
@@ -185,12 +187,17 @@ fn create_file(disk: &Disk, partition: &Partition, path: &Path) -> Result<Partit
 
 /// Changes the number of windows of one partition: the manifest first, then the file. If the file cannot follow, say
 /// because the disk is full, it is as before, and so is the manifest.
-pub(crate) fn resize_partition(disk: &mut Disk, index: usize, windows: u64) -> Result<(), Failure> {
+pub(crate) fn resize_partition(
+    disk: &mut Disk,
+    index: usize,
+    windows: u64,
+    console: &Console,
+) -> Result<(), Failure> {
     let shape = disk.registration(&disk.manifest.partitions[index])?.intent.shape;
     let before = disk.manifest.partitions[index].windows;
     set_windows(&mut disk.manifest.partitions[index], windows, &shape)?;
     disk.save()?;
-    let resized = make_file(disk, &disk.manifest.partitions[index]);
+    let resized = make_file(disk, &disk.manifest.partitions[index], console);
     if resized.is_err() {
         set_windows(&mut disk.manifest.partitions[index], before, &shape)?;
         disk.save()?;

@@ -103,7 +103,7 @@ pub(super) fn carry_out(
         console.confirm(confirm.yes, &format!("Give up {lost} windows?"))?;
     }
     for change in changes {
-        resize_partition(disk, change.place, change.windows)?;
+        resize_partition(disk, change.place, change.windows, console)?;
     }
     commit::record_batches(disk, console)?;
     Ok(())
