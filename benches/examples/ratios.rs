@@ -40,9 +40,9 @@ fn median(mut seconds: Vec<f64>) -> f64 {
     seconds[seconds.len() / 2]
 }
 
-fn time(work: impl FnOnce()) -> f64 {
+fn time<T>(work: impl FnOnce() -> T) -> f64 {
     let started = Instant::now();
-    work();
+    std::hint::black_box(work());
     started.elapsed().as_secs_f64()
 }
 
@@ -61,7 +61,7 @@ fn fill_ratio(directory: &Path) {
     let (mut filled, mut computed, mut written) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let file = new_file(directory, &registration, windows);
-        filled.push(time(|| drop(fill(&file, &options, &Control::default(), &()).expect("fills"))));
+        filled.push(time(|| fill(&file, &options, &Control::default(), &()).expect("fills")));
         drop(file);
         let mut maker =
             WindowMaker::new(registration.intent.shape, backend, Arc::clone(&options.pool)).expect("memory");
@@ -89,7 +89,7 @@ fn slow_disk(directory: &Path, registration: &Registration, windows: u64) {
         let slow = Arc::new(SlowIo::new(new_file(directory, registration, windows).io(), bytes_per_second));
         let io: Arc<dyn BlockIo> = Arc::clone(&slow) as Arc<dyn BlockIo>;
         let file = reopen(io);
-        let seconds = time(|| drop(fill(&file, &options, &Control::default(), &()).expect("fills")));
+        let seconds = time(|| fill(&file, &options, &Control::default(), &()).expect("fills"));
         // The first window has to be made before there is anything to write.
         let rate = slow.written_bytes.load(Ordering::Relaxed) as f64 / seconds;
         let share = rate / bytes_per_second as f64;
@@ -118,7 +118,7 @@ fn answers(directory: &Path) {
         }
         let seconds = (0..200).map(|height| {
             let challenge = Challenge::space(&commitment, [7; 32], 1000 + height, SAMPLES, 5000);
-            time(|| drop(answerer.space(&challenge).expect("answers")))
+            time(|| answerer.space(&challenge).expect("answers"))
         });
         let median_ms = 1e3 * median(seconds.collect());
         let pages = if warm { "upper outboard pages in memory" } else { "nothing in memory" };

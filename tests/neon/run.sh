@@ -23,7 +23,7 @@ packages="rustc-web libstd-rust-web-1.96 libstd-rust-web-dev libstd-rust-web-dev
 fetch() {
     mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" "$work/debs"
     : >"$work/status"
-    # A package state of our own, which also knows the packages of arm64.
+    # The machine's own package sources, but a package state of our own, which also knows the packages of arm64.
     cat >"$work/apt.conf" <<END
 Dir::State "$work/state";
 Dir::State::status "$work/status";
