@@ -112,23 +112,25 @@ fn a_filled_partition_is_the_reference_s_on_every_way_of_doing_io() {
 }
 
 #[test]
-fn a_window_of_several_tiles_and_pages_fills_too() {
-    // 2^17 labels: 4 MiB, four tiles, four pages in the lowest layer and one above.
-    let registration = registration(17, 2);
-    let (_directory, file) = real_file(&registration, IoChoice::Auto);
-    fill(&file, &options(), &Control::default(), &()).expect("fills");
-    assert!(read_window(&file, 3) == reference_window(&registration, 3));
-    let commitment = commitment(&file, &registration);
-    let backend = options().backend;
-    let answerer = Answerer::new(&file, backend, 16).expect("usable");
-    for warmed in [false, true] {
-        if warmed {
-            answerer.warm().expect("reads");
-        }
-        for beacon in 0..20 {
-            let challenge = Challenge::space(&commitment, [beacon; 32], 200, 64, 5000);
-            let response = answerer.space(&challenge).expect("answers");
-            verify_space(backend, &commitment, &challenge, &response).expect("verifies");
+fn windows_of_one_page_and_of_several_layers_of_pages_answer_warmed_or_not() {
+    // 32 KiB: one small page, nothing above it to warm. 1 MiB: one full page. 4 MiB: four tiles, four pages and one above.
+    for k in [10, 15, 17] {
+        let registration = registration(k, 2);
+        let (_directory, file) = real_file(&registration, IoChoice::Auto);
+        fill(&file, &options(), &Control::default(), &()).expect("fills");
+        assert!(read_window(&file, 3) == reference_window(&registration, 3), "k = {k}");
+        let commitment = commitment(&file, &registration);
+        let backend = options().backend;
+        let answerer = Answerer::new(&file, backend, 16).expect("usable");
+        for warmed in [false, true] {
+            if warmed {
+                answerer.warm().expect("reads");
+            }
+            for beacon in 0..20 {
+                let challenge = Challenge::space(&commitment, [beacon; 32], 200, 64, 5000);
+                let response = answerer.space(&challenge).expect("answers");
+                verify_space(backend, &commitment, &challenge, &response).expect("verifies");
+            }
         }
     }
 }

@@ -125,10 +125,14 @@ impl<'f> Answerer<'f> {
 
     /// Loads the upper outboard pages of all sealed windows, so that an answer needs two reads a sample.
     pub fn warm(&self) -> Result<(), AnswerError> {
+        let upper = self.layout.first_page(1)..self.layout.page_count();
+        // Windows of at most 1 MiB have a single page, and nothing above it.
+        if upper.is_empty() {
+            return Ok(());
+        }
         for window in 0..self.file.windows()? {
             if self.file.entry(window)?.seal.is_some() {
-                let upper = self.layout.first_page(1)..self.layout.page_count();
-                let range = self.page_range(window, upper)?;
+                let range = self.page_range(window, upper.clone())?;
                 let reads = Reads::perform(self.file, vec![range.clone()], 1)?;
                 let pages: Arc<[Page]> = reads.piece(&range).as_chunks().0.into();
                 self.upper_pages.write().unwrap_or_else(PoisonError::into_inner).insert(window, pages);
