@@ -82,7 +82,7 @@ fn fill_ratio(directory: &Path) {
     let _ = std::fs::remove_file(directory.join("partition.holdfast"));
 }
 
-/// A disk slowed to half the rate at which windows are made must stay busy.
+/// A disk slower than windows are made must stay busy. The first window counts too, though nothing can be written before it.
 fn slow_disk(directory: &Path, registration: &Registration, windows: u64) {
     let options = fill_options(*backends().last().expect("portable exists"));
     for bytes_per_second in [25_000_000, 50_000_000] {
