@@ -41,6 +41,10 @@ classes! {
     WrongLayers = "wrong-layers",
     /// The commitment contradicts itself or its registration.
     WrongRecord = "wrong-record",
+    /// Bytes that are no point of the curve, or infinity.
+    WrongPoint = "wrong-point",
+    /// An equation of a proof, or a token, does not hold.
+    WrongProof = "wrong-proof",
     /// Parameters the policy does not accept.
     Policy = "policy",
     /// Challenged before the record was old enough, or beacon and registration out of order.

@@ -51,6 +51,40 @@ contexts! {
     RECEIPT_SIGNING = "holdfast v1 receipt signing";
     /// What the validator signs of a round's anchor.
     ANCHOR_SIGNING = "holdfast v1 anchor signing";
+    /// All generators → their digest.
+    GENERATORS = "holdfast v1 generators";
+    /// Blinding key and block → blinding scalar.
+    BLINDING = "holdfast v1 blinding";
+    /// Randomness → coefficients of a store-time check.
+    STORE_CHECK = "holdfast v1 store check";
+    /// Object record → digest.
+    OBJECT_RECORD = "holdfast v1 object record";
+    /// What the checker signs of an object record.
+    OBJECT_SIGNING = "holdfast v1 object signing";
+    /// Kind, beacon and record digest → whether the object is audited.
+    OBJECT_AUDIT = "holdfast v1 object audit";
+    /// Record digest → the number of its chain of receipts.
+    OBJECT_NUMBER = "holdfast v1 object number";
+    /// Seed → blocks of a possession audit.
+    POSSESSION_BLOCKS = "holdfast v1 possession blocks";
+    /// Seed → coefficients of those blocks.
+    POSSESSION_COEFFICIENTS = "holdfast v1 possession coefficients";
+    /// Statement and T → state and c.
+    POSSESSION_PROOF = "holdfast v1 possession proof";
+    /// State and a round's points → next state and e.
+    POSSESSION_FOLD = "holdfast v1 possession fold";
+    /// Device secret, statement and fresh bytes → masks.
+    POSSESSION_MASK = "holdfast v1 possession mask";
+    /// Fresh bytes and all responses → batch digest.
+    POSSESSION_BATCH = "holdfast v1 possession batch";
+    /// Batch digest → weights.
+    POSSESSION_WEIGHTS = "holdfast v1 possession weights";
+    /// Seed → chunks of an object.
+    OBJECT_CHUNKS = "holdfast v1 object chunks";
+    /// Seed → blocks of a link audit.
+    LINK_BLOCKS = "holdfast v1 link blocks";
+    /// A token's key and digest → what the record commits to.
+    TOKEN = "holdfast v1 token";
     /// Development name → sr25519 mini secret of a simulated network.
     DEVELOPMENT_SECRET = "holdfast v1 development secret";
     /// Simulated chain: seed and height → beacon.
