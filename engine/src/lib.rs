@@ -16,6 +16,7 @@ pub mod recorder;
 pub mod reference;
 pub mod registration;
 pub mod rejection;
+pub mod sampling;
 pub mod signature;
 pub mod space;
 pub mod transcript;

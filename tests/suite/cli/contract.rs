@@ -216,3 +216,15 @@ fn windows_are_given_back_only_once_their_trim_is_in_force() {
     place.run("prove --dir disk --challenge a.challenge --out a.response").expect(0);
     verify(&place, "a.response").expect(0);
 }
+
+/// The design's number: 20 blocks an hour find a loss of 1 % within a day. Impossible questions are usage.
+#[test]
+fn an_audit_is_planned() {
+    let place = Place::new();
+    let plan = place.run("plan audit --size 1TiB --loss 0.01 --rounds 24 --json").expect(0).json();
+    assert_eq!(plan["least"]["samples"], 20);
+    assert_eq!(plan["units"], 1u64 << 26);
+    place.run("plan audit --size 1TiB --loss 0.000000001").expect(64);
+    place.run("plan audit --size 1TiB --loss 2").expect(64);
+    place.run("plan --dir disk audit --size 1TiB --loss 0.1").expect(64);
+}

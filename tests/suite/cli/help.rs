@@ -11,6 +11,7 @@ const COMMANDS: &[&str] = &[
     "bench",
     "tune",
     "plan",
+    "plan audit",
     "allocate",
     "fill",
     "status",

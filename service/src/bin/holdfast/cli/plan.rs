@@ -1,8 +1,10 @@
 //! `holdfast plan`: what each validator would get, and what the result would be worth as a proof.
 
+mod audit;
+
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use holdfast_engine::policy::Policy;
 use holdfast_engine::space::response::opening_bytes;
 use holdfast_engine::space::security::Estimate;
@@ -19,10 +21,25 @@ use crate::table;
 
 /// Show how a disk would be divided among validators, what audits would cost, and what they would prove
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
-Nothing is written. Example:
-  holdfast plan --dir /mnt/disk1 --stakes stakes.json --threshold 0.8")]
+Nothing is written. Examples:
+  holdfast plan --dir /mnt/disk1 --stakes stakes.json --threshold 0.8
+  holdfast plan audit --size 1TiB --loss 0.01 --rounds 24")]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    space: Option<SpaceArguments>,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Audit(audit::Arguments),
+}
+
+#[derive(Args, Debug)]
+struct SpaceArguments {
     #[command(flatten)]
     disks: DirArguments,
     #[command(flatten)]
@@ -31,6 +48,18 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
+        match (&self.what, &self.space) {
+            (Some(What::Audit(audit)), _) => audit.run(console),
+            (None, Some(space)) => space.run(console),
+            (None, None) => {
+                Err(Failure::Usage("say what is to be planned: see `holdfast plan --help`".to_owned()))
+            }
+        }
+    }
+}
+
+impl SpaceArguments {
+    fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let shares = self.shares.resolve()?;
         let policy = self.shares.policy.resolve()?;
         disks::check_distinct(&self.disks.dirs)?;
