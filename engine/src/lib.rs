@@ -1,4 +1,4 @@
-//! Proofs of holdfast: BLAKE3 trees, space windows, challenges, receipts, and the jobs over partition files.
+//! Proofs of holdfast: BLAKE3 trees, space windows, possession of objects, challenges, receipts, and the jobs over partition files.
 //!
 //! No network. Formats are specified byte for byte in `docs/spec/`.
 
@@ -11,6 +11,7 @@ pub mod commitment;
 pub mod jobs;
 pub mod memory;
 pub mod policy;
+pub mod possession;
 pub mod receipt;
 pub mod recorder;
 pub mod reference;

@@ -4,6 +4,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Context(&'static str);
 
+/// The domain separation tag of hashing to the curve (commitment-v1 §3); RFC 9380 hashes under it, nothing here.
+pub const HASH_TO_CURVE_TAG: &str = "HOLDFAST-V01-CS01-with-BLS12381G1_XMD:SHA-256_SSWU_RO_";
+
 macro_rules! contexts {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
         impl Context { $($(#[$doc])* pub const $name: Context = Context($text);)* }

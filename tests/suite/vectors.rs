@@ -8,6 +8,8 @@
 
 #[path = "vectors/challenge.rs"]
 mod challenge;
+#[path = "vectors/commitment.rs"]
+mod commitment;
 #[path = "vectors/edits.rs"]
 mod edits;
 #[path = "vectors/files.rs"]
@@ -33,6 +35,11 @@ fn generated() -> Vec<Generated> {
         Generated::section("docs/spec/space-v1.md", "worked example", space::worked_example()),
         Generated::section("docs/spec/challenge-v1.md", "context strings", challenge::contexts()),
         Generated::section("docs/spec/challenge-v1.md", "worked example", challenge::worked_example()),
+        Generated::section(
+            "docs/spec/commitment-v1.md",
+            "generators digest",
+            commitment::generators_digest(),
+        ),
     ]
 }
 
