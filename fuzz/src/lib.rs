@@ -4,6 +4,7 @@
 
 mod back_ends;
 mod json;
+mod object;
 mod partition_file;
 mod receipt;
 mod registration;
@@ -51,6 +52,7 @@ pub const TARGETS: &[Target] = &[
         run: partition_file::journal_page,
         seeds: partition_file::journal_page_seeds,
     },
+    Target { name: "object_entry", run: object::entry, seeds: object::entry_seeds },
     Target { name: "policy", run: json::policy, seeds: json::policy_seeds },
     Target { name: "manifest", run: json::manifest, seeds: json::manifest_seeds },
     Target { name: "stakes_json", run: text::stakes_json, seeds: text::stakes_json_seeds },

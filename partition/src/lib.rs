@@ -7,5 +7,6 @@ pub mod disk;
 pub mod format;
 pub mod io;
 pub mod manifest;
+pub mod objects;
 pub mod partition_file;
 pub mod size;
