@@ -1,4 +1,7 @@
-//! Policy: what a network demands of space partitions and how it audits them (space-v1 §9, decision 0005).
+//! Policy: what a network demands of space partitions and how it audits them (space-v1 §9, decision 0005), and how it
+//! audits objects ([`ObjectPolicy`]).
+
+mod objects;
 
 use std::fs;
 use std::num::NonZeroU64;
@@ -9,8 +12,11 @@ use thiserror::Error;
 
 use crate::beacon;
 use crate::challenge::{Challenge, Kind, SAMPLES_MAX};
+use crate::possession::challenge::OBJECT_SAMPLES_MAX;
 use crate::rejection::{Class, Rejection};
 use crate::space::security::{DeviceSpeed, NODES_PER_CHUNK, TIB_BYTES, expected_cone};
+
+pub use objects::ObjectPolicy;
 
 /// The only version of the JSON form.
 pub const POLICY_VERSION: u32 = 1;
@@ -52,6 +58,8 @@ pub struct Policy {
     pub missed_rounds_on_withdrawal: u32,
     /// Whether commitments and responses must be signed by the miner.
     pub signatures_required: bool,
+    /// How objects are audited.
+    pub objects: ObjectPolicy,
 }
 
 /// Why a policy, or what was held against it, is refused.
@@ -153,6 +161,7 @@ impl Policy {
             audit_one_in_blocks: 1200,
             missed_rounds_on_withdrawal: 24,
             signatures_required: true,
+            objects: ObjectPolicy::standard(),
         }
     }
 
@@ -169,6 +178,7 @@ impl Policy {
             audit_one_in_blocks: 1,
             missed_rounds_on_withdrawal: 2,
             signatures_required: false,
+            objects: ObjectPolicy::test(),
             ..Policy::standard()
         }
     }
@@ -250,7 +260,17 @@ impl Policy {
             &self.seal_windows,
             "1 to 1048576",
         )?;
-        demand(self.audit_one_in_blocks >= 1, "audit_one_in_blocks", &self.audit_one_in_blocks, "1 and more")
+        demand(
+            self.audit_one_in_blocks >= 1,
+            "audit_one_in_blocks",
+            &self.audit_one_in_blocks,
+            "1 and more",
+        )?;
+        for (field, samples) in self.objects.all_samples() {
+            demand((1..=OBJECT_SAMPLES_MAX).contains(&samples), field, &samples, "1 to 65536")?;
+        }
+        let deadlines = (self.objects.deadline_ms, self.objects.whole_deadline_ms);
+        demand(deadlines.0 >= 1 && deadlines.1 >= 1, "objects.deadline_ms", &deadlines, "1 and more")
     }
 
     /// Checks k and ℓ of a partition, and that D can be reached with them.

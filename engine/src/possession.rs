@@ -4,10 +4,15 @@
 //! ([`group::is_zero_cofactored`]), so points are checked to be on the curve and never for their order.
 
 pub mod blinding;
+pub mod challenge;
+pub mod commitment_table;
 pub mod encode;
+#[cfg(test)]
+mod fixture;
 pub mod generators;
 pub mod group;
 pub mod points;
+pub mod record;
 pub mod scalars;
 pub mod sums;
 

@@ -52,6 +52,13 @@ pub trait Recorder: Send + Sync {
     /// Records a validator's anchor of one round, once. Returns the height.
     fn record_anchor(&self, claim: &AnchorClaim) -> Result<u64, RecorderError>;
 
+    /// Records the digest of an object's record. Returns the height, which for a digest that is recorded already is that of
+    /// the first time.
+    fn record_object(&self, record_digest: &[u8; 32]) -> Result<u64, RecorderError>;
+
+    /// At which height the digest of an object's record was recorded.
+    fn object_height(&self, record_digest: &[u8; 32]) -> Result<Option<u64>, RecorderError>;
+
     /// What is recorded of a partition.
     fn partition(&self, partition_id: u64) -> Result<Option<PartitionEntry>, RecorderError>;
 
@@ -147,6 +154,17 @@ pub struct Anchor {
     pub count: u64,
     /// Height of the block that recorded it. Long after the round it says nothing about timeliness.
     pub recorded_at: u64,
+}
+
+/// The digest of an object's record, and when it was recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedObject {
+    /// Digest of the record ([`crate::possession::record::ObjectRecord::digest`]).
+    #[serde(with = "hex::serde")]
+    pub record_digest: [u8; 32],
+    /// Height of the block that recorded it first.
+    pub height: u64,
 }
 
 /// What is recorded of a partition.

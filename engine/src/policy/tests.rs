@@ -97,6 +97,14 @@ fn json_goes_round_and_strays_are_refused() -> Result<(), PolicyError> {
         refused(json.replace("\"gathers_per_second\":23500000000.0", "\"gathers_per_second\":-1.0"))
             .contains("rates")
     );
+    assert!(
+        refused(json.replace("\"link_samples\":44", "\"link_samples\":65537"))
+            .contains("65537, allowed: 1 to")
+    );
+    assert!(refused(json.replace("\"one_in\":1", "\"one_in\":0")).contains("nonzero"));
+    assert!(
+        refused(json.replace("\"whole_deadline_ms\":21600000", "\"whole_deadline_ms\":0")).contains("0)")
+    );
     assert!(matches!(Policy::resolve("no/such/policy"), Err(PolicyError::Unreadable { .. })));
     Ok(())
 }

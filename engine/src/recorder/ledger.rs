@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Anchor, AnchorClaim, BATCHES_MAX, Batch, BatchClaim, PartitionEntry, PartitionId, Refusal};
+use super::{
+    Anchor, AnchorClaim, BATCHES_MAX, Batch, BatchClaim, PartitionEntry, PartitionId, RecordedObject, Refusal,
+};
 use crate::account::Account;
 use crate::registration::{Intent, network_digest};
 use crate::signature::{Signature, verify};
@@ -47,12 +49,21 @@ pub struct Ledger {
     /// Partition i at place i.
     partitions: Vec<PartitionEntry>,
     anchors: Vec<Anchor>,
+    /// In the order in which they were recorded.
+    objects: Vec<RecordedObject>,
 }
 
 impl Ledger {
     /// A chain of one block, at height 0.
     pub fn new(settings: SimulationSettings) -> Ledger {
-        Ledger { settings, height: 0, reorganisations: vec![], partitions: vec![], anchors: vec![] }
+        Ledger {
+            settings,
+            height: 0,
+            reorganisations: vec![],
+            partitions: vec![],
+            anchors: vec![],
+            objects: vec![],
+        }
     }
 
     /// What it is made of.
@@ -184,6 +195,20 @@ impl Ledger {
         Ok(newest)
     }
 
+    /// See [`super::Recorder::record_object`].
+    pub fn record_object(&mut self, record_digest: &[u8; 32]) -> u64 {
+        let height = self.height;
+        self.object_height(record_digest).unwrap_or_else(|| {
+            self.objects.push(RecordedObject { record_digest: *record_digest, height });
+            height
+        })
+    }
+
+    /// At which height the digest of an object's record was recorded.
+    pub fn object_height(&self, record_digest: &[u8; 32]) -> Option<u64> {
+        self.objects.iter().find(|object| object.record_digest == *record_digest).map(|object| object.height)
+    }
+
     /// What is recorded of a partition.
     pub fn partition(&self, partition_id: u64) -> Option<&PartitionEntry> {
         self.partitions.get(usize::try_from(partition_id).ok()?)
@@ -217,6 +242,11 @@ impl Ledger {
             {
                 return Err(format!("the heights of partition {id} are out of order"));
             }
+        }
+        if !self.objects.is_sorted_by_key(|object| object.height)
+            || self.objects.last().is_some_and(|object| object.height > self.height)
+        {
+            return Err("the heights of object records are out of order".to_owned());
         }
         match self
             .anchors

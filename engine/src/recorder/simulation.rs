@@ -72,6 +72,14 @@ impl<S: Simulation> Recorder for S {
         self.change(|ledger| ledger.record_anchor(claim))
     }
 
+    fn record_object(&self, record_digest: &[u8; 32]) -> Result<u64, RecorderError> {
+        self.change(|ledger| Ok(ledger.record_object(record_digest)))
+    }
+
+    fn object_height(&self, record_digest: &[u8; 32]) -> Result<Option<u64>, RecorderError> {
+        self.read(|ledger| ledger.object_height(record_digest))
+    }
+
     fn partition(&self, partition_id: u64) -> Result<Option<PartitionEntry>, RecorderError> {
         self.read(|ledger| ledger.partition(partition_id).cloned())
     }

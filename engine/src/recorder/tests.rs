@@ -105,6 +105,20 @@ fn the_format_has_room_for_so_many_batches() {
     );
 }
 
+/// A digest keeps the height of its first time, so nobody can make a record younger than it is.
+#[test]
+fn digests_of_object_records_keep_their_first_height() {
+    let recorder = SimulatedRecorder::new(SimulationSettings::default());
+    recorder.advance(3).unwrap();
+    assert_eq!(recorder.object_height(&[1; 32]).unwrap(), None);
+    assert_eq!(recorder.record_object(&[1; 32]).unwrap(), 3);
+    recorder.advance(2).unwrap();
+    assert_eq!(recorder.record_object(&[1; 32]).unwrap(), 3);
+    assert_eq!(recorder.record_object(&[2; 32]).unwrap(), 5);
+    let heights = [[1; 32], [2; 32]].map(|digest| recorder.object_height(&digest).unwrap());
+    assert_eq!(heights, [Some(3), Some(5)]);
+}
+
 #[test]
 fn signatures_are_checked_when_given_and_asked_for_when_required() {
     let settings = SimulationSettings { signatures_required: true, ..SimulationSettings::default() };
