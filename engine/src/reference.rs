@@ -1,4 +1,6 @@
-//! The specification as plain code over the official `blake3` crate: slow, obvious, the oracle of every test.
+//! The specification as plain code over the official `blake3` crate and arkworks: slow, obvious, the oracle of every test.
+
+pub mod possession;
 
 use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 

@@ -1,7 +1,7 @@
 //! Bytes of scalars, and scalars of streams (commitment-v1 §1).
 
 use ark_bls12_381::Fr;
-use ark_ff::{BigInt, PrimeField};
+use ark_ff::{AdditiveGroup, BigInt, MontFp, PrimeField};
 use zeroize::Zeroizing;
 
 use crate::rejection::{Class, Rejection};
@@ -50,14 +50,20 @@ pub fn coefficient(stream: &mut Stream) -> u128 {
 pub fn wide_scalar(stream: &mut Stream) -> Fr {
     let mut bytes = Zeroizing::new([0; WIDE_SCALAR_BYTES]);
     stream.fill(&mut *bytes);
-    Fr::from_le_bytes_mod_order(&*bytes)
+    reduce(bytes.as_chunks::<16>().0.iter().map(|part| u128::from_le_bytes(*part)))
+}
+
+/// Σ parts_i · 2^(128·i) mod r, by Horner's rule; several times as fast as arkworks' reduction byte by byte.
+pub(super) fn reduce(parts: impl DoubleEndedIterator<Item = u128>) -> Fr {
+    const RADIX: Fr = MontFp!("340282366920938463463374607431768211456");
+    parts.rev().fold(Fr::ZERO, |sum, part| sum * RADIX + Fr::from(part))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::transcript::Context;
-    use ark_ff::{AdditiveGroup, Field};
+    use ark_ff::Field;
 
     /// r − 1 is the largest; r itself would be another name of 0.
     #[test]

@@ -4,10 +4,10 @@
 //! more than any object has blocks. Eight multiplications of words a product, no division.
 
 use ark_bls12_381::Fr;
-use ark_ff::PrimeField;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::encode::{BLOCK_SCALARS, limb};
+use super::scalars::reduce;
 use crate::tree::BLOCK_BYTES;
 
 const WORDS: usize = 7;
@@ -43,10 +43,9 @@ impl Sum {
 
     /// The sum mod r.
     pub fn reduce(&self) -> Fr {
-        let mut bytes = self.0.map(u64::to_le_bytes);
-        let sum = Fr::from_le_bytes_mod_order(bytes.as_flattened());
-        bytes.zeroize();
-        sum
+        let (pairs, top) = self.0.as_chunks::<2>();
+        let pairs = pairs.iter().map(|[low, high]| u128::from(*low) | u128::from(*high) << 64);
+        reduce(pairs.chain(top.iter().copied().map(u128::from)))
     }
 }
 
@@ -86,7 +85,7 @@ impl BlockSums {
 mod tests {
     use super::super::encode::block_scalars;
     use super::*;
-    use ark_ff::{AdditiveGroup, BigInt};
+    use ark_ff::{AdditiveGroup, BigInt, PrimeField};
     use proptest::prelude::*;
 
     proptest! {
