@@ -18,6 +18,7 @@ use std::sync::LazyLock;
 
 use portable::Portable;
 
+use crate::curve::{Fr, G1Affine, G1Projective, Table};
 use crate::space::label::Layer;
 
 /// The kernels a back end provides. All back ends give byte-equal results (invariant 3).
@@ -38,6 +39,19 @@ pub trait Backend: Send + Sync + fmt::Debug {
 
     /// Parent nodes (unkeyed) of pairs of chaining values; `root` computes them with ROOT.
     fn parent_values(&self, pairs: &[[u8; 64]], root: bool, out: &mut [[u8; 32]]);
+
+    /// Commitments to blocks (commitment-v1 §4): the 31-byte little-endian limbs of block i, as long as it goes, on the bases of
+    /// the table but the last, which takes `blindings[i]`. With all threads of the pool that the caller is in.
+    ///
+    /// A block is at most 31 bytes a base long; one call should have at least 128 blocks for each thread.
+    fn commit(&self, table: &Table, blocks: &[&[u8]], blindings: &[Fr]) -> Vec<G1Projective>;
+
+    /// Σ `scalars[i]`·G_i over all bases of the table, any scalars. With all threads of the caller's pool.
+    fn fixed_base(&self, table: &Table, scalars: &[Fr]) -> G1Projective;
+
+    /// Σ `scalars[i]`·`points[i]` of scalars below 2^`scalar_bits` (1 … 255: fewer bits, less work), any points of the curve, in
+    /// G1 or not, equal, opposite or infinity. With all threads of the caller's pool.
+    fn msm(&self, points: &[G1Affine], scalars: &[Fr], scalar_bits: u32) -> G1Projective;
 }
 
 /// Which back end to use.

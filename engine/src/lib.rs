@@ -8,6 +8,7 @@ pub mod beacon;
 pub mod challenge;
 pub mod codec;
 pub mod commitment;
+pub mod curve;
 pub mod jobs;
 pub mod memory;
 pub mod policy;

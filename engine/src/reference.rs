@@ -2,8 +2,11 @@
 
 pub mod possession;
 
+use ark_ec::AdditiveGroup;
+use ark_ff::{BigInteger, PrimeField, Zero};
 use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 
+use crate::curve::{Fr, G1Affine, G1Projective, LIMB_BYTES};
 use crate::space::label::{LABEL_BYTES, Layer};
 
 /// BLAKE3's chaining value of a chunk of at most 1,024 bytes, without ROOT; keyed mode with a key (space-v1 §5).
@@ -46,6 +49,26 @@ pub fn parent_value(left: &[u8; 32], right: &[u8; 32], root: bool) -> [u8; 32] {
     } else {
         merge_subtrees_non_root(left, right, Mode::Hash)
     }
+}
+
+/// `scalar`·`point` by doubling and adding, for any point of the curve.
+fn multiple(point: &G1Affine, scalar: &Fr) -> G1Projective {
+    scalar.into_bigint().to_bits_be().into_iter().fold(G1Projective::zero(), |sum, bit| {
+        let doubled = sum.double();
+        if bit { doubled + point } else { doubled }
+    })
+}
+
+/// Σ `scalars[i]`·`points[i]`.
+pub fn linear_combination(points: &[G1Affine], scalars: &[Fr]) -> G1Projective {
+    points.iter().zip(scalars).map(|(point, scalar)| multiple(point, scalar)).sum()
+}
+
+/// Limbs of 31 bytes on the bases but the last, which takes `blinding` (commitment-v1 §4).
+pub fn commitment(bases: &[G1Affine], block: &[u8], blinding: &Fr) -> G1Projective {
+    let limbs: Vec<Fr> = block.chunks(LIMB_BYTES).map(Fr::from_le_bytes_mod_order).collect();
+    let last = bases.last().map_or(G1Projective::zero(), |last| multiple(last, blinding));
+    linear_combination(bases, &limbs) + last
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! `HOLDFAST_REQUIRE=avx2,avx512` makes the absence of those back ends a failure.
 
 use holdfast_engine::backend::{Backend, State, survey};
+use holdfast_engine::curve::{Fr, G1Affine, G1Projective, Table};
 use holdfast_engine::reference;
 use holdfast_engine::space::label::{LABEL_BYTES, Layer};
 use proptest::prelude::*;
@@ -274,6 +275,18 @@ impl Backend for Faulty {
         let root = root && !matches!(self.fault, Fault::NoRoot);
         self.inner.parent_values(pairs, root, out);
         self.spoil(matches!(self.fault, Fault::Parents), out.iter_mut());
+    }
+
+    fn commit(&self, table: &Table, blocks: &[&[u8]], blindings: &[Fr]) -> Vec<G1Projective> {
+        self.inner.commit(table, blocks, blindings)
+    }
+
+    fn fixed_base(&self, table: &Table, scalars: &[Fr]) -> G1Projective {
+        self.inner.fixed_base(table, scalars)
+    }
+
+    fn msm(&self, points: &[G1Affine], scalars: &[Fr], scalar_bits: u32) -> G1Projective {
+        self.inner.msm(points, scalars, scalar_bits)
     }
 }
 

@@ -126,6 +126,7 @@ fn same(kernel: &str, first: u32, given: &[u8], expected: impl Iterator<Item = u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use holdfast_engine::curve::{Fr, G1Affine, G1Projective, Table};
 
     /// A back end with one wrong bit in the last label of every call.
     #[derive(Debug)]
@@ -149,6 +150,15 @@ mod tests {
         }
         fn parent_values(&self, pairs: &[[u8; 64]], root: bool, out: &mut [[u8; 32]]) {
             self.0.parent_values(pairs, root, out);
+        }
+        fn commit(&self, table: &Table, blocks: &[&[u8]], blindings: &[Fr]) -> Vec<G1Projective> {
+            self.0.commit(table, blocks, blindings)
+        }
+        fn fixed_base(&self, table: &Table, scalars: &[Fr]) -> G1Projective {
+            self.0.fixed_base(table, scalars)
+        }
+        fn msm(&self, points: &[G1Affine], scalars: &[Fr], scalar_bits: u32) -> G1Projective {
+            self.0.msm(points, scalars, scalar_bits)
         }
     }
 

@@ -67,6 +67,18 @@ macro_rules! vector_backend {
                 // SAFETY: the proof says that the instruction set exists.
                 unsafe { tree::parent_values(self.0, pairs, root, out) }
             }
+
+            fn commit(&self, table: &Table, blocks: &[&[u8]], blindings: &[Fr]) -> Vec<G1Projective> {
+                Portable.commit(table, blocks, blindings)
+            }
+
+            fn fixed_base(&self, table: &Table, scalars: &[Fr]) -> G1Projective {
+                Portable.fixed_base(table, scalars)
+            }
+
+            fn msm(&self, points: &[G1Affine], scalars: &[Fr], scalar_bits: u32) -> G1Projective {
+                Portable.msm(points, scalars, scalar_bits)
+            }
         }
     };
 }
