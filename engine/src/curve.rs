@@ -36,9 +36,9 @@ mod table;
 pub use ark_bls12_381::{Fr, G1Affine, G1Projective};
 pub use table::{Table, TableError};
 
-/// Bytes of a limb of a block, one scalar each.
-pub const LIMB_BYTES: usize = 31;
-/// Bits of the scalar that a limb makes.
+pub use crate::possession::encode::LIMB_BYTES;
+
+/// Bits of the scalar that a limb of a block makes.
 pub(crate) const LIMB_BITS: u32 = 248;
 /// Bits of any scalar.
 pub const SCALAR_BITS: u32 = 255;
