@@ -4,7 +4,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use holdfast_benches::{IO_CHOICES, backends, commitment, create, fill_options, registration};
 use holdfast_engine::challenge::Challenge;
-use holdfast_engine::jobs::answer::Answerer;
+use holdfast_engine::jobs::answer::{Answerer, QUEUE_DEPTH};
 use holdfast_engine::jobs::control::Control;
 use holdfast_engine::jobs::fill::fill;
 
@@ -26,21 +26,15 @@ fn bench(criterion: &mut Criterion) {
         };
         fill(&file, &fill_options(backend), &Control::default(), &()).expect("fills");
         let commitment = commitment(&file, &registration);
-        let answerer = Answerer::new(&file, backend, SAMPLES as usize).expect("usable");
-        for warm in [false, true] {
-            if warm {
-                answerer.warm().expect("reads");
-            }
-            let mut height = 200;
-            let name = if warm { "upper pages in memory" } else { "everything read" };
-            group.bench_function(format!("{}/{name}", choice.name()), |bencher| {
-                bencher.iter(|| {
-                    height += 1;
-                    let challenge = Challenge::space(&commitment, [7; 32], height, SAMPLES, 5000);
-                    answerer.space(&challenge).expect("answers")
-                });
+        let answerer = Answerer::new(&file, backend, QUEUE_DEPTH).expect("usable");
+        let mut height = 200;
+        group.bench_function(choice.name(), |bencher| {
+            bencher.iter(|| {
+                height += 1;
+                let challenge = Challenge::space(&commitment, [7; 32], height, SAMPLES, 5000);
+                answerer.space(&challenge).expect("answers")
             });
-        }
+        });
     }
     group.finish();
 }

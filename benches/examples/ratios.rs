@@ -1,19 +1,20 @@
 //! The figures that are ratios of times in one run on one machine, so that they mean something on a noisy one:
 //!
 //! - fill against max(compute alone, disk alone), and fill to a disk slowed down to a fixed rate;
-//! - answers of 64 samples, nothing from any cache, for comparison with the same reads by `fio`.
+//! - answers of 64 samples, each from a process of its own and nothing from any cache, for comparison with the same
+//!   reads by `fio`.
 //!
-//! `cargo run --release -p holdfast-benches --example ratios -- DIR fill|answer` on the disk to measure. Rounds are
+//! `cargo run --release -p holdfast-benches --example ratios -- DIR fill|slow|answer` on the disk to measure. Rounds are
 //! interleaved; medians are printed. `answer` leaves its file for `fio` (see `benches/results/README.md`).
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use holdfast_benches::{backends, commitment, create, fill_options, registration};
 use holdfast_engine::challenge::Challenge;
-use holdfast_engine::jobs::answer::Answerer;
+use holdfast_engine::jobs::answer::{Answerer, QUEUE_DEPTH};
 use holdfast_engine::jobs::control::Control;
 use holdfast_engine::jobs::fill::fill;
 use holdfast_engine::registration::Registration;
@@ -25,13 +26,18 @@ use holdfast_partition::partition_file::PartitionFile;
 
 const ROUNDS: usize = 3;
 const SAMPLES: u32 = 64;
+const ANSWERS: u64 = 100;
+/// Windows written to a slow disk: enough that the first one, made before there is anything to write, weighs little.
+const SLOW_WINDOWS: u64 = 24;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [directory, "fill"] => fill_ratio(Path::new(directory)),
+        [directory, "slow"] => slow_disk(Path::new(directory)),
         [directory, "answer"] => answers(Path::new(directory)),
-        _ => eprintln!("usage: ratios DIR fill|answer"),
+        [directory, "answer-once"] => answer_once(Path::new(directory)),
+        _ => eprintln!("usage: ratios DIR fill|slow|answer"),
     }
 }
 
@@ -78,25 +84,31 @@ fn fill_ratio(directory: &Path) {
     eprintln!("fill {bytes} bytes, {}: {fill_s:.3} s", backend.name());
     eprintln!("compute alone {compute_s:.3} s, disk alone {disk_s:.3} s");
     eprintln!("fill / max(compute alone, disk alone) = {:.3} (at most 1.10 wanted)", fill_s / bound_s);
-    slow_disk(directory, &registration, windows);
     let _ = std::fs::remove_file(directory.join("partition.holdfast"));
 }
 
 /// A disk slower than windows are made must stay busy. The first window counts too, though nothing can be written before it.
-fn slow_disk(directory: &Path, registration: &Registration, windows: u64) {
+fn slow_disk(directory: &Path) {
+    let registration = registration(21, 12);
     let options = fill_options(*backends().last().expect("portable exists"));
     for bytes_per_second in [25_000_000, 50_000_000] {
-        let slow = Arc::new(SlowIo::new(new_file(directory, registration, windows).io(), bytes_per_second));
+        let file = new_file(directory, &registration, SLOW_WINDOWS);
+        let slow = Arc::new(SlowIo::new(file.io(), bytes_per_second));
         let io: Arc<dyn BlockIo> = Arc::clone(&slow) as Arc<dyn BlockIo>;
         let file = reopen(io);
         let seconds = time(|| fill(&file, &options, &Control::default(), &()).expect("fills"));
-        // The first window has to be made before there is anything to write.
-        let rate = slow.written_bytes.load(Ordering::Relaxed) as f64 / seconds;
-        let share = rate / bytes_per_second as f64;
+        let written = slow.line();
+        let share = written.bytes as f64 / seconds / bytes_per_second as f64;
+        let (first, last) = (written.first_s, written.last_s);
+        let idle = last - first - written.busy_s;
         eprintln!(
-            "fill to a disk of {bytes_per_second} bytes/s: {share:.3} of its rate (at least 0.90 wanted)"
+            "fill of {SLOW_WINDOWS} windows to a disk of {bytes_per_second} bytes/s: {share:.3} of its rate in \
+             {seconds:.2} s (at least 0.90 wanted); first write after {first:.2} s, idle {idle:.2} s between writes, \
+             {:.2} s after the last",
+            seconds - last
         );
     }
+    let _ = std::fs::remove_file(directory.join("partition.holdfast"));
 }
 
 fn reopen(io: Arc<dyn BlockIo>) -> PartitionFile {
@@ -111,19 +123,46 @@ fn answers(directory: &Path) {
     let file = new_file(directory, &registration, SAMPLES.into());
     fill(&file, &fill_options(backend), &Control::default(), &()).expect("fills");
     let commitment = commitment(&file, &registration);
-    for warm in [false, true] {
-        let answerer = Answerer::new(&file, backend, SAMPLES as usize).expect("usable");
-        if warm {
-            answerer.warm().expect("reads");
-        }
-        let seconds = (0..200).map(|height| {
-            let challenge = Challenge::space(&commitment, [7; 32], 1000 + height, SAMPLES, 5000);
-            time(|| answerer.space(&challenge).expect("answers"))
-        });
-        let median_ms = 1e3 * median(seconds.collect());
-        let pages = if warm { "upper outboard pages in memory" } else { "nothing in memory" };
-        eprintln!("answer of {SAMPLES} samples, {pages}: {median_ms:.3} ms");
+    drop(file);
+    let (mut opened, mut answered) = (Vec::new(), Vec::new());
+    for height in 0..ANSWERS {
+        let challenge = Challenge::space(&commitment, [7; 32], 1000 + height, SAMPLES, 5000);
+        std::fs::write(directory.join(CHALLENGE), challenge.encode()).expect("writes");
+        let program = std::env::current_exe().expect("runs");
+        let child = std::process::Command::new(program).arg(directory).arg("answer-once").output();
+        let report = String::from_utf8(child.expect("starts").stderr).expect("text");
+        let seconds: Vec<f64> = report.split_whitespace().map(|s| s.parse().expect(&report)).collect();
+        opened.push(seconds[0]);
+        answered.push(seconds[1]);
     }
+    let _ = std::fs::remove_file(directory.join(CHALLENGE));
+    eprintln!(
+        "answer of {SAMPLES} samples by a fresh process: {:.3} ms (fastest {:.3} ms); opening the file before it {:.3} ms",
+        1e3 * median(answered.clone()),
+        1e3 * answered.iter().copied().fold(f64::INFINITY, f64::min),
+        1e3 * median(opened)
+    );
+}
+
+/// What `answers` leaves for [`answer_once`].
+const CHALLENGE: &str = "challenge";
+
+/// A single answer, and nothing before it: seconds of opening the file and of answering.
+fn answer_once(directory: &Path) {
+    use holdfast_partition::io::{Access, OpenOptions, open};
+    use holdfast_partition::partition_file::OpenMode;
+    let challenge = std::fs::read(directory.join(CHALLENGE)).expect("reads");
+    let challenge = Challenge::decode(&challenge).expect("ours");
+    let started = Instant::now();
+    let io =
+        open(&directory.join("partition.holdfast"), &OpenOptions::new(Access::ReadOnly)).expect("opens").io;
+    let (file, _) = PartitionFile::open(io, OpenMode::ReadOnly).expect("opens");
+    let open_seconds = started.elapsed().as_secs_f64();
+    let backend = *backends().last().expect("portable exists");
+    let answer =
+        || Answerer::new(&file, backend, QUEUE_DEPTH).expect("usable").space(&challenge).expect("answers");
+    let seconds = time(answer);
+    eprintln!("{open_seconds} {seconds}");
 }
 
 /// Takes tiles and forgets them.
@@ -180,22 +219,51 @@ impl WriteSource for Tiles<'_> {
     }
 }
 
-/// A disk whose writes take at least their share of time.
+/// A disk that writes one thing after another, each at its rate. What the disk below takes is part of that time.
 #[derive(Debug)]
 struct SlowIo {
     inner: Arc<dyn BlockIo>,
     bytes_per_second: u64,
-    written_bytes: AtomicU64,
+    started: Instant,
+    line: Mutex<SlowLine>,
+}
+
+/// What was written, and when, in seconds since the start.
+#[derive(Clone, Copy, Debug, Default)]
+struct SlowLine {
+    bytes: u64,
+    first_s: f64,
+    last_s: f64,
+    busy_s: f64,
 }
 
 impl SlowIo {
     fn new(inner: &Arc<dyn BlockIo>, bytes_per_second: u64) -> SlowIo {
-        SlowIo { inner: Arc::clone(inner), bytes_per_second, written_bytes: AtomicU64::new(0) }
+        SlowIo { inner: Arc::clone(inner), bytes_per_second, started: Instant::now(), line: Mutex::default() }
     }
 
-    fn account(&self, bytes: usize) {
-        self.written_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        std::thread::sleep(Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64));
+    fn line(&self) -> SlowLine {
+        *self.line.lock().expect("no panic")
+    }
+
+    fn write_slowly(&self, request: &WriteRequest) -> Result<(), IoError> {
+        let started = self.started.elapsed().as_secs_f64();
+        let result = self.inner.write_at(request.offset, &request.buffer);
+        let bytes = request.buffer.len() as u64;
+        let mut line = self.line();
+        // A disk that was not idle since its last write is not held to the moments it was asked late.
+        let begins = if started - line.last_s < 1e-3 { line.last_s } else { started };
+        let ends = begins + bytes as f64 / self.bytes_per_second as f64;
+        let rest = ends - self.started.elapsed().as_secs_f64();
+        std::thread::sleep(Duration::from_secs_f64(rest.max(0.0)));
+        if line.bytes == 0 {
+            line.first_s = started;
+        }
+        line.bytes += bytes;
+        line.busy_s += ends - begins;
+        line.last_s = ends;
+        *self.line.lock().expect("no panic") = line;
+        result
     }
 }
 
@@ -217,8 +285,7 @@ impl BlockIo for SlowIo {
     }
     fn pump(&self, _: &BufferPool, source: &dyn WriteSource, _: usize) {
         while let NextWrite::Ready(request) = source.next(true) {
-            self.account(request.buffer.len());
-            let result = self.inner.write_at(request.offset, &request.buffer);
+            let result = self.write_slowly(&request);
             source.done(request, result);
         }
     }

@@ -5,13 +5,15 @@ mod layout;
 mod opening;
 mod outboard;
 mod path;
+mod read;
 
 use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 
-pub use layout::{PAGE_BYTES, PAGE_ENTRIES, Page, PageLayout};
+pub use layout::{PAGE_BLOCKS, PAGE_BYTES, Page, page_count, page_over};
 pub use opening::{Claim, Opening, leads_to_root, open_chunk, opening_bytes, verify_opening};
 pub use outboard::Outboard;
 pub use path::{Climb, Sibling};
+pub use read::{Source, open_chunks};
 
 /// Bytes of a chunk, BLAKE3's leaf.
 pub const CHUNK_BYTES: usize = 1024;

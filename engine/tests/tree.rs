@@ -4,11 +4,12 @@
 
 use std::io::Read;
 
-use holdfast_engine::backend::{self, Choice};
+use holdfast_engine::backend::{self, Backend, State};
 use holdfast_engine::rejection::Class;
 use holdfast_engine::tree::{
-    BLOCK_BYTES, CHUNK_BYTES, Claim, Climb, Opening, Outboard, Page, chunk_count, chunk_value, leads_to_root,
-    open_chunk, opening_bytes, parent_value, root, verify_opening,
+    BLOCK_BYTES, BLOCK_CHUNKS, CHUNK_BYTES, Claim, Climb, Opening, Outboard, Page, Source, chunk_count,
+    chunk_value, leads_to_root, open_chunk, open_chunks, opening_bytes, page_count, page_over, parent_value,
+    root, verify_opening,
 };
 use proptest::prelude::*;
 
@@ -16,8 +17,16 @@ fn string(length: usize) -> Vec<u8> {
     (0..length).map(|t| (t % 251) as u8).collect()
 }
 
+fn backends() -> Vec<&'static dyn Backend> {
+    let present = |presence: backend::Presence| match presence.state {
+        State::Present(backend) => Some(backend),
+        State::Absent(_) => None,
+    };
+    backend::survey().into_iter().filter_map(present).collect()
+}
+
 /// Around every border of chunk, block and page, and odd counts in between. Catches a carried node that is lost, a last
-/// chunk or page of the wrong size, and a second layer of pages that begins one block early or late.
+/// chunk or page of the wrong size, and a second page that begins one block early or late.
 fn lengths() -> Vec<usize> {
     let mut lengths = vec![0, 1, 300, 11 * CHUNK_BYTES + 300];
     let chunks = [1, 2, 3, 5, 15, 16, 17];
@@ -91,42 +100,102 @@ fn openings_verify_and_bao_accepts_them_as_slices() {
     }
 }
 
+fn string_of_blocks(blocks: usize) -> Outboard {
+    let values = (0..blocks as u64).map(|block| *blake3::hash(&block.to_le_bytes()).as_bytes()).collect();
+    Outboard::from_block_values((blocks * BLOCK_BYTES) as u64, values)
+}
+
+/// On every back end, for every shape of tree: a carried block, group or short last chunk, a lone block without a page.
 #[test]
-fn pages_give_the_same_paths_as_the_tree_in_memory() {
+fn a_block_and_its_page_open_as_the_whole_string_does() {
     for length in lengths() {
-        let outboard = Outboard::of(&string(length));
-        let layout = outboard.layout();
+        let bytes = string(length);
+        let outboard = Outboard::of(&bytes);
         let pages: Vec<Page> = outboard.pages().collect();
-        assert_eq!(pages.len() as u64, layout.page_count(), "{length}");
-        for block in 0..length.div_ceil(BLOCK_BYTES) as u64 {
-            let path = layout.path(block, |number| &pages[number as usize]);
-            assert_eq!(path, outboard.path(block), "block {block} of {length}");
+        assert_eq!(pages.len() as u64, page_count(length as u64), "{length}");
+        let source = |&index: &u64| {
+            let block = index as usize / BLOCK_CHUNKS;
+            let start = block * BLOCK_BYTES;
+            let block_bytes = &bytes[start..length.min(start + BLOCK_BYTES)];
+            Source { index, block: block_bytes, page: pages.get(page_over(block as u64) as usize) }
+        };
+        let indices = indices(length);
+        let sources: Vec<_> = indices.iter().map(source).collect();
+        let wanted: Vec<_> = indices.iter().map(|&index| outboard.open(&bytes, index)).collect();
+        for backend in backends() {
+            let openings = open_chunks(backend, length as u64, &sources);
+            assert_eq!(openings.len(), wanted.len());
+            for ((opening, wanted), index) in openings.iter().zip(&wanted).zip(&indices) {
+                assert!(opening == wanted, "chunk {index} of {length}, {}", backend.name());
+            }
         }
     }
 }
 
-/// The figures of tree-v1 §4: a window of 1 GiB has 1,024 + 16 + 1 pages; 65 blocks are the first with a second layer.
+/// The negative control of the test above: each part of a block and a page that an opening needs is looked at.
 #[test]
-fn page_counts_are_those_of_the_spec() {
-    use holdfast_engine::tree::PageLayout;
-    let counts = |length| {
-        let layout = PageLayout::new(length);
-        (0..layout.layers()).map(|layer| layout.pages_in(layer)).collect::<Vec<_>>()
+fn changed_blocks_and_pages_give_other_openings() {
+    let bytes = string(130 * BLOCK_BYTES);
+    let outboard = Outboard::of(&bytes);
+    let pages: Vec<Page> = outboard.pages().collect();
+    let (index, block) = (5 * 16 + 3, bytes[5 * BLOCK_BYTES..6 * BLOCK_BYTES].to_vec());
+    let open = |block: &[u8], page: &Page| {
+        let source = Source { index, block, page: Some(page) };
+        open_chunks(backends()[0], bytes.len() as u64, &[source]).swap_remove(0)
     };
-    let block = BLOCK_BYTES as u64;
-    assert_eq!(counts(1 << 30), [1024, 16, 1]);
-    assert_eq!(counts(block), [0; 0]);
-    assert_eq!(counts(block + 1), [1]);
-    assert_eq!(counts(64 * block), [1]);
-    assert_eq!(counts(64 * block + 1), [2, 1]);
+    let wanted = outboard.open(&bytes, index);
+    assert_eq!(open(&block, &pages[0]), wanted);
+    for chunk in 0..BLOCK_CHUNKS {
+        let mut block = block.clone();
+        block[chunk * CHUNK_BYTES] ^= 1;
+        assert_ne!(open(&block, &pages[0]), wanted, "chunk {chunk}");
+    }
+    // Of three pages the first has two siblings above it. The block's own value is no part of its opening.
+    let used = (0..64).filter(|&value| value != 5).chain([64, 65]);
+    for value in used {
+        let mut page = pages[0];
+        page[if value < 64 { value * 32 } else { 2048 + (value - 64) * 32 }] ^= 1;
+        assert_ne!(open(&block, &page), wanted, "value {value}");
+    }
+    assert_ne!(open(&block, &pages[1]), wanted);
 }
 
+/// The figures of tree-v1 §4.
 #[test]
-fn unused_bytes_of_pages_are_zero() {
-    let outboard = Outboard::of(&string(3 * BLOCK_BYTES));
-    let page = outboard.pages().next().expect("one page");
-    assert!(page[..6 * 32].as_chunks::<32>().0.iter().all(|value| *value != [0; 32]));
-    assert_eq!(page[6 * 32..], [0; 4096 - 6 * 32]);
+fn page_counts_are_those_of_the_spec() {
+    let block = BLOCK_BYTES as u64;
+    let counts = [0, 1, block, block + 1, 64 * block, 64 * block + 1, 1 << 30].map(page_count);
+    assert_eq!(counts, [0, 0, 0, 1, 1, 2, 1024]);
+    assert_eq!(page_count(u64::MAX), 1 << 44, "no overflow at the longest string that can be said");
+}
+
+/// Catches a path that begins in the wrong place, misses the carried group or runs over its half of the page.
+#[test]
+fn a_page_has_its_blocks_values_a_path_and_zeros() {
+    // 3 groups, the last of 7 blocks; 1,024 groups; 64 blocks without anything above.
+    for (blocks, paths) in [(135, [2, 2, 1].as_slice()), (65_536, &[10; 1024]), (64, &[0]), (3, &[0])] {
+        let outboard = string_of_blocks(blocks);
+        let pages: Vec<Page> = outboard.pages().collect();
+        assert_eq!(pages.len(), paths.len());
+        for ((number, page), &path) in pages.iter().enumerate().zip(paths) {
+            let values = page.as_chunks::<32>().0;
+            let here = (blocks - 64 * number).min(64);
+            let first = 64 * number as u64;
+            let whole_path = outboard.path(first);
+            assert_eq!(
+                values[64..64 + path],
+                whole_path[whole_path.len() - path..],
+                "page {number} of {blocks}"
+            );
+            let is_zero = |value: &[u8; 32]| *value == [0; 32];
+            assert!(!values[..here].iter().any(is_zero) && values[here..64].iter().all(is_zero));
+            assert!(values[64 + path..].iter().all(is_zero), "page {number} of {blocks}");
+            for (inside, value) in values[..here].iter().enumerate() {
+                let block = first + inside as u64;
+                assert_eq!(value, blake3::hash(&block.to_le_bytes()).as_bytes());
+            }
+        }
+    }
 }
 
 /// A root fixes the length only through its final chunk: chunk 0 of 11 KiB + 300 B verifies for every length of that
@@ -189,13 +258,10 @@ fn claims_in_lanes_have_the_verdicts_of_single_ones() {
             opening: Opening::take(&mut opening.as_slice(), 6 + which as u32).expect("whole"),
         })
         .collect();
-    for presence in backend::survey() {
-        let Ok(backend) = backend::select(presence.name.parse().unwrap_or(Choice::Portable)) else {
-            continue;
-        };
+    for backend in backends() {
         let verdicts = leads_to_root(backend, &claims);
         let refused: Vec<_> = (0..verdicts.len()).filter(|&i| !verdicts[i]).collect();
-        assert_eq!((verdicts.len(), refused), (131, bad.to_vec()), "{}", presence.name);
+        assert_eq!((verdicts.len(), refused), (131, bad.to_vec()), "{}", backend.name());
     }
 }
 
@@ -231,7 +297,7 @@ proptest! {
     }
 }
 
-/// An opening from one block of data and the pages is that of the whole string.
+/// An opening from one block of data and a path is that of the whole string.
 #[test]
 fn a_block_and_a_path_are_enough_to_open() {
     let bytes = string(67 * BLOCK_BYTES + 5000);

@@ -1,8 +1,6 @@
 //! Answering challenges from the disk: the reads a challenge needs, sorted and coalesced, then its openings.
 
-use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, PoisonError, RwLock};
 
 use holdfast_partition::io::{AlignedBuffer, IoError, ReadRequest};
 use holdfast_partition::partition_file::{PartitionFile, PartitionFileError};
@@ -17,8 +15,11 @@ use crate::space::response::encode_response;
 use crate::space::seal::WindowProver;
 use crate::space::window::WindowMaker;
 use crate::tree::{
-    BLOCK_BYTES, BLOCK_CHUNKS, Claim, Opening, PAGE_BYTES, Page, PageLayout, leads_to_root, open_chunk,
+    BLOCK_BYTES, BLOCK_CHUNKS, Claim, Opening, PAGE_BYTES, Source, leads_to_root, open_chunks, page_over,
 };
+
+/// Reads in flight where nobody says otherwise: an answer's reads are few, and all of them may wait for the disk at once.
+pub const QUEUE_DEPTH: usize = 128;
 
 /// Reads closer together than this become one: on a spinning disk a seek costs more than reading past the gap.
 const COALESCE_GAP_BYTES: u64 = 64 * 1024;
@@ -66,23 +67,19 @@ pub enum AnswerError {
 pub struct Answerer<'f> {
     file: &'f PartitionFile,
     registration: Registration,
-    layout: PageLayout,
     backend: &'static dyn Backend,
     queue_depth: usize,
-    /// Outboard pages above the lowest layer, by window: 68 KiB for a window of 1 GiB.
-    upper_pages: RwLock<HashMap<u64, Arc<[Page]>>>,
 }
 
 impl<'f> Answerer<'f> {
-    /// For this partition, with so many reads in flight. The back end is for checking what was read.
+    /// For this partition, with so many reads in flight. The back end hashes what was read.
     pub fn new(
         file: &'f PartitionFile,
         backend: &'static dyn Backend,
         queue_depth: usize,
     ) -> Result<Answerer<'f>, AnswerError> {
         let registration = Registration::decode(file.registration())?;
-        let layout = PageLayout::new(registration.intent.shape.bytes());
-        Ok(Answerer { file, registration, layout, backend, queue_depth, upper_pages: RwLock::default() })
+        Ok(Answerer { file, registration, backend, queue_depth })
     }
 
     /// Answers a space challenge: the complete response, checked against the partition's own records.
@@ -92,11 +89,9 @@ impl<'f> Answerer<'f> {
         let records = self.records(samples.iter().map(|sample| sample.window))?;
         let places: Result<Vec<_>, _> = samples.iter().map(|sample| self.place(sample)).collect();
         let places = places?;
-        let pieces =
-            places.iter().flat_map(|place| place.pages.iter().chain([&place.block]).cloned()).collect();
+        let pieces = places.iter().flat_map(|place| [place.block.clone(), place.page.clone()]).collect();
         let reads = Reads::perform(self.file, pieces, self.queue_depth)?;
-        let openings: Vec<_> =
-            samples.iter().zip(&places).map(|(sample, place)| self.open(sample, place, &reads)).collect();
+        let openings = self.open(&samples, &places, &reads);
         self.check_openings(&samples, &records, &openings)?;
         Ok(encode_response(challenge, &openings))
     }
@@ -121,24 +116,6 @@ impl<'f> Answerer<'f> {
             proofs.push(prover.finish());
         }
         Ok(encode_response(challenge, &proofs))
-    }
-
-    /// Loads the upper outboard pages of all sealed windows, so that an answer needs two reads a sample.
-    pub fn warm(&self) -> Result<(), AnswerError> {
-        let upper = self.layout.first_page(1)..self.layout.page_count();
-        // Windows of at most 1 MiB have a single page, and nothing above it.
-        if upper.is_empty() {
-            return Ok(());
-        }
-        for window in 0..self.file.windows()? {
-            if self.file.entry(window)?.seal.is_some() {
-                let range = self.page_range(window, upper.clone())?;
-                let reads = Reads::perform(self.file, vec![range.clone()], 1)?;
-                let pages: Arc<[Page]> = reads.piece(&range).as_chunks().0.into();
-                self.upper_pages.write().unwrap_or_else(PoisonError::into_inner).insert(window, pages);
-            }
-        }
-        Ok(())
     }
 
     fn check_place(&self, challenge: &Challenge, kind: Kind) -> Result<(), AnswerError> {
@@ -167,33 +144,24 @@ impl<'f> Answerer<'f> {
         windows.map(record).collect()
     }
 
-    /// What has to be read for a sample: its block, and its outboard pages that are not in memory.
     fn place(&self, sample: &SpaceSample) -> Result<Place, AnswerError> {
-        let offset = self.file.window_offset(sample.window)? + block_of(sample) * BLOCK_BYTES as u64;
-        let upper =
-            self.upper_pages.read().unwrap_or_else(PoisonError::into_inner).get(&sample.window).cloned();
-        let layers = if upper.is_some() { self.layout.layers().min(1) } else { self.layout.layers() };
-        let page = |layer| {
-            let page = self.layout.page_over(layer, block_of(sample));
-            self.page_range(sample.window, page..page + 1)
+        let block = sample.chunk / BLOCK_CHUNKS as u64;
+        let block_at = self.file.window_offset(sample.window)? + block * BLOCK_BYTES as u64;
+        let page_at = self.file.outboard_offset(sample.window)? + page_over(block) * PAGE_BYTES as u64;
+        Ok(Place {
+            block: block_at..block_at + BLOCK_BYTES as u64,
+            page: page_at..page_at + PAGE_BYTES as u64,
+        })
+    }
+
+    fn open(&self, samples: &[SpaceSample], places: &[Place], reads: &Reads) -> Vec<Vec<u8>> {
+        let source = |(sample, place): (&SpaceSample, &Place)| Source {
+            index: sample.chunk,
+            block: reads.piece(&place.block),
+            page: reads.piece(&place.page).first_chunk(),
         };
-        let pages: Result<_, AnswerError> = (0..layers).map(page).collect();
-        Ok(Place { block: offset..offset + BLOCK_BYTES as u64, pages: pages?, upper })
-    }
-
-    fn page_range(&self, window: u64, pages: Range<u64>) -> Result<Range<u64>, AnswerError> {
-        let start = self.file.outboard_offset(window)?;
-        Ok(start + pages.start * PAGE_BYTES as u64..start + pages.end * PAGE_BYTES as u64)
-    }
-
-    fn open(&self, sample: &SpaceSample, place: &Place, reads: &Reads) -> Vec<u8> {
-        let mut read = place.pages.iter().flat_map(|page| reads.piece(page).as_chunks::<PAGE_BYTES>().0);
-        let first_upper = self.layout.first_page(1);
-        let path = self.layout.path(block_of(sample), |page| match &place.upper {
-            Some(upper) if page >= first_upper => &upper[length(&(first_upper..page))],
-            _ => read.next().expect("a page of each layer that is not in memory was read"),
-        });
-        open_chunk(sample.chunk, self.registration.intent.shape.bytes(), reads.piece(&place.block), &path)
+        let sources: Vec<_> = samples.iter().zip(places).map(source).collect();
+        open_chunks(self.backend, self.registration.intent.shape.bytes(), &sources)
     }
 
     /// An answer that would be refused must not leave: a validator counts it as a lie, a miner can repair it.
@@ -217,18 +185,11 @@ impl<'f> Answerer<'f> {
     }
 }
 
-/// Where on the disk what shows a sample lies.
+/// Where in the file what shows a sample lies.
 struct Place {
     block: Range<u64>,
-    /// Its outboard pages that have to be read, lowest first.
-    pages: Vec<Range<u64>>,
-    /// The others, if they are in memory.
-    upper: Option<Arc<[Page]>>,
-}
-
-/// The block of the window that holds the sample's chunk.
-fn block_of(sample: &SpaceSample) -> u64 {
-    sample.chunk / BLOCK_CHUNKS as u64
+    /// The outboard page over the block: the smallest window has two blocks, so there always is one.
+    page: Range<u64>,
 }
 
 /// The pieces of a file that an answer needs, in one buffer, read in as few requests as make sense.

@@ -14,7 +14,7 @@ use crate::jobs::progress::{Meter, Watcher};
 use crate::registration::{Registration, WindowShape};
 use crate::space::record::WindowRecord;
 use crate::space::window::{TILE_BLOCKS, TILE_BYTES};
-use crate::tree::{BLOCK_BYTES, Outboard, PAGE_BYTES, block_value};
+use crate::tree::{BLOCK_BYTES, Outboard, PAGE_BLOCKS, PAGE_BYTES, block_value};
 
 /// What was found wrong with one window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -212,8 +212,7 @@ impl<'a> Scrubber<'a> {
 /// Blocks whose value is not the one the stored outboard has for them.
 fn differing_blocks(found: &[u8], stored: &[u8], outboard: &Outboard) -> Vec<u64> {
     let blocks = outboard.length() / BLOCK_BYTES as u64;
-    // The lowest layer's pages come first, each beginning with its blocks' values; stop before the layer above.
-    let entries = |pages| lowest_entries(pages).zip(0..blocks);
+    let entries = |pages| block_values(pages).zip(0..blocks);
     entries(found)
         .zip(entries(stored))
         .filter(|((a, _), (b, _))| a != b)
@@ -221,6 +220,7 @@ fn differing_blocks(found: &[u8], stored: &[u8], outboard: &Outboard) -> Vec<u64
         .collect()
 }
 
-fn lowest_entries(pages: &[u8]) -> impl Iterator<Item = &[u8; 32]> {
-    pages.chunks(PAGE_BYTES).flat_map(|page| page.as_chunks().0.iter().take(TILE_BLOCKS))
+/// What the pages begin with.
+fn block_values(pages: &[u8]) -> impl Iterator<Item = &[u8; 32]> {
+    pages.chunks(PAGE_BYTES).flat_map(|page| page.as_chunks().0.iter().take(PAGE_BLOCKS))
 }

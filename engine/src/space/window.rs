@@ -1,6 +1,6 @@
 //! Making one window: all layers with all cores, two layers of memory, the last layer straight into the caller's buffers.
 //!
-//! A layer is cut into tiles of [`TILE_BYTES`] (one outboard page of the lowest layer each, tree-v1 §4) that the threads
+//! A layer is cut into tiles of [`TILE_BYTES`] (one outboard page each, tree-v1 §4) that the threads
 //! of a pool make independently; a tile's blocks are hashed while they are still in cache. Layers alternate between two
 //! buffers. The last layer never enters them: each of its tiles goes into a buffer of the [`TileSink`], which may block
 //! until the disk has taken earlier ones, and that is all the back-pressure there is. The sink is asked on the calling
@@ -17,10 +17,10 @@ use crate::memory::LayerBuffer;
 use crate::registration::WindowShape;
 use crate::space::label::{LABEL_BYTES, Layer};
 use crate::space::seal::LayerObserver;
-use crate::tree::{BLOCK_BYTES, ChainingValue, Outboard, PAGE_ENTRIES, block_value};
+use crate::tree::{BLOCK_BYTES, ChainingValue, Outboard, PAGE_BLOCKS, block_value};
 
 /// Blocks of a tile.
-pub const TILE_BLOCKS: usize = PAGE_ENTRIES;
+pub const TILE_BLOCKS: usize = PAGE_BLOCKS;
 /// Bytes of a tile: 1 MiB.
 pub const TILE_BYTES: usize = TILE_BLOCKS * BLOCK_BYTES;
 /// Labels are made and hashed in runs of this many bytes, which fit the innermost caches.

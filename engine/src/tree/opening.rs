@@ -8,10 +8,10 @@ use crate::backend::Backend;
 use crate::rejection::{Class, Rejection};
 
 /// Openings that are hashed together: enough for the widest lanes, few enough to stay in the inner caches.
-const TILE: usize = 64;
+pub(super) const TILE: usize = 64;
 
 /// Bytes of chunk `index` of a string of `length` bytes, which has it.
-fn chunk_bytes(index: u64, length: u64) -> usize {
+pub(super) fn chunk_bytes(index: u64, length: u64) -> usize {
     usize::try_from(length.saturating_sub(index * CHUNK_BYTES as u64))
         .map_or(CHUNK_BYTES, |l| l.min(CHUNK_BYTES))
 }
@@ -27,7 +27,7 @@ pub fn opening_bytes(index: u64, length: u64) -> Result<usize, Rejection> {
 }
 
 /// Makes the opening of chunk `index` of a string of `length` bytes from the bytes of the block that holds it and the
-/// block's path ([`super::Outboard::path`], [`super::PageLayout::path`]).
+/// block's path ([`super::Outboard::path`]).
 ///
 /// Panics if there is no such chunk or `block` is not as long as that block.
 pub fn open_chunk(index: u64, length: u64, block: &[u8], path: &[ChainingValue]) -> Vec<u8> {

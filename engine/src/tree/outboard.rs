@@ -1,8 +1,8 @@
 //! All nodes from block level up, in memory.
 
-use super::layout::{PAGE_ENTRIES, Page, PageLayout};
+use super::layout::{PAGE_BLOCKS, Page, make_page, page_count};
 use super::{
-    BLOCK_BYTES, ChainingValue, Climb, at, block_count, block_value, level_above, open_chunk, root,
+    BLOCK_BYTES, ChainingValue, Climb, Sibling, at, block_count, block_value, level_above, open_chunk, root,
     root_value,
 };
 
@@ -46,10 +46,15 @@ impl Outboard {
 
     /// The siblings of a block on its way to the root; what follows the inner siblings in an opening.
     pub fn path(&self, block: u64) -> Vec<ChainingValue> {
-        let climb = Climb::new(block, block_count(self.length));
-        let sibling = |(level, position): (&Vec<ChainingValue>, u64)| level[at(position)];
-        let siblings = self.levels.iter().zip(climb);
-        siblings.filter_map(|(level, step)| step.map(|step| (level, step.position))).map(sibling).collect()
+        self.path_from(0, block)
+    }
+
+    /// The siblings of a node on its way to the root; its level is so many above the blocks.
+    fn path_from(&self, level: usize, position: u64) -> Vec<ChainingValue> {
+        let levels = self.levels.get(level..).unwrap_or_default();
+        let climb = Climb::new(position, levels.first().map_or(0, |level| level.len() as u64));
+        let sibling = |(level, step): (&Vec<ChainingValue>, Option<Sibling>)| Some(level[at(step?.position)]);
+        levels.iter().zip(climb).filter_map(sibling).collect()
     }
 
     /// The opening of chunk `index` of `bytes`, the whole string.
@@ -60,35 +65,11 @@ impl Outboard {
         open_chunk(index, self.length, &bytes[start..end], &self.path(block))
     }
 
-    /// How the pages lie.
-    pub fn layout(&self) -> PageLayout {
-        PageLayout::new(self.length)
-    }
-
     /// The pages in the order of the file (tree-v1 §4).
     pub fn pages(&self) -> impl Iterator<Item = Page> + '_ {
-        let layout = self.layout();
-        (0..layout.layers())
-            .flat_map(move |layer| (0..layout.pages_in(layer)).map(move |page| self.page(layer, at(page))))
-    }
-
-    fn page(&self, layer: u32, page: usize) -> Page {
-        let lowest = layer as usize * PAGE_ENTRIES.ilog2() as usize;
-        let mut entries = [[0; 32]; 2 * PAGE_ENTRIES];
-        let mut used = 0;
-        for (height, level) in self.levels[lowest..].iter().take(7).enumerate() {
-            let width = PAGE_ENTRIES >> height;
-            let end = level.len().min((page + 1) * width);
-            let part = &level[page * width..end];
-            entries[used..used + part.len()].copy_from_slice(part);
-            used += part.len();
-            if part.len() == 1 {
-                break;
-            }
-        }
-        let mut bytes = [0; size_of::<Page>()];
-        bytes.copy_from_slice(entries.as_flattened());
-        bytes
+        let tops = PAGE_BLOCKS.ilog2() as usize;
+        let groups = (0..page_count(self.length)).zip(self.levels[0].chunks(PAGE_BLOCKS));
+        groups.map(move |(number, blocks)| make_page(blocks, &self.path_from(tops, number)))
     }
 }
 

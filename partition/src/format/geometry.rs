@@ -20,7 +20,7 @@ const DATA_ALIGNMENT_BYTES: u64 = 1 << 20;
 const FILE_BYTES_MAXIMUM: u64 = i64::MAX.unsigned_abs();
 const LABEL_BYTES: u64 = 32;
 const BLOCK_BYTES: u64 = 16_384;
-const OUTBOARD_ENTRIES_PER_PAGE: u64 = 64;
+const OUTBOARD_BLOCKS_PER_PAGE: u64 = 64;
 
 /// Offsets in the registration (space-v1 §2) of the three numbers that fix the layout.
 const LOG2_LABELS_AT: usize = 4;
@@ -173,13 +173,10 @@ fn table_and_data_offset(window_cap: u64, slot_bytes: u64) -> Option<(u64, u64)>
 
 /// Pages of the outboard of `bytes` bytes (tree-v1 §4).
 fn outboard_pages(bytes: u64) -> u64 {
-    let mut row = bytes.div_ceil(BLOCK_BYTES);
-    let mut pages = 0;
-    while row > 1 {
-        row = row.div_ceil(OUTBOARD_ENTRIES_PER_PAGE);
-        pages += row;
+    match bytes.div_ceil(BLOCK_BYTES) {
+        0 | 1 => 0,
+        blocks => blocks.div_ceil(OUTBOARD_BLOCKS_PER_PAGE),
     }
-    pages
 }
 
 #[cfg(test)]
@@ -188,11 +185,11 @@ mod tests {
 
     #[test]
     fn outboard_of_one_gibibyte_has_the_pages_of_the_tree_specification() {
-        assert_eq!(outboard_pages(1 << 30), 1024 + 16 + 1);
+        assert_eq!(outboard_pages(1 << 30), 1024);
         assert_eq!(outboard_pages(16_384), 0, "one block has no outboard");
         assert_eq!(outboard_pages(16_385), 1);
         assert_eq!(outboard_pages(64 * 16_384), 1, "exactly one full page");
-        assert_eq!(outboard_pages(65 * 16_384), 2 + 1);
+        assert_eq!(outboard_pages(65 * 16_384), 2, "one block more, one page more");
     }
 
     #[test]

@@ -90,35 +90,30 @@ pub(crate) fn opening(bytes: &[u8], index: u64) -> Vec<u8> {
     opening
 }
 
-/// The outboard's pages, one after another.
+/// The outboard's pages, one after another: of each group of 64 blocks the blocks' values, and from byte 2,048 on what stands
+/// beside its top on the way up.
 pub(crate) fn pages(bytes: &[u8]) -> Vec<u8> {
+    // Blocks are four levels above chunks, groups ten.
+    let blocks = bytes.len().div_ceil(16_384);
     let mut pages = Vec::new();
-    let chunks = levels(bytes).swap_remove(0);
-    let mut row: Vec<[u8; 32]> = chunks
-        .chunks(16)
-        .map(|block| {
-            let mut level = block.to_vec();
-            while level.len() > 1 {
-                level = reduce(&level);
+    if blocks < 2 {
+        return pages;
+    }
+    let levels = levels(bytes);
+    for (group, values) in levels[4].chunks(64).enumerate() {
+        let mut page = values.concat();
+        page.resize(2048, 0);
+        let mut p = group;
+        for level in levels.iter().skip(10) {
+            let n = level.len();
+            let carried = p == n - 1 && n % 2 == 1;
+            if n > 1 && !carried {
+                page.extend_from_slice(&level[p ^ 1]);
             }
-            level[0]
-        })
-        .collect();
-    while row.len() > 1 {
-        let mut above = Vec::new();
-        for group in row.chunks(64) {
-            let mut page = Vec::new();
-            let mut level = group.to_vec();
-            page.extend_from_slice(level.as_flattened());
-            while level.len() > 1 {
-                level = reduce(&level);
-                page.extend_from_slice(level.as_flattened());
-            }
-            above.push(level[0]);
-            page.resize(4096, 0);
-            pages.extend(page);
+            p /= 2;
         }
-        row = above;
+        page.resize(4096, 0);
+        pages.extend(page);
     }
     pages
 }

@@ -1,6 +1,6 @@
 //! tree-v1.
 
-use holdfast_engine::tree::{self, Outboard, PageLayout, verify_opening};
+use holdfast_engine::tree::{self, Outboard, page_count, verify_opening};
 use serde_json::{Value, json};
 
 use super::files::{assert_verdict, bytes, cases, digest, name, number, read};
@@ -8,6 +8,8 @@ use super::plain;
 
 const FILE: &str = "tests/vectors/tree-v1.json";
 const EXAMPLE_BYTES: u64 = 100_000;
+/// 129 blocks: three groups, of which the last has one block and is carried up.
+const PAGED_BYTES: u64 = 128 * 16_384 + 1;
 
 fn root(string: &[u8]) -> String {
     blake3::hash(string).to_hex().to_string()
@@ -64,7 +66,7 @@ fn outboards_of_strings() -> Vec<Value> {
             "blake3_of_pages": root(&pages),
         })
     };
-    [16_384, 16_385, 100_000, 1_048_576, 1_048_577, 3_000_000].map(case).to_vec()
+    [16_384, 16_385, 100_000, 1_048_576, 1_048_577, PAGED_BYTES, 3_000_000].map(case).to_vec()
 }
 
 /// One defect each, of the opening of chunk 70 of 100,000 bytes.
@@ -112,12 +114,23 @@ pub(crate) fn worked_example() -> String {
             text += &format!("{:5} {}\n", if right { "right" } else { "left" }, hex::encode(sibling));
         }
     }
-    let pages = plain::pages(&string);
-    text += "\noutboard: one page, 7 + 4 + 2 + 1 values; values 0, 6 (block 6), 10 (block 6, carried up) and 13 (the top)\n";
-    for value in [0, 6, 10, 13] {
-        text += &format!("{value:5} {}\n", hex::encode(&pages[value * 32..][..32]));
+    text += "\noutboard: one page, 7 block CVs and no path; blocks 0 and 6\n";
+    text += &values(&plain::pages(&string), &[0, 6]);
+    let long = plain::string(PAGED_BYTES);
+    let pages = plain::pages(&long);
+    text += &format!("\nstring of {PAGED_BYTES} bytes, {} pages", pages.len() / 4096);
+    for (page, bytes) in pages.chunks(4096).enumerate() {
+        let path = bytes[2048..].chunks(32).take_while(|value| *value != [0; 32]).count();
+        let places: Vec<usize> = [0].into_iter().chain(64..64 + path).collect();
+        text += &format!("\npage {page}: the first block CV, and {path} of the path\n");
+        text += &values(bytes, &places);
     }
     text + "```\n"
+}
+
+/// The values of 32 bytes with these numbers.
+fn values(pages: &[u8], numbers: &[usize]) -> String {
+    numbers.iter().map(|&n| format!("{n:5} {}\n", hex::encode(&pages[n * 32..][..32]))).collect()
 }
 
 fn string_of(case: &Value) -> Vec<u8> {
@@ -148,7 +161,7 @@ fn outboards() {
     for case in cases(&read(FILE), "outboard") {
         let outboard = Outboard::of(&string_of(case));
         let pages: Vec<u8> = outboard.pages().flatten().collect();
-        assert_eq!(PageLayout::new(outboard.length()).page_count(), number(&case["pages"]), "{}", name(case));
+        assert_eq!(page_count(outboard.length()), number(&case["pages"]), "{}", name(case));
         assert_eq!(tree::root(&pages), digest(&case["blake3_of_pages"]), "{}", name(case));
     }
 }

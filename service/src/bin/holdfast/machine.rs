@@ -18,8 +18,10 @@ pub(crate) struct Machine {
     pub(crate) io: IoChoice,
     /// The compute threads.
     pub(crate) pool: Arc<rayon::ThreadPool>,
-    /// Requests in flight on each disk.
+    /// Requests in flight on each disk while much is moved.
     pub(crate) queue_depth: usize,
+    /// Reads in flight for an answer.
+    pub(crate) answer_depth: usize,
     /// Memory for data that waits for a disk, in bytes.
     pub(crate) staging_bytes: u64,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use holdfast_engine::backend;
+use holdfast_engine::jobs::answer;
 use holdfast_engine::policy::{Policy, PolicyError};
 use holdfast_engine::registration::{Profile, Registration, WindowShape};
 use holdfast_partition::allocate::{StakeError, StakeTable};
@@ -70,7 +71,7 @@ pub(crate) struct MachineArguments {
     /// Compute threads [default: tuned value, else all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
-    /// Requests in flight on each disk [default: tuned value, else 8]
+    /// Requests in flight on each disk [default: 128 for an answer; tuned value, else 8 for the rest]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) queue_depth: Option<u16>,
     /// Memory for data that waits for a disk, for each disk [default: tuned value, else 64MiB]
@@ -194,6 +195,7 @@ impl MachineArguments {
             backend: backend::select(self.backend).map_err(|error| Failure::Absent(error.to_string()))?,
             io: self.io,
             pool: Arc::new(pool),
+            answer_depth: self.queue_depth.map_or(answer::QUEUE_DEPTH, usize::from),
             queue_depth: self.queue_depth.or(tuned.map(|tuned| tuned.queue_depth)).map_or(8, usize::from),
             staging_bytes: self.staging.or(tuned.map(|tuned| tuned.staging_bytes)).unwrap_or(64 << 20),
         })

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use holdfast_engine::policy::Policy;
 use holdfast_engine::space::response::opening_bytes;
 use holdfast_engine::space::security::Estimate;
-use holdfast_engine::tree::{BLOCK_BYTES, PAGE_BYTES, PageLayout};
+use holdfast_engine::tree::{BLOCK_BYTES, PAGE_BYTES};
 use serde::Serialize;
 
 use super::allocate::write_partitions;
@@ -135,11 +135,11 @@ impl AuditCost {
             policy.samples(shape.log2_labels(), shape.layers(), partition.windows).map_or(0, u64::from)
         });
         let samples = samples.sum();
-        let pages = u64::from(PageLayout::new(shape.bytes()).layers());
         AuditCost {
             samples,
-            reads: samples * (1 + pages),
-            bytes_read: samples * (BLOCK_BYTES as u64 + pages * PAGE_BYTES as u64),
+            // A block and its outboard page each (tree-v1 §4).
+            reads: samples * 2,
+            bytes_read: samples * (BLOCK_BYTES + PAGE_BYTES) as u64,
             bytes_sent: samples * opening_bytes(shape) as u64,
             deadline_ms: policy.deadline_ms,
         }

@@ -94,7 +94,7 @@ pub(crate) fn answer(
     let path = disk.path(partition);
     let failed = |error| answer_failure(&path, error);
     let file = disk.open_file(partition, OpenMode::ReadOnly, machine.io)?;
-    let answerer = Answerer::new(&file, machine.backend, machine.queue_depth).map_err(failed)?;
+    let answerer = Answerer::new(&file, machine.backend, machine.answer_depth).map_err(failed)?;
     match challenge.kind {
         Kind::Space => answerer.space(challenge).map_err(failed),
         Kind::Seal => {

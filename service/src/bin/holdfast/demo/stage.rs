@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use holdfast_engine::backend;
+use holdfast_engine::jobs::answer;
 use holdfast_engine::jobs::control::Control;
 use holdfast_engine::policy::Policy;
 use holdfast_engine::recorder::FileRecorder;
@@ -73,6 +74,7 @@ impl<'c> Stage<'c> {
             io: IoChoice::Auto,
             pool: Arc::new(pool),
             queue_depth: 8,
+            answer_depth: answer::QUEUE_DEPTH,
             staging_bytes: 32 << 20,
         };
         let stage = Stage {
