@@ -5,6 +5,7 @@
 
 pub mod blinding;
 pub mod challenge;
+pub mod check;
 pub mod commitment_table;
 pub mod encode;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod fixture;
 pub mod generators;
 pub mod group;
 pub mod points;
+pub mod points_file;
 pub mod record;
 pub mod scalars;
 pub mod sums;

@@ -123,6 +123,13 @@ impl Context {
 #[derive(Clone, Debug)]
 pub struct Stream(blake3::OutputReader);
 
+/// A stream of secrets is wiped when it has served.
+impl zeroize::Zeroize for Stream {
+    fn zeroize(&mut self) {
+        self.0.zeroize();
+    }
+}
+
 impl Stream {
     /// The next bytes.
     pub fn fill(&mut self, bytes: &mut [u8]) {
