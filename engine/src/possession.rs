@@ -3,20 +3,29 @@
 //! Points and scalars are arkworks'. Every equation on points that somebody else made is cofactored
 //! ([`group::is_zero_cofactored`]), so points are checked to be on the curve and never for their order.
 
+pub mod batch;
 pub mod blinding;
 pub mod challenge;
 pub mod check;
 pub mod commitment_table;
 pub mod encode;
+mod equation;
 #[cfg(test)]
 mod fixture;
+pub mod fold;
 pub mod generators;
 pub mod group;
+pub mod mask;
 pub mod points;
 pub mod points_file;
+pub mod prove;
+pub mod read;
 pub mod record;
+pub mod response;
 pub mod scalars;
+mod statement;
 pub mod sums;
+pub mod verify;
 
 use crate::rejection::{Class, Rejection};
 use crate::tree::{BLOCK_BYTES, block_count};

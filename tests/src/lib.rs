@@ -1,4 +1,5 @@
 //! Tests of holdfast from outside: vectors, attacks, crashes, command line. This library is what they share.
 
 pub mod partition;
+pub mod possession;
 pub mod rounds;
