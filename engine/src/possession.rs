@@ -28,6 +28,7 @@ pub mod response;
 pub mod scalars;
 mod statement;
 pub mod sums;
+pub mod token;
 pub mod verify;
 
 use crate::rejection::{Class, Rejection};
