@@ -10,14 +10,28 @@
 mod challenge;
 #[path = "vectors/commitment.rs"]
 mod commitment;
+#[path = "vectors/commitment_engine.rs"]
+mod commitment_engine;
 #[path = "vectors/edits.rs"]
 mod edits;
 #[path = "vectors/files.rs"]
 mod files;
 #[path = "vectors/plain.rs"]
 mod plain;
+#[path = "vectors/plain_curve.rs"]
+mod plain_curve;
+#[path = "vectors/plain_objects.rs"]
+mod plain_objects;
+#[path = "vectors/plain_possession.rs"]
+mod plain_possession;
 #[path = "vectors/plain_space.rs"]
 mod plain_space;
+#[path = "vectors/plain_torsion.rs"]
+mod plain_torsion;
+#[path = "vectors/possession.rs"]
+mod possession;
+#[path = "vectors/possession_engine.rs"]
+mod possession_engine;
 #[path = "vectors/space.rs"]
 mod space;
 #[path = "vectors/tree.rs"]
@@ -25,21 +39,23 @@ mod tree;
 
 use files::Generated;
 
+const COMMITMENT: &str = "docs/spec/commitment-v1.md";
+
 /// Everything that is generated here.
 fn generated() -> Vec<Generated> {
     vec![
         Generated::file("tests/vectors/tree-v1.json", tree::vectors()),
         Generated::file("tests/vectors/space-v1.json", space::vectors()),
         Generated::file("tests/vectors/challenge-v1.json", challenge::vectors()),
+        Generated::file("tests/vectors/commitment-v1.json", commitment::vectors()),
+        Generated::file("tests/vectors/possession-v1.json", possession::vectors()),
         Generated::section("docs/spec/tree-v1.md", "worked example", tree::worked_example()),
         Generated::section("docs/spec/space-v1.md", "worked example", space::worked_example()),
         Generated::section("docs/spec/challenge-v1.md", "context strings", challenge::contexts()),
         Generated::section("docs/spec/challenge-v1.md", "worked example", challenge::worked_example()),
-        Generated::section(
-            "docs/spec/commitment-v1.md",
-            "generators digest",
-            commitment::generators_digest(),
-        ),
+        Generated::section(COMMITMENT, "generators digest", commitment::generators_section()),
+        Generated::section(COMMITMENT, "worked example", commitment::worked_example()),
+        Generated::section("docs/spec/possession-v1.md", "worked example", possession::worked_example()),
     ]
 }
 

@@ -8,7 +8,7 @@ use holdfast_engine::space::verify::verify_space;
 use holdfast_engine::transcript::ALL_CONTEXTS;
 use serde_json::{Value, json};
 
-use super::edits::{apply, case, insert, overwrite, remove};
+use super::edits::{apply, case, insert, original, overwrite, remove};
 use super::files::{assert_verdict, back_ends, bytes, cases, digest, dump, name, number, read};
 use super::plain::derive;
 use super::plain_space::{
@@ -204,12 +204,6 @@ pub(crate) fn worked_example() -> String {
     }
     text += &format!("seal response: {} bytes\n", partition.seal_response(&seal).len());
     text + "```\n"
-}
-
-/// The case whose bytes a negative one edits.
-fn original<'a>(vectors: &'a Value, function: &str, negative: &Value) -> &'a Value {
-    let positive = cases(vectors, function).iter().find(|case| case["name"] == negative["of"]);
-    positive.expect("the case that is edited")
 }
 
 #[test]

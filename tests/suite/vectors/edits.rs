@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::files::{bytes, number};
+use super::files::{bytes, cases, number};
 
 /// Bytes written over others.
 pub(crate) fn overwrite(at: usize, new: &[u8]) -> Value {
@@ -33,4 +33,10 @@ pub(crate) fn apply(case: &Value, original: &[u8]) -> Vec<u8> {
     }
     assert_ne!(edited, original, "an edit that changes nothing");
     edited
+}
+
+/// The case whose bytes a negative one edits.
+pub(crate) fn original<'a>(vectors: &'a Value, function: &str, negative: &Value) -> &'a Value {
+    let positive = cases(vectors, function).iter().find(|case| case["name"] == negative["of"]);
+    positive.expect("the case that is edited")
 }

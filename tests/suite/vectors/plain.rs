@@ -67,9 +67,14 @@ pub(crate) fn levels(bytes: &[u8]) -> Vec<Vec<[u8; 32]>> {
 
 /// Siblings of chunk `index` with whether they are on the right, nearest the leaf first.
 pub(crate) fn siblings(bytes: &[u8], index: u64) -> Vec<([u8; 32], bool)> {
+    siblings_in(&levels(bytes), index)
+}
+
+/// The same for position `index` of the lowest of some levels.
+pub(crate) fn siblings_in(levels: &[Vec<[u8; 32]>], index: u64) -> Vec<([u8; 32], bool)> {
     let mut siblings = Vec::new();
     let mut p = index as usize;
-    for level in levels(bytes) {
+    for level in levels {
         let n = level.len();
         if n <= 1 {
             break;
