@@ -4,8 +4,9 @@
 //! - answers of 64 samples, each from a process of its own and nothing from any cache, for comparison with the same
 //!   reads by `fio`.
 //!
-//! `cargo run --release -p holdfast-benches --example ratios -- DIR fill|slow|answer` on the disk to measure. Rounds are
-//! interleaved; medians are printed. `answer` leaves its file for `fio` (see `benches/results/README.md`).
+//! `cargo run --release -p holdfast-benches --example ratios -- DIR fill|answer|slow RATE WINDOWS` on the disk to
+//! measure. Rounds of a fill are interleaved; medians are printed. `answer` leaves its file for `fio` (see
+//! `benches/results/README.md`).
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,17 +28,18 @@ use holdfast_partition::partition_file::PartitionFile;
 const ROUNDS: usize = 3;
 const SAMPLES: u32 = 64;
 const ANSWERS: u64 = 100;
-/// Windows written to a slow disk: enough that the first one, made before there is anything to write, weighs little.
-const SLOW_WINDOWS: u64 = 24;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [directory, "fill"] => fill_ratio(Path::new(directory)),
-        [directory, "slow"] => slow_disk(Path::new(directory)),
+        [directory, "slow", rate, windows] => {
+            let number = |text: &str| text.parse().expect("a whole number");
+            slow_disk(Path::new(directory), number(rate), number(windows));
+        }
         [directory, "answer"] => answers(Path::new(directory)),
         [directory, "answer-once"] => answer_once(Path::new(directory)),
-        _ => eprintln!("usage: ratios DIR fill|slow|answer"),
+        _ => eprintln!("usage: ratios DIR fill|answer|slow BYTES_PER_SECOND WINDOWS"),
     }
 }
 
@@ -87,27 +89,27 @@ fn fill_ratio(directory: &Path) {
     let _ = std::fs::remove_file(directory.join("partition.holdfast"));
 }
 
-/// A disk slower than windows are made must stay busy. The first window counts too, though nothing can be written before it.
-fn slow_disk(directory: &Path) {
+/// A disk slower than windows are made must stay busy. Nothing can be written before the first window is nearly made, so its
+/// time is told apart.
+fn slow_disk(directory: &Path, bytes_per_second: u64, windows: u64) {
     let registration = registration(21, 12);
     let options = fill_options(*backends().last().expect("portable exists"));
-    for bytes_per_second in [25_000_000, 50_000_000] {
-        let file = new_file(directory, &registration, SLOW_WINDOWS);
-        let slow = Arc::new(SlowIo::new(file.io(), bytes_per_second));
-        let io: Arc<dyn BlockIo> = Arc::clone(&slow) as Arc<dyn BlockIo>;
-        let file = reopen(io);
-        let seconds = time(|| fill(&file, &options, &Control::default(), &()).expect("fills"));
-        let written = slow.line();
-        let share = written.bytes as f64 / seconds / bytes_per_second as f64;
-        let (first, last) = (written.first_s, written.last_s);
-        let idle = last - first - written.busy_s;
-        eprintln!(
-            "fill of {SLOW_WINDOWS} windows to a disk of {bytes_per_second} bytes/s: {share:.3} of its rate in \
-             {seconds:.2} s (at least 0.90 wanted); first write after {first:.2} s, idle {idle:.2} s between writes, \
-             {:.2} s after the last",
-            seconds - last
-        );
-    }
+    let file = new_file(directory, &registration, windows);
+    let slow = Arc::new(SlowIo::new(file.io(), bytes_per_second));
+    let io: Arc<dyn BlockIo> = Arc::clone(&slow) as Arc<dyn BlockIo>;
+    let file = reopen(io);
+    let seconds = time(|| fill(&file, &options, &Control::default(), &()).expect("fills"));
+    let SlowLine { bytes, first_s, last_s, busy_s } = slow.line();
+    let share = bytes as f64 / seconds / bytes_per_second as f64;
+    eprintln!(
+        "fill of {windows} windows to a disk of {bytes_per_second} bytes/s: {share:.3} of its rate in {seconds:.2} s (at \
+         least 0.90 wanted)"
+    );
+    eprintln!(
+        "first write after {first_s:.2} s; disk idle for {:.2} s between writes; {:.2} s after the last",
+        last_s - first_s - busy_s,
+        seconds - last_s
+    );
     let _ = std::fs::remove_file(directory.join("partition.holdfast"));
 }
 

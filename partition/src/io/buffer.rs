@@ -16,6 +16,11 @@ use memmap2::MmapMut;
 
 use super::{IoError, PAGE_BYTES};
 
+/// Bytes of a huge page (x86-64, and AArch64 with 4 KiB pages).
+const HUGE_PAGE_BYTES: usize = 2 << 20;
+/// Single buffers from this size on take whole huge pages: one page fault instead of hundreds.
+const MAPPED_BYTES: usize = HUGE_PAGE_BYTES / 2;
+
 /// How often a waiting [`BufferPool::take_unless`] looks at its flag.
 const CANCEL_LOOK: Duration = Duration::from_millis(20);
 
@@ -31,11 +36,12 @@ pub struct AlignedBuffer {
 
 enum Owner {
     Alone,
+    Mapping { _memory: MmapMut },
     Pool { shared: Arc<Shared>, index: usize },
 }
 
-// SAFETY: the buffer is the only owner of the bytes from `start` to `start + capacity` (its own allocation, or its slot
-// of a slab, which the pool hands out once at a time), so it may move between threads like a `Box<[u8]>`.
+// SAFETY: the buffer is the only owner of the bytes from `start` to `start + capacity` (its own allocation or mapping, or
+// its slot of a slab, which the pool hands out once at a time), so it may move between threads like a `Box<[u8]>`.
 unsafe impl Send for AlignedBuffer {}
 // SAFETY: shared access only reads the bytes.
 unsafe impl Sync for AlignedBuffer {}
@@ -44,9 +50,18 @@ impl AlignedBuffer {
     /// A buffer of its own, outside any pool: `length` zero bytes, a positive multiple of [`PAGE_BYTES`].
     pub fn zeroed(length: usize) -> Result<Self, IoError> {
         let layout = layout_of(length)?;
+        if length >= MAPPED_BYTES {
+            return Self::mapped(length);
+        }
         // SAFETY: `layout_of` refuses a length of zero, so the layout has a size.
         let Some(start) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
         Ok(Self { start, length, capacity: length, owner: Owner::Alone })
+    }
+
+    fn mapped(length: usize) -> Result<Self, IoError> {
+        let mut memory = map(length.checked_next_multiple_of(HUGE_PAGE_BYTES).unwrap_or(length))?;
+        let start = NonNull::from(&mut memory[..]).cast();
+        Ok(Self { start, length, capacity: length, owner: Owner::Mapping { _memory: memory } })
     }
 
     /// A buffer of its own holding a copy of `bytes`.
@@ -74,7 +89,7 @@ impl AlignedBuffer {
     /// Index in its pool's slab, or none for a buffer of its own.
     pub fn pool_index(&self) -> Option<usize> {
         match self.owner {
-            Owner::Alone => None,
+            Owner::Alone | Owner::Mapping { .. } => None,
             Owner::Pool { index, .. } => Some(index),
         }
     }
@@ -86,6 +101,16 @@ fn layout_of(length: usize) -> Result<Layout, IoError> {
         return Err(unaligned);
     }
     Layout::from_size_align(length, PAGE_BYTES).map_err(|_| unaligned)
+}
+
+/// Zeroed memory of its own, in huge pages where the system gives them.
+fn map(bytes: usize) -> Result<MmapMut, IoError> {
+    let memory = MmapMut::map_anon(bytes)
+        .map_err(|error| IoError::from_os(&error, "allocate", "buffers".as_ref(), 0, bytes as u64))?;
+    // Only a hint: fewer page-table entries to fill, to walk and to pin. It works the same without.
+    #[cfg(target_os = "linux")]
+    let _ = memory.advise(memmap2::Advice::HugePage);
+    Ok(memory)
 }
 
 impl Deref for AlignedBuffer {
@@ -113,6 +138,8 @@ impl Drop for AlignedBuffer {
                     unsafe { dealloc(self.start.as_ptr(), layout) }
                 }
             }
+            // Unmapped with its field.
+            Owner::Mapping { .. } => {}
             Owner::Pool { shared, index } => {
                 shared.lock().free.push(*index);
                 shared.freed.notify_one();
@@ -169,12 +196,7 @@ impl BufferPool {
         layout_of(buffer_bytes)?;
         let too_large = IoError::Unaligned { what: "length", value: buffers as u64 };
         let slab_bytes = buffers.checked_mul(buffer_bytes).filter(|&bytes| bytes > 0).ok_or(too_large)?;
-        let mut slab = MmapMut::map_anon(slab_bytes).map_err(|error| {
-            IoError::from_os(&error, "allocate", "staging memory".as_ref(), 0, slab_bytes as u64)
-        })?;
-        // Only a hint: fewer page-table entries to walk and to pin. The pool works the same without.
-        #[cfg(target_os = "linux")]
-        let _ = slab.advise(memmap2::Advice::HugePage);
+        let mut slab = map(slab_bytes)?;
         let start = NonNull::from(&mut slab[..]).cast();
         let state = State { free: (0..buffers).rev().collect(), closed: false };
         let shared = Shared {
@@ -284,10 +306,15 @@ mod tests {
 
     #[test]
     fn buffers_are_aligned_zeroed_and_sized() {
-        let buffer = AlignedBuffer::zeroed(3 * PAGE_BYTES).unwrap();
-        assert_eq!(buffer.len(), 3 * PAGE_BYTES);
-        assert_eq!(buffer.as_ptr() as usize % PAGE_BYTES, 0);
-        assert!(buffer.iter().all(|&byte| byte == 0));
+        // The last two are mappings; catches one whose end is not its own.
+        for length in [3 * PAGE_BYTES, MAPPED_BYTES - PAGE_BYTES, MAPPED_BYTES, HUGE_PAGE_BYTES + PAGE_BYTES]
+        {
+            let mut buffer = AlignedBuffer::zeroed(length).unwrap();
+            assert_eq!((buffer.len(), buffer.capacity(), buffer.pool_index()), (length, length, None));
+            assert_eq!(buffer.as_ptr() as usize % PAGE_BYTES, 0);
+            assert!(buffer.iter().all(|&byte| byte == 0));
+            buffer.fill(1);
+        }
         for length in [0, 1, PAGE_BYTES - 1, PAGE_BYTES + 512, usize::MAX & !(PAGE_BYTES - 1)] {
             assert!(AlignedBuffer::zeroed(length).is_err(), "length {length}");
         }
