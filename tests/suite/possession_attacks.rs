@@ -2,8 +2,24 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "figures of tests are small")]
 
+#[path = "possession_attacks/batch.rs"]
+mod batch;
+#[path = "possession_attacks/bytes.rs"]
+mod bytes;
+#[path = "possession_attacks/forger.rs"]
+mod forger;
 #[path = "possession_attacks/honest.rs"]
 mod honest;
+#[path = "possession_attacks/masks.rs"]
+mod masks;
+#[path = "possession_attacks/nothing_stored.rs"]
+mod nothing_stored;
+#[path = "possession_attacks/points.rs"]
+mod points;
+#[path = "possession_attacks/prover.rs"]
+mod prover;
+#[path = "possession_attacks/replay.rs"]
+mod replay;
 
 use std::sync::LazyLock;
 
@@ -25,17 +41,28 @@ fn generators() -> &'static Generators {
     Generators::standard()
 }
 
-/// The class that refuses a case. It is the same alone and in a batch between two honest cases, which are accepted.
+/// An honest answer, for company in batches.
+static HONEST: LazyLock<(ObjectChallenge, Vec<u8>)> = LazyLock::new(|| {
+    let challenge = OBJECT.challenge(99, SAMPLES, Form::Plain);
+    let answer = OBJECT.answer(&challenge);
+    (challenge, answer)
+});
+
+/// The class that refuses a case.
+fn refusal_alone(case: &PossessionCase<'_>) -> Option<Class> {
+    verify_possession(generators(), case).err().map(|refused| refused.class)
+}
+
+/// The same, which must be the same in a batch between two honest cases, which must be accepted.
 fn refusal_of(case: &PossessionCase<'_>) -> Option<Class> {
     let alone = verify_possession(generators(), case);
-    let challenge = OBJECT.challenge(99, SAMPLES, Form::Plain);
-    let honest = OBJECT.answer(&challenge);
-    let honest = OBJECT.case(&challenge, &honest);
+    let honest = OBJECT.case(&HONEST.0, &HONEST.1);
     let batch = verify_possession_batch(generators(), &[honest, *case, honest]).expect("randomness");
     assert_eq!(batch, [Ok(()), alone.clone(), Ok(())]);
     alone.err().map(|refused| refused.class)
 }
 
+/// The same for a response to a challenge of the usual object.
 fn refusal(challenge: &ObjectChallenge, response: &[u8]) -> Option<Class> {
     refusal_of(&OBJECT.case(challenge, response))
 }

@@ -43,6 +43,7 @@ impl DeviceSecret {
         // No reallocation, which would leave a copy behind.
         let mut masks = Zeroizing::new(Vec::with_capacity(GENERATORS));
         masks.extend((0..GENERATORS).map(|_| wide_scalar(&mut stream)));
+        stream.zeroize();
         masks
     }
 }
