@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::edits::{case, insert, overwrite, remove};
 use super::files::dump;
-use super::plain_curve::{Point, Scalar, generators, modulus, order, padded, scalar_bytes, sum};
+use super::plain_curve::{
+    Point, Scalar, generators, modulus, order, padded, published_generator, scalar_bytes, sum,
+};
 use super::plain_objects::{
     BLOCK, Object, checker, cid, encode, generators_digest, record_digest, record_signing_digest,
 };
@@ -94,6 +96,7 @@ fn points() -> Vec<Value> {
     zero_as_modulus[..48].copy_from_slice(&coordinate(&modulus()));
     let wrong = Some("wrong-point");
     vec![
+        case("the curve's generator", &published_generator(), None),
         case("G_1", &good, None),
         case("a point of order 3", &point_of_order_3().bytes(), None),
         case("a point of order 11", &point_of_order_11().bytes(), None),

@@ -147,14 +147,19 @@ pub(crate) fn stream(context: &str, parts: &[&[u8]]) -> blake3::OutputReader {
     hasher.update(&parts.concat()).finalize_xof()
 }
 
+/// The curve's generator, uncompressed, as the standards publish it.
+pub(crate) fn published_generator() -> [u8; 96] {
+    let digits = concat!(
+        "17f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb",
+        "08b3f481e3aaa0f1a09e30ed741d8ae4fcf5e095d5d00af600db18cb2c04b3edd03cc744a2888ae40caa232946c5e7e1",
+    );
+    hex::decode(digits).expect("digits").try_into().expect("96 bytes")
+}
+
 /// What the vectors rest on: the curve of the standard, its group order, and sums that are complete.
 #[test]
 fn another_implementation_computes_on_the_same_curve() {
-    // The curve's generator, as its uncompressed bytes are published.
-    let generator = Point::read(&hex::decode(concat!(
-        "17f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb",
-        "08b3f481e3aaa0f1a09e30ed741d8ae4fcf5e095d5d00af600db18cb2c04b3edd03cc744a2888ae40caa232946c5e7e1",
-    )).expect("hex"));
+    let generator = Point::read(&published_generator());
     let minus_one = Scalar::one().negated();
     assert!(add(&sum(std::slice::from_ref(&minus_one), &[generator]), &generator).is_infinity());
     assert!(sum(&[minus_one, Scalar::one()], &[generator, generator]).is_infinity());

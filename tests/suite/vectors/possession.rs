@@ -84,6 +84,7 @@ pub(crate) fn vectors() -> Value {
         "response": responses(&held),
         "verify_response": response_defects(&held),
         "tokens": [tokens(&held)],
+        "decode_token_challenge": token_challenge_defects(),
         "decode_token_file": token_file_defects(),
     })
 }
@@ -284,18 +285,30 @@ fn responses(held: &Held) -> Vec<Value> {
         right("link", held, held.challenge(LINK, 1, PLAIN), false),
         right("link of one byte", &byte, byte.challenge(LINK, 44, PLAIN), false),
         right("link of no bytes", &empty, empty.challenge(LINK, 1, PLAIN), false),
-        whole(held),
     ];
+    cases.extend(whole(held));
     cases.extend(wrongly_registered(held));
     cases
 }
 
-fn whole(held: &Held) -> Value {
+/// Responses to token challenges: with the record's list, and with another.
+fn whole(held: &Held) -> [Value; 2] {
     let challenge = held.challenge(WHOLE, 1, PLAIN);
-    let mut case = response("whole", held, &challenge, &whole_response(&held.object, &challenge), None);
-    case["token_challenge"] = json!(hex::encode(token_challenge(&challenge, &held.object)));
-    case["token_list"] = json!(token_list(&held.object, TOKENS).map_hex());
-    case
+    let asked = token_challenge(&challenge, &held.object);
+    let case = |name: &str, list: Vec<[u8; 32]>, rejection: Option<&str>| {
+        let mut case = response(name, held, &challenge, &whole_response(&held.object, &challenge), rejection);
+        case["token_challenge"] = json!(hex::encode(&asked));
+        case["token_challenge_digest"] = json!(hex::encode(challenge_digest(&asked)));
+        case["token_list"] = json!(list.map_hex());
+        case
+    };
+    let list = token_list(&held.object, TOKENS);
+    let mut exchanged = list.clone();
+    exchanged.swap(0, 2);
+    [
+        case("whole", list, None),
+        case("whole: a list that is not the record's", exchanged, Some("wrong-record")),
+    ]
 }
 
 /// Tables that a checker should not have signed. Who trusts it cannot tell some of them by a proof that follows them; a
@@ -488,6 +501,19 @@ fn tokens(held: &Held) -> Value {
         "token_root": blake3::hash(&list.concat()).to_hex().to_string(),
         "token_file": hex::encode(token_file(&held.object, &held.record, TOKENS, &[ASKED_TOKEN])),
     })
+}
+
+fn token_challenge_defects() -> Vec<Value> {
+    let one = |name: &str, edit: Value, rejection: &str| case(name, "whole", &[edit], rejection);
+    vec![
+        one("another tag", overwrite(0, b"HFQ1"), "malformed"),
+        one("a challenge of chunks", overwrite(4, &[CHUNKS]), "wrong-challenge"),
+        one("another object", overwrite(200, &[0; 32]), "wrong-challenge"),
+        one("a token that there is not", overwrite(248, &[TOKENS]), "wrong-challenge"),
+        one("token 2^63 + 1", overwrite(255, &[0x80]), "wrong-challenge"),
+        one("a byte too few", remove(287, 1), "wrong-length"),
+        one("a byte too many", insert(288, &[0]), "wrong-length"),
+    ]
 }
 
 /// The hash at the end is made right again, except where it is the defect.

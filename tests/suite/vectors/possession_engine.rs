@@ -5,21 +5,28 @@ use std::num::NonZeroU64;
 use holdfast_engine::possession::batch::verify_possession_batch;
 use holdfast_engine::possession::blinding::BlindingKey;
 use holdfast_engine::possession::challenge::{AuditKind, ObjectChallenge};
+use holdfast_engine::possession::chunks::{answer_chunks, verify_chunks};
 use holdfast_engine::possession::commitment_table::CommitmentTable;
 use holdfast_engine::possession::generators::Generators;
+use holdfast_engine::possession::link::{HeldBlock, answer_link, verify_link};
 use holdfast_engine::possession::mask::DeviceSecret;
 use holdfast_engine::possession::prove::Prover;
 use holdfast_engine::possession::record::{ObjectRecord, SignedRecord};
+use holdfast_engine::possession::token::{
+    TokenChallenge, TokenFile, TokenFileError, answer_token, token_list, verify_token,
+};
 use holdfast_engine::possession::verify::{PossessionCase, verify_possession};
 use holdfast_engine::reference::possession as reference;
 use holdfast_engine::rejection::Rejection;
 use holdfast_engine::space::response::response_digest;
+use holdfast_engine::tree::Outboard;
 use serde_json::{Value, json};
 
 use super::commitment_engine::string_of;
 use super::edits::{apply, original};
 use super::files::{assert_verdict, bytes, cases, digest, name, number, read};
 use super::possession::FILE;
+use super::{plain, plain_possession};
 
 fn record_of(case: &Value) -> ObjectRecord {
     SignedRecord::decode(&bytes(&case["record"])).expect("valid").record
@@ -126,27 +133,26 @@ fn verdict(of: &Value, response: &[u8]) -> Result<(), Rejection> {
                 PossessionCase { record: &record, challenge: &challenge, table: table.as_ref(), response };
             verify_possession(Generators::standard(), &case)
         }
-        other => panic!("{} is not verified yet", other.name()),
+        AuditKind::Chunks => verify_chunks(&record, &challenge, response),
+        AuditKind::Link => verify_link(&record, &challenge, response),
+        AuditKind::Whole => {
+            let challenge = TokenChallenge::decode(&bytes(&of["token_challenge"])).expect("valid");
+            let list: Vec<_> = cases(of, "token_list").iter().map(digest).collect();
+            verify_token(&record, &list, &challenge, response)
+        }
     }
-}
-
-fn is_possession(of: &Value) -> bool {
-    challenge_of(of).kind == AuditKind::Possession
 }
 
 #[test]
 fn responses() {
     let vectors = read(FILE);
-    for case in cases(&vectors, "response").iter().filter(|case| is_possession(case)) {
+    for case in cases(&vectors, "response") {
         let response = bytes(&case["response"]);
         assert_eq!(response_digest(&response), digest(&case["response_digest"]), "{}", name(case));
         assert_verdict(case, verdict(case, &response));
     }
     for case in cases(&vectors, "verify_response") {
         let of = original(&vectors, "response", case);
-        if !is_possession(of) {
-            continue;
-        }
         assert_verdict(case, verdict(of, &apply(case, &bytes(&of["response"]))));
     }
 }
@@ -178,5 +184,109 @@ fn possession_responses_together() {
     assert!(verdicts.len() > 40);
     for ((case, ..), verdict) in possession.iter().zip(verdicts) {
         assert_verdict(case, verdict);
+    }
+}
+
+/// The case of this kind, and its string: the vectors' responses of these kinds have no masks in them.
+fn answered(vectors: &Value, name: &str) -> (ObjectRecord, ObjectChallenge, Vec<u8>, Value) {
+    let case = cases(vectors, "response").iter().find(|case| case["name"] == name).expect("the case");
+    let record = record_of(case);
+    let string = plain::string(record.replica.length());
+    (record, challenge_of(case), string, case["response"].clone())
+}
+
+#[test]
+fn answers_of_chunks() {
+    let vectors = read(FILE);
+    for name in ["chunks", "chunks of no bytes", "chunks of one limb"] {
+        let (record, challenge, string, expected) = answered(&vectors, name);
+        let outboard = Outboard::of(&string);
+        let open =
+            |chunks: &[u64]| Ok::<_, ()>(chunks.iter().map(|chunk| outboard.open(&string, *chunk)).collect());
+        let response = answer_chunks(&record, &challenge, open).expect("an answer");
+        assert_eq!(json!(hex::encode(response)), expected, "{name}");
+    }
+}
+
+#[test]
+fn answers_of_link_audits() {
+    let vectors = read(FILE);
+    for name in ["link", "link of one byte", "link of no bytes"] {
+        let (record, challenge, string, expected) = answered(&vectors, name);
+        let key = [0x77; 32];
+        let points = reference::commitments(&key, &string, record.replica.replica_id());
+        let table = CommitmentTable::of_points(&points);
+        let read_blocks = |blocks: &[u64]| {
+            let held = |block: &u64| {
+                let start = *block as usize * 16_384;
+                let bytes = string[start..string.len().min(start + 16_384)].to_vec();
+                let path = plain_possession::block_siblings(&string, *block);
+                HeldBlock { bytes, path: path.as_chunks().0.to_vec() }
+            };
+            Ok::<_, ()>(blocks.iter().map(held).collect())
+        };
+        let key = BlindingKey::from_bytes(key);
+        let response = answer_link(&record, &challenge, &key, &table, read_blocks).expect("an answer");
+        assert_eq!(json!(hex::encode(response)), expected, "{name}");
+    }
+}
+
+#[test]
+fn answers_of_tokens() {
+    let vectors = read(FILE);
+    let (record, _, string, expected) = answered(&vectors, "whole");
+    let case = cases(&vectors, "response").iter().find(|case| case["name"] == "whole").expect("the case");
+    let challenge = TokenChallenge::decode(&bytes(&case["token_challenge"])).expect("valid");
+    assert_eq!(challenge.encode().to_vec(), bytes(&case["token_challenge"]));
+    assert_eq!(hex::encode(challenge.digest()), case["token_challenge_digest"]);
+    let response = answer_token(&record, &challenge, string.as_slice(), |_| ()).expect("an answer");
+    assert_eq!(json!(hex::encode(response)), expected);
+    for case in cases(&vectors, "decode_token_challenge") {
+        let of = original(&vectors, "response", case);
+        let edited = apply(case, &bytes(&of["token_challenge"]));
+        let decoded = TokenChallenge::decode(&edited);
+        assert_verdict(case, decoded.and_then(|challenge| challenge.check_place(&record)));
+    }
+}
+
+/// What a token file lists, and the number and key of its next token.
+struct Opened {
+    entries: Vec<[u8; 32]>,
+    number: u64,
+    key: [u8; 32],
+}
+
+/// Opens a token file with these bytes.
+fn open(bytes: &[u8]) -> Result<Opened, Rejection> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("tokens");
+    std::fs::write(&path, bytes).expect("a file");
+    let file = TokenFile::open(&path).map_err(|error| match error {
+        TokenFileError::Unusable { rejection, .. } => rejection,
+        other => panic!("{other}"),
+    })?;
+    let (number, token) = file.take().expect("one is unused");
+    Ok(Opened { entries: file.entries().expect("readable"), number, key: *token.key() })
+}
+
+#[test]
+fn token_lists_and_files() {
+    let vectors = read(FILE);
+    for case in cases(&vectors, "tokens") {
+        let record = record_of(case);
+        let Opened { entries, number, key } = open(&bytes(&case["token_file"])).expect("a token file");
+        assert_eq!(hex::encode(entries.as_flattened()), case["list"], "{}", name(case));
+        let list = token_list(&entries).expect("a list");
+        assert_eq!(
+            (*list.root(), Some(list)),
+            (digest(&case["token_root"]), record.tokens),
+            "{}",
+            name(case)
+        );
+        assert_eq!((number, json!(hex::encode(key))), (0, case["keys"][0].clone()), "{}", name(case));
+    }
+    for case in cases(&vectors, "decode_token_file") {
+        let of = original(&vectors, "tokens", case);
+        assert_verdict(case, open(&apply(case, &bytes(&of["token_file"]))));
     }
 }
