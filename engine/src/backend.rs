@@ -23,7 +23,8 @@ use crate::space::label::Layer;
 
 /// The kernels a back end provides. All back ends give byte-equal results (invariant 3).
 ///
-/// Lengths are preconditions of the caller, not untrusted input: a wrong one panics.
+/// Lengths are preconditions of the caller, not untrusted input: a wrong one panics. Sums of points are the portable ones where a
+/// back end has nothing better.
 pub trait Backend: Send + Sync + fmt::Debug {
     /// `portable`, `avx2`, `avx512`, `neon`.
     fn name(&self) -> &'static str;
@@ -44,14 +45,20 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// the table but the last, which takes `blindings[i]`. With all threads of the pool that the caller is in.
     ///
     /// A block is at most 31 bytes a base long; one call should have at least 128 blocks for each thread.
-    fn commit(&self, table: &Table, blocks: &[&[u8]], blindings: &[Fr]) -> Vec<G1Projective>;
+    fn commit(&self, table: &Table, blocks: &[&[u8]], blindings: &[Fr]) -> Vec<G1Projective> {
+        Portable.commit(table, blocks, blindings)
+    }
 
     /// Σ `scalars[i]`·G_i over all bases of the table, any scalars. With all threads of the caller's pool.
-    fn fixed_base(&self, table: &Table, scalars: &[Fr]) -> G1Projective;
+    fn fixed_base(&self, table: &Table, scalars: &[Fr]) -> G1Projective {
+        Portable.fixed_base(table, scalars)
+    }
 
     /// Σ `scalars[i]`·`points[i]` of scalars below 2^`scalar_bits` (1 … 255: fewer bits, less work), any points of the curve, in
     /// G1 or not, equal, opposite or infinity. With all threads of the caller's pool.
-    fn msm(&self, points: &[G1Affine], scalars: &[Fr], scalar_bits: u32) -> G1Projective;
+    fn msm(&self, points: &[G1Affine], scalars: &[Fr], scalar_bits: u32) -> G1Projective {
+        Portable.msm(points, scalars, scalar_bits)
+    }
 }
 
 /// Which back end to use.

@@ -9,8 +9,6 @@ use vector::Avx2Proof;
 
 use super::check;
 use super::lanes::vector_backend;
-use super::portable::Portable;
-use crate::curve::{Fr, G1Affine, G1Projective, Table};
 use crate::space::label::Layer;
 
 vector_backend!("avx2", Avx2Proof);

@@ -24,9 +24,9 @@ pub(super) mod label;
 pub(super) mod tree;
 
 /// Makes a back end of the functions in an instruction set's `label` and `tree`. Its only value holds the proof that
-/// the instruction set exists, which is what makes the calls sound.
+/// the instruction set exists, which is what makes the calls sound. Further methods of the back end may follow.
 macro_rules! vector_backend {
-    ($name:literal, $proof:ty) => {
+    ($name:literal, $proof:ty $(, $method:item)*) => {
         /// Exists only where the instruction set does.
         #[derive(Debug)]
         pub(super) struct Vectors($proof);
@@ -68,17 +68,7 @@ macro_rules! vector_backend {
                 unsafe { tree::parent_values(self.0, pairs, root, out) }
             }
 
-            fn commit(&self, table: &Table, blocks: &[&[u8]], blindings: &[Fr]) -> Vec<G1Projective> {
-                Portable.commit(table, blocks, blindings)
-            }
-
-            fn fixed_base(&self, table: &Table, scalars: &[Fr]) -> G1Projective {
-                Portable.fixed_base(table, scalars)
-            }
-
-            fn msm(&self, points: &[G1Affine], scalars: &[Fr], scalar_bits: u32) -> G1Projective {
-                Portable.msm(points, scalars, scalar_bits)
-            }
+            $($method)*
         }
     };
 }

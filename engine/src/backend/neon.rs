@@ -9,8 +9,6 @@ use vector::NeonProof;
 
 use super::check;
 use super::lanes::vector_backend;
-use super::portable::Portable;
-use crate::curve::{Fr, G1Affine, G1Projective, Table};
 use crate::space::label::Layer;
 
 vector_backend!("neon", NeonProof);
