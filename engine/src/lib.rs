@@ -11,6 +11,7 @@ pub mod commitment;
 pub mod curve;
 pub mod jobs;
 pub mod memory;
+pub mod object;
 pub mod policy;
 pub mod possession;
 pub mod receipt;

@@ -4,14 +4,17 @@
 mod layout;
 mod opening;
 mod outboard;
+mod page;
 mod path;
 mod read;
 
 use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
+use opening::root_over;
 
 pub use layout::{PAGE_BLOCKS, PAGE_BYTES, Page, page_count, page_over};
 pub use opening::{Claim, Opening, leads_to_root, open_chunk, opening_bytes, verify_opening};
 pub use outboard::Outboard;
+pub use page::verify_page;
 pub use path::{Climb, Sibling};
 pub use read::{Source, open_chunks};
 
@@ -75,6 +78,6 @@ fn level_above(level: &[ChainingValue]) -> Vec<ChainingValue> {
 }
 
 /// A position as an index of memory.
-fn at(position: u64) -> usize {
+pub(crate) fn at(position: u64) -> usize {
     usize::try_from(position).expect("what is in memory has positions that fit")
 }

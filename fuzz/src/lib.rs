@@ -53,6 +53,7 @@ pub const TARGETS: &[Target] = &[
         seeds: partition_file::journal_page_seeds,
     },
     Target { name: "object_entry", run: object::entry, seeds: object::entry_seeds },
+    Target { name: "object_address", run: object::address, seeds: object::address_seeds },
     Target { name: "policy", run: json::policy, seeds: json::policy_seeds },
     Target { name: "manifest", run: json::manifest, seeds: json::manifest_seeds },
     Target { name: "stakes_json", run: text::stakes_json, seeds: text::stakes_json_seeds },

@@ -1,5 +1,7 @@
-//! Entries of objects: what is accepted is canonical. The checksum is made right first.
+//! Entries of objects: what is accepted is canonical, the checksum being made right first. Addresses: what is accepted is the
+//! address that it is written as again.
 
+use holdfast_engine::object::Address;
 use holdfast_partition::objects::{ENTRY_BYTES, Entry, ObjectName};
 
 const CHECKSUM: &str = "holdfast v1 object entry checksum";
@@ -29,4 +31,16 @@ pub(crate) fn entry_seeds() -> Vec<Vec<u8>> {
         expires_at,
     };
     [None, Some(1_800_000_000)].map(|expires_at| entry(expires_at).encode()[..CHECKSUM_AT].to_vec()).into()
+}
+
+pub(crate) fn address(bytes: &[u8]) -> bool {
+    let Ok(address) = String::from_utf8_lossy(bytes).parse::<Address>() else { return false };
+    assert_eq!(address.to_string().parse(), Ok(address));
+    true
+}
+
+pub(crate) fn address_seeds() -> Vec<Vec<u8>> {
+    let [blake3, sha256] = Address::both_of(b"abc");
+    let root = blake3::hash(b"abc").to_hex().to_string();
+    [blake3.to_string(), sha256.to_string(), root].map(String::into_bytes).into()
 }

@@ -7,7 +7,7 @@ pub const PAGE_BYTES: usize = 4096;
 /// Blocks whose values a page holds.
 pub const PAGE_BLOCKS: usize = 64;
 /// Values of a page before the path from its top to the root.
-const PATH_AT: usize = PAGE_BYTES / 32 / 2;
+pub(super) const PATH_AT: usize = PAGE_BYTES / 32 / 2;
 /// Most siblings between a page's top and the root: a length has 64 bits, 20 of which count inside a group.
 const PATH_VALUES_MAXIMUM: usize = (u64::BITS - (BLOCK_BYTES * PAGE_BLOCKS).ilog2()) as usize;
 const _: () = assert!(PAGE_BLOCKS <= PATH_AT && PATH_AT + PATH_VALUES_MAXIMUM <= PAGE_BYTES / 32);

@@ -75,9 +75,22 @@ pub fn verify_opening<'a>(
 
 /// The root that a chunk and its siblings lead to.
 fn climb(index: u64, count: u64, chunk: &[u8], siblings: &[ChainingValue]) -> [u8; 32] {
-    let Some((last, inner)) = siblings.split_last() else { return root(chunk) };
-    let mut sides = Climb::new(index, count).siblings().map(|sibling| sibling.on_right);
-    let mut value = chunk_value(index, chunk);
+    if siblings.is_empty() {
+        root(chunk)
+    } else {
+        root_over(chunk_value(index, chunk), index, count, siblings)
+    }
+}
+
+/// The root that node `position` of a row of `count` leads to by its siblings, of which there is one at least.
+pub(super) fn root_over(
+    mut value: ChainingValue,
+    position: u64,
+    count: u64,
+    siblings: &[ChainingValue],
+) -> [u8; 32] {
+    let Some((last, inner)) = siblings.split_last() else { return value };
+    let mut sides = Climb::new(position, count).siblings().map(|sibling| sibling.on_right);
     for (sibling, on_right) in inner.iter().zip(&mut sides) {
         value = if on_right { parent_value(&value, sibling) } else { parent_value(sibling, &value) };
     }

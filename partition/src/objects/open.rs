@@ -19,7 +19,7 @@ use super::{
 use crate::io::{IoError, PAGE_BYTES};
 use crate::partition_file::OpenMode;
 
-const TAG: [u8; 4] = *b"HFS1";
+const TAG: [u8; 4] = *b"HFB1";
 const CHECKSUM_CONTEXT: &str = "holdfast v1 object store checksum";
 const HEADER_BYTES: usize = 64;
 const BUDGET_AT: usize = 8;
