@@ -1,1 +1,3 @@
 //! The holdfast command and, later, the network service.
+
+pub mod encryption;
