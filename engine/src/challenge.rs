@@ -7,7 +7,7 @@ use std::ops::Deref;
 use crate::account::Account;
 use crate::codec::Reader;
 use crate::commitment::Commitment;
-use crate::registration::WindowShape;
+use crate::registration::{WindowShape, check_partition_id};
 use crate::rejection::{Class, Rejection};
 use crate::transcript::Context;
 
@@ -96,11 +96,13 @@ impl Deref for Challenge {
 }
 
 impl Challenge {
-    /// Checks ranges: at least one sample, at most one a window and 2^20, windows that have numbers.
+    /// Checks ranges: at least one sample, at most one a window and 2^20, windows that have numbers, a partition id below
+    /// 2^63.
     ///
     /// Refused: `malformed`.
     pub fn new(terms: Terms) -> Result<Challenge, Rejection> {
-        let Terms { samples, window_count, first_window, .. } = terms;
+        let Terms { samples, window_count, first_window, partition_id, .. } = terms;
+        check_partition_id(partition_id)?;
         if samples == 0 || u64::from(samples) > window_count || samples > SAMPLES_MAX {
             return Err(Class::Malformed.because(format!("{samples} samples of {window_count} windows")));
         }

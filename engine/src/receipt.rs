@@ -1,18 +1,20 @@
-//! Receipts: what both parties keep of every round, chained and verifiable offline by anybody (challenge-v1 §6).
+//! Receipts: what both parties keep of every round, chained and verifiable offline by anybody (receipt-v1).
 
 mod anchor;
 mod chain;
 mod evidence;
 mod file;
+mod objects;
+mod partitions;
 mod report;
 mod round;
+mod subject;
 mod timeliness;
 mod tip;
 
 use serde::Serialize;
 
 use crate::account::Account;
-use crate::challenge::{Challenge, Kind};
 use crate::codec::Reader;
 use crate::rejection::{Class, Rejection};
 use crate::signature::{SIGNATURE_BYTES, Signature, Signer};
@@ -22,7 +24,9 @@ pub use anchor::{ANCHOR_BLOCKS, AnchoredPairs, PAIR_BYTES, PairProof};
 pub use chain::{ChainFailure, ChainVerifier};
 pub use evidence::{Culprits, EVIDENCE_BYTES, Evidence, find_equivocation};
 pub use file::{CHAIN_HEADER_BYTES, encode_chain_header, verify_chain};
-pub use report::{ChainReport, ChainSummary, Standing, Void, VoidReason};
+pub use report::{ChainReport, ChainSummary, MissingRound, Standing, Void, VoidReason};
+pub use round::Round;
+pub use subject::{ObjectNumber, RoundKind, Subject};
 pub use timeliness::Timeliness;
 pub use tip::ChainTip;
 
@@ -52,15 +56,15 @@ pub struct ChainKey {
     pub validator: Account,
     /// Who answered.
     pub miner: Account,
-    /// The partition.
-    pub partition_id: u64,
+    /// The partition or the object.
+    pub subject: Subject,
 }
 
 /// One link: what is signed of one round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Body {
     /// What was asked for.
-    pub kind: Kind,
+    pub kind: RoundKind,
     /// How it ended.
     pub outcome: Outcome,
     /// The round.
@@ -76,37 +80,26 @@ pub struct Body {
 }
 
 impl Body {
-    /// The link of a challenge's round after the body with digest `previous`.
+    /// The link of the round of a challenge, of a partition or of an object, after the body with digest `previous`.
     ///
     /// `answer` is `None` for a missed round, else the timely digest and whether the response was accepted.
-    pub fn of(challenge: &Challenge, answer: Option<([u8; 32], bool)>, previous: [u8; 32]) -> Body {
+    pub fn of(round: impl Into<Round>, answer: Option<([u8; 32], bool)>, previous: [u8; 32]) -> Body {
+        let Round { key, kind, height, challenge_seed, .. } = round.into();
         let (response_digest, outcome) = match answer {
             None => ([0; 32], Outcome::Missed),
             Some((digest, true)) => (digest, Outcome::Accepted),
             Some((digest, false)) => (digest, Outcome::Rejected),
         };
-        Body {
-            kind: challenge.kind,
-            outcome,
-            height: challenge.height,
-            key: ChainKey {
-                validator: challenge.validator,
-                miner: challenge.miner,
-                partition_id: challenge.partition_id,
-            },
-            challenge_seed: challenge.seed(),
-            response_digest,
-            previous,
-        }
+        Body { kind, outcome, height, key, challenge_seed, response_digest, previous }
     }
 
     /// The 184 bytes.
     pub fn encode(&self) -> [u8; BODY_BYTES] {
         let fields: [&[u8]; 9] = [
             TAG,
-            &[self.kind as u8, self.outcome as u8, 0, 0],
+            &[self.kind.number(), self.outcome as u8, 0, 0],
             &self.height.to_le_bytes(),
-            &self.key.partition_id.to_le_bytes(),
+            &self.key.subject.number().to_le_bytes(),
             &self.key.validator.0,
             &self.key.miner.0,
             &self.challenge_seed,
@@ -127,20 +120,23 @@ impl Body {
 
     fn read(reader: &mut Reader<'_>) -> Result<Body, Rejection> {
         reader.tag(TAG)?;
-        let kind = Kind::of_number(reader.byte()?)?;
+        let kind = RoundKind::of_number(reader.byte()?)?;
         let outcome = outcome_of_number(reader.byte()?)?;
         reader.zeros::<2>()?;
-        let (height, partition_id) = (reader.u64()?, reader.u64()?);
+        let (height, subject) = (reader.u64()?, Subject::of_number(reader.u64()?));
         let (validator, miner) = (Account(reader.array()?), Account(reader.array()?));
         let body = Body {
             kind,
             outcome,
             height,
-            key: ChainKey { validator, miner, partition_id },
+            key: ChainKey { validator, miner, subject },
             challenge_seed: reader.array()?,
             response_digest: reader.array()?,
             previous: reader.array()?,
         };
+        if !kind.is_about(subject) {
+            return Err(Class::Malformed.because(format!("a round of kind {} about {subject}", kind.name())));
+        }
         if (outcome == Outcome::Missed) != (body.response_digest == [0; 32]) {
             return Err(Class::Malformed
                 .because("a missed round has a zero response digest, and no other outcome has"));

@@ -40,7 +40,7 @@ pub trait Recorder: Send + Sync {
     /// The beacon of a block; `None` while there is no such block. Blocks that are not final may still change theirs.
     fn beacon(&self, height: u64) -> Result<Option<[u8; 32]>, RecorderError>;
 
-    /// Records an intent and assigns the next partition id. An equal intent is refused for ever after.
+    /// Records an intent and assigns the next partition id, from 0 on and below [`crate::registration::PARTITION_IDS`]. An equal intent is refused for ever after.
     fn record_intent(&self, intent: &Intent, signature: &Signature) -> Result<PartitionId, RecorderError>;
 
     /// Records that a partition now has windows 0 … end − 1. Returns the height.
@@ -116,7 +116,7 @@ pub struct BatchClaim {
     pub signature: Signature,
 }
 
-/// "These were all responses that came in time": what a validator anchors of a round (challenge-v1 §6).
+/// "These were all responses that came in time": what a validator anchors of a round (receipt-v1 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnchorClaim {
     /// The round's height.

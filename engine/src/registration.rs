@@ -220,12 +220,15 @@ impl<'de> Deserialize<'de> for Intent {
     }
 }
 
+/// Partition ids are below this; numbers from here on are those of objects (receipt-v1 §1).
+pub const PARTITION_IDS: u64 = 1 << 63;
+
 /// An intent with what the recorder added: nobody chose the id or the beacon (space-v1 §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Registration {
     /// What the miner asked for.
     pub intent: Intent,
-    /// Assigned by the recorder, never reused.
+    /// Assigned by the recorder, never reused, below [`PARTITION_IDS`].
     pub partition_id: u64,
     /// Where the intent was recorded.
     pub intent_height: u64,
@@ -251,12 +254,10 @@ impl Registration {
 
     /// Reads a registration at the front of another structure.
     pub fn read(reader: &mut Reader<'_>) -> Result<Registration, Rejection> {
-        Ok(Registration {
-            intent: Intent::read(reader)?,
-            partition_id: reader.u64()?,
-            intent_height: reader.u64()?,
-            beacon: reader.array()?,
-        })
+        let intent = Intent::read(reader)?;
+        let partition_id = reader.u64()?;
+        check_partition_id(partition_id)?;
+        Ok(Registration { intent, partition_id, intent_height: reader.u64()?, beacon: reader.array()? })
     }
 
     /// The digest by which commitments and challenges name this registration.
@@ -273,6 +274,14 @@ impl Registration {
     pub fn commitment_signing_digest(&self, windows: u64, partition_root: &[u8; 32]) -> [u8; 32] {
         Context::COMMITMENT_SIGNING.derive(&[&self.digest(), &windows.to_le_bytes(), partition_root])
     }
+}
+
+/// Refuses numbers that no recorder assigns, as `malformed`.
+pub(crate) fn check_partition_id(partition_id: u64) -> Result<(), Rejection> {
+    if partition_id < PARTITION_IDS {
+        return Ok(());
+    }
+    Err(Class::Malformed.because(format!("partition id {partition_id}; ids are below 2^63")))
 }
 
 #[cfg(test)]

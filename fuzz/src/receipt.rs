@@ -1,5 +1,6 @@
 //! Receipts and what is made of them: what is accepted is canonical, and no bytes stop the verifier.
 
+use holdfast_engine::possession::challenge::AuditKind;
 use holdfast_engine::receipt::{
     AnchoredPairs, Body, ChainVerifier, Evidence, PairProof, Receipt, encode_chain_header, verify_chain,
 };
@@ -15,7 +16,16 @@ pub(crate) fn receipt(bytes: &[u8]) -> bool {
 }
 
 pub(crate) fn receipt_seeds() -> Vec<Vec<u8>> {
-    Rounds::new().receipts(3).iter().map(|receipt| receipt.encode().into()).collect()
+    let rounds = Rounds::new();
+    let of_object = of_every_kind(&rounds);
+    rounds.receipts(3).iter().chain(&of_object).map(|receipt| receipt.encode().into()).collect()
+}
+
+/// A round of each kind of one object.
+fn of_every_kind(rounds: &Rounds) -> Vec<Receipt> {
+    let object = rounds.object(1);
+    let height = rounds.first_object_height(&object);
+    rounds.object_receipts(&object, &AuditKind::ALL.map(|kind| (kind, height)))
 }
 
 pub(crate) fn evidence(bytes: &[u8]) -> bool {
@@ -30,7 +40,11 @@ pub(crate) fn evidence_seeds() -> Vec<Vec<u8>> {
     let rounds = Rounds::new();
     let first = rounds.receipts(1)[0];
     let second = rounds.sign(Body { challenge_seed: [1; 32], ..first.body });
-    vec![Evidence { network: rounds.network(), receipts: [first, second] }.encode().into()]
+    let object = of_every_kind(&rounds);
+    let second_kind = rounds.sign(Body { previous: [0; 32], ..object[1].body });
+    let pairs = [[first, second], [object[0], second_kind]];
+    let evidence = |receipts| Evidence { network: rounds.network(), receipts };
+    pairs.map(|receipts| evidence(receipts).encode().into()).to_vec()
 }
 
 pub(crate) fn pair_proof(bytes: &[u8]) -> bool {
@@ -72,5 +86,7 @@ pub(crate) fn chain_file_seeds() -> Vec<Vec<u8>> {
     let rounds = Rounds::new();
     let mut file = encode_chain_header(&rounds.network()).to_vec();
     file.extend(rounds.receipts(4).iter().flat_map(Receipt::encode));
-    vec![file]
+    let of_object = of_every_kind(&rounds);
+    let both = [&file[..], &of_object.iter().flat_map(Receipt::encode).collect::<Vec<u8>>()].concat();
+    vec![file, both]
 }

@@ -14,6 +14,8 @@ mod grinding;
 mod hostile;
 #[path = "chain_attacks/links.rs"]
 mod links;
+#[path = "chain_attacks/objects.rs"]
+mod objects;
 #[path = "chain_attacks/vectors.rs"]
 mod vectors;
 

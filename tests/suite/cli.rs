@@ -1,6 +1,7 @@
 //! The command line from outside: real processes of the built binary, as scripts and new users meet it.
 //!
 //! - `contract`: the forms, JSON and exit codes that scripts rely on
+//! - `receipts`: chain files of partitions and objects
 //! - `mistakes`: wrong flags, missing and foreign files, unreadable directories, full disks
 //! - `interrupted`: signals and kills in the middle of a fill
 //! - `help`: the help texts, word for word
@@ -16,3 +17,5 @@ mod help;
 mod interrupted;
 #[path = "cli/mistakes.rs"]
 mod mistakes;
+#[path = "cli/receipts.rs"]
+mod receipts;

@@ -32,6 +32,8 @@ mod plain_torsion;
 mod possession;
 #[path = "vectors/possession_engine.rs"]
 mod possession_engine;
+#[path = "vectors/receipt.rs"]
+mod receipt;
 #[path = "vectors/space.rs"]
 mod space;
 #[path = "vectors/tree.rs"]
@@ -56,6 +58,7 @@ fn generated() -> Vec<Generated> {
         Generated::section(COMMITMENT, "generators digest", commitment::generators_section()),
         Generated::section(COMMITMENT, "worked example", commitment::worked_example()),
         Generated::section("docs/spec/possession-v1.md", "worked example", possession::worked_example()),
+        Generated::section("docs/spec/receipt-v1.md", "worked example", receipt::worked_example()),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! Anchors: what shows that a digest was there in time (challenge-v1 §6).
+//! Anchors: what shows that a digest was there in time (receipt-v1 §6).
 
 use crate::account::Account;
 use crate::codec::Reader;

@@ -1,16 +1,21 @@
-//! Verifying chains offline, receipt by receipt (challenge-v1 §6).
+//! Verifying chains offline, receipt by receipt (receipt-v1).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
+use std::num::NonZeroU64;
 
 use thiserror::Error;
 
-use super::report::{ChainReport, ChainSummary, Standing, Void, VoidReason};
-use super::round::has_seed;
-use super::{ANCHOR_BLOCKS, Body, ChainKey, ChainTip, Outcome, PairProof, RECEIPT_BYTES, Receipt};
+use super::objects::{KnownObjects, is_by_lot};
+use super::partitions::has_seed;
+use super::report::{ChainReport, ChainSummary, MissingRound, Standing, Void, VoidReason};
+use super::{
+    ANCHOR_BLOCKS, Body, ChainKey, ChainTip, Outcome, PairProof, RECEIPT_BYTES, Receipt, RoundKind, Subject,
+};
 use crate::account::Account;
 use crate::beacon::{audit_heights, is_audit_height};
 use crate::challenge::Kind;
+use crate::possession::record::SignedRecord;
 use crate::recorder::{Recorder, RecorderError};
 use crate::rejection::{Class, Rejection};
 use crate::signature::{Claim, verify_all};
@@ -52,7 +57,8 @@ pub enum ChainFailure {
 struct Chain {
     summary: ChainSummary,
     tip: ChainTip,
-    space_heights: Vec<u64>,
+    /// Rounds with a receipt that counts.
+    seen: HashSet<MissingRound>,
 }
 
 /// Verifies receipts of any number of chains of one network, each chain's in order.
@@ -64,6 +70,7 @@ pub struct ChainVerifier<'a> {
     recorder: Option<&'a dyn Recorder>,
     anchor_blocks: u64,
     audits: Option<(u64, u64)>,
+    objects: KnownObjects,
     /// Digests by validator, round and seed. A validator that anchors two for one seed gains nothing by their order.
     anchored: HashMap<(Account, u64, [u8; 32]), HashSet<[u8; 32]>>,
     chains: BTreeMap<ChainKey, Chain>,
@@ -82,6 +89,7 @@ impl<'a> ChainVerifier<'a> {
             recorder: None,
             anchor_blocks: ANCHOR_BLOCKS,
             audits: None,
+            objects: KnownObjects::default(),
             anchored: HashMap::new(),
             chains: BTreeMap::new(),
             void: Vec::new(),
@@ -99,11 +107,27 @@ impl<'a> ChainVerifier<'a> {
         self
     }
 
-    /// Also looks for audit heights up to `through` that a chain has no space receipt for, a removed end included, and for
-    /// rounds at heights of the parties' own choice, which are void. `limit` is [`crate::beacon::audit_limit`]. Needs a
-    /// recorder.
+    /// Also looks for audits up to `through` that a chain has no receipt of, a removed end included, and for rounds at heights
+    /// of the parties' own choice, which are void. `limit` is [`crate::beacon::audit_limit`]. Needs a recorder, and for
+    /// objects their records and [`ChainVerifier::with_object_lottery`].
     pub fn with_audits(mut self, limit: u64, through: u64) -> ChainVerifier<'a> {
         self.audits = Some((limit, through));
+        self
+    }
+
+    /// Also knows these records: receipts of other objects are void for who asks a recorder.
+    ///
+    /// Refused: `bad-signature`; `wrong-record` if one is of another network, or two are of the same bytes or share an object
+    /// number, so that one's receipts would stand for the other's.
+    pub fn with_objects(mut self, records: &[SignedRecord]) -> Result<ChainVerifier<'a>, Rejection> {
+        self.objects.add(&self.network, records)?;
+        Ok(self)
+    }
+
+    /// Also knows that one object in `one_in` is drawn at an audit height, for `possession` and for `chunks` each: rounds of
+    /// objects that were not drawn are void.
+    pub fn with_object_lottery(mut self, one_in: NonZeroU64) -> ChainVerifier<'a> {
+        self.objects.one_in = Some(one_in);
         self
     }
 
@@ -161,7 +185,7 @@ impl<'a> ChainVerifier<'a> {
         self.check_signatures()?;
         let mut chains = Vec::with_capacity(self.chains.len());
         for (key, chain) in &self.chains {
-            let missing_rounds = self.missing_rounds(key, &chain.space_heights)?;
+            let missing_rounds = self.missing_rounds(key, chain)?;
             chains.push(ChainSummary { missing_rounds, ..chain.summary.clone() });
         }
         let recorder_asked = self.recorder.is_some();
@@ -223,16 +247,37 @@ impl<'a> ChainVerifier<'a> {
             standing.finalised = Some(finalised);
             if !finalised {
                 standing.void = Some(VoidReason::NotFinal);
-            } else if !has_seed(recorder, &self.network, body)? {
-                standing.void = Some(VoidReason::WrongSeed);
-            } else if !self.is_audited(recorder, body.height)? {
-                standing.void = Some(VoidReason::NoAudit);
+            } else if let Some(reason) = self.challenge_void_reason(recorder, body)? {
+                standing.void = Some(reason);
             }
         }
         Ok(standing)
     }
 
-    /// Whether partitions are challenged at this height; unknown, and so taken for granted, without [`Self::with_audits`].
+    /// Why there was no challenge such as the body's.
+    fn challenge_void_reason(
+        &self,
+        recorder: &dyn Recorder,
+        body: &Body,
+    ) -> Result<Option<VoidReason>, RecorderError> {
+        let (reason, by_lot) = match (body.key.subject, body.kind) {
+            (Subject::Partition(partition_id), RoundKind::Partition(kind)) => {
+                let has_seed = has_seed(recorder, &self.network, body, (partition_id, kind))?;
+                ((!has_seed).then_some(VoidReason::WrongSeed), true)
+            }
+            (Subject::Object(number), RoundKind::Object(kind)) => {
+                (self.objects.void_reason(recorder, body, (number, kind))?, is_by_lot(kind))
+            }
+            // No decoder takes such a body.
+            _ => (Some(VoidReason::WrongSeed), false),
+        };
+        if reason.is_none() && by_lot && !self.is_audited(recorder, body.height)? {
+            return Ok(Some(VoidReason::NoAudit));
+        }
+        Ok(reason)
+    }
+
+    /// Whether challenges are sent at this height; unknown, and so taken for granted, without [`Self::with_audits`].
     fn is_audited(&self, recorder: &dyn Recorder, height: u64) -> Result<bool, RecorderError> {
         let Some((limit, _)) = self.audits else { return Ok(true) };
         Ok(recorder.beacon(height)?.is_some_and(|beacon| is_audit_height(&beacon, limit)))
@@ -249,9 +294,7 @@ impl<'a> ChainVerifier<'a> {
             self.void.push(Void { receipt: self.pushed, reason });
             return;
         }
-        if body.kind == Kind::Space {
-            chain.space_heights.push(body.height);
-        }
+        chain.seen.insert(MissingRound { kind: body.kind, height: body.height });
         match body.outcome {
             Outcome::Rejected => summary.rejected += 1,
             Outcome::Missed => summary.missed += 1,
@@ -264,32 +307,26 @@ impl<'a> ChainVerifier<'a> {
         }
     }
 
-    /// Audit heights from the first at which the partition could be challenged to the end, its withdrawal at the latest,
-    /// that have no receipt. `seen` increases strictly.
-    fn missing_rounds(&self, key: &ChainKey, seen: &[u64]) -> Result<Vec<u64>, RecorderError> {
-        let (Some(recorder), Some((limit, through))) = (self.recorder, self.audits) else {
+    /// Audits from the first at which the subject could be challenged to the end that have no receipt.
+    fn missing_rounds(&self, key: &ChainKey, chain: &Chain) -> Result<Vec<MissingRound>, RecorderError> {
+        let (Some(recorder), Some(audits)) = (self.recorder, self.audits) else {
             return Ok(vec![]);
         };
-        let Some(entry) = recorder.partition(key.partition_id)? else { return Ok(vec![]) };
-        let Some(first_batch) = entry.batches.first() else { return Ok(vec![]) };
-        let first = first_batch.height.saturating_add(recorder.finality_blocks()?);
-        let last = entry.withdrawn_at.map_or(through, |height| through.min(height.saturating_sub(1)));
-        let missing = |height: &u64| seen.binary_search(height).is_err();
-        let audits = audit_heights(recorder, first..=last, limit);
-        audits
-            .map(|block| block.map(|(height, _)| height))
-            .filter(|height| height.as_ref().map_or(true, missing))
-            .collect()
+        let seen = |round: &MissingRound| chain.seen.contains(round);
+        match key.subject {
+            Subject::Partition(partition_id) => missing_space_rounds(recorder, partition_id, audits, seen),
+            Subject::Object(number) => self.objects.missing_rounds(recorder, number, audits, seen),
+        }
     }
 }
 
 impl Chain {
     fn new(network: [u8; 32], key: ChainKey) -> Chain {
-        let ChainKey { validator, miner, partition_id } = key;
+        let ChainKey { validator, miner, subject } = key;
         let summary = ChainSummary {
             validator,
             miner,
-            partition_id,
+            subject,
             receipts: 0,
             accepted: 0,
             rejected: 0,
@@ -302,6 +339,25 @@ impl Chain {
             tip: [0; 32],
             missing_rounds: vec![],
         };
-        Chain { summary, tip: ChainTip::new(network, key), space_heights: Vec::new() }
+        Chain { summary, tip: ChainTip::new(network, key), seen: HashSet::new() }
     }
+}
+
+/// Audit heights from the first at which the partition could be challenged to its withdrawal at the latest.
+fn missing_space_rounds(
+    recorder: &dyn Recorder,
+    partition_id: u64,
+    (limit, through): (u64, u64),
+    seen: impl Fn(&MissingRound) -> bool,
+) -> Result<Vec<MissingRound>, RecorderError> {
+    let Some(entry) = recorder.partition(partition_id)? else { return Ok(vec![]) };
+    let Some(first_batch) = entry.batches.first() else { return Ok(vec![]) };
+    let first = first_batch.height.saturating_add(recorder.finality_blocks()?);
+    let last = entry.withdrawn_at.map_or(through, |height| through.min(height.saturating_sub(1)));
+    let kind = RoundKind::Partition(Kind::Space);
+    let audits = audit_heights(recorder, first..=last, limit);
+    audits
+        .map(|block| block.map(|(height, _)| MissingRound { kind, height }))
+        .filter(|round| round.as_ref().map_or(true, |round| !seen(round)))
+        .collect()
 }

@@ -1,10 +1,9 @@
-//! Equivocation: two signed bodies where there may be one (challenge-v1 §6).
+//! Equivocation: two signed bodies where there may be one (receipt-v1 §5).
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Body, RECEIPT_BYTES, Receipt};
+use super::{Body, RECEIPT_BYTES, Receipt, RoundKind};
 use crate::account::Account;
-use crate::challenge::Kind;
 use crate::codec::Reader;
 use crate::rejection::{Class, Rejection};
 use crate::signature::{Claim, Signature, verify, verify_all};
@@ -87,7 +86,7 @@ fn contradict(one: &Body, two: &Body) -> bool {
 /// Where a party signs one body only.
 #[derive(PartialEq, Eq, Hash)]
 enum Place {
-    Round(Kind, u64),
+    Round(RoundKind, u64),
     After([u8; 32]),
 }
 

@@ -1,4 +1,4 @@
-//! Chain files: a header, then receipts (challenge-v1 §6).
+//! Chain files: a header, then receipts (receipt-v1 §4).
 
 use std::io::{ErrorKind, Read};
 

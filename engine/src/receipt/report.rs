@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Outcome;
+use super::{Outcome, RoundKind, Subject};
 use crate::account::Account;
 
 /// Why a receipt that is well-formed, linked and signed counts for nothing.
@@ -15,6 +15,14 @@ pub enum VoidReason {
     WrongSeed,
     /// Its block is no audit height: the parties chose the round.
     NoAudit,
+    /// The record of its object is not among those given.
+    UnknownRecord,
+    /// The record of its object was not recorded by the height that it names.
+    NotRecorded,
+    /// Its round came before the object's record was final, so that the record may have been chosen after the beacon.
+    TooEarly,
+    /// The lottery did not draw its object for such a round at this height.
+    NotDrawn,
     /// It says "missed", but a digest for its challenge was anchored in time.
     AnsweredInTime,
     /// It says "answered", but another digest for its challenge was anchored in time.
@@ -52,8 +60,9 @@ pub struct ChainSummary {
     pub validator: Account,
     /// Who answered.
     pub miner: Account,
-    /// The partition.
-    pub partition_id: u64,
+    /// The partition or the object; in JSON a `partition_id` or an `object_number`.
+    #[serde(flatten)]
+    pub subject: Subject,
     /// All links.
     pub receipts: u64,
     /// Rounds answered rightly.
@@ -75,8 +84,17 @@ pub struct ChainSummary {
     /// Digest of the last body: what the next one must name. Zero without a receipt.
     #[serde(with = "hex::serde")]
     pub tip: [u8; 32],
-    /// Audit heights without a receipt, where a recorder said which there were.
-    pub missing_rounds: Vec<u64>,
+    /// Audits without a receipt that counts, where a recorder said which there were.
+    pub missing_rounds: Vec<MissingRound>,
+}
+
+/// An audit that a chain has no receipt of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct MissingRound {
+    /// What was to be asked for.
+    pub kind: RoundKind,
+    /// The audit height.
+    pub height: u64,
 }
 
 /// What a file of receipts shows.
@@ -86,7 +104,7 @@ pub struct ChainReport {
     pub receipts: u64,
     /// Whether a recorder was there to ask about blocks, registrations and anchors.
     pub recorder_asked: bool,
-    /// The chains, by validator, miner and partition.
+    /// The chains, by validator, miner and subject.
     pub chains: Vec<ChainSummary>,
     /// Receipts that count for nothing.
     pub void: Vec<Void>,

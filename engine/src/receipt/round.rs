@@ -1,51 +1,56 @@
-//! Which challenges a round may have had, from what is recorded alone: nobody else chose any of it.
+//! What receipts and deadlines need to know of a challenge, whatever it is about.
 
-use super::Body;
-use crate::challenge::{Challenge, Kind, Terms};
-use crate::commitment::{added_windows, settled_batches};
-use crate::recorder::{Recorder, RecorderError};
+use super::{ChainKey, ObjectNumber, RoundKind, Subject};
+use crate::challenge::Challenge;
+use crate::possession::challenge::ObjectChallenge;
 
-/// Whether the body's challenge seed is one that its round has.
-pub(super) fn has_seed(
-    recorder: &dyn Recorder,
-    network: &[u8; 32],
-    body: &Body,
-) -> Result<bool, RecorderError> {
-    let Some(entry) = recorder.partition(body.key.partition_id)? else { return Ok(false) };
-    let Some(registration) = recorder.registration(body.key.partition_id)? else { return Ok(false) };
-    let Some(beacon) = recorder.beacon(body.height)? else { return Ok(false) };
-    let intent = entry.intent;
-    let parties = (intent.network, intent.validator, intent.miner);
-    let withdrawn = entry.withdrawn_at.is_some_and(|height| height <= body.height);
-    if withdrawn || parties != (*network, body.key.validator, body.key.miner) {
-        return Ok(false);
+/// One round of one chain, by the challenge that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// Whose round, and about what.
+    pub key: ChainKey,
+    /// What was asked for.
+    pub kind: RoundKind,
+    /// Height of the block with the beacon.
+    pub height: u64,
+    /// Seed of the challenge.
+    pub challenge_seed: [u8; 32],
+    /// Digest of the challenge, which responses name.
+    pub challenge_digest: [u8; 32],
+    /// Time to answer in milliseconds.
+    pub deadline_ms: u32,
+}
+
+impl From<&Challenge> for Round {
+    fn from(challenge: &Challenge) -> Round {
+        Round {
+            key: ChainKey {
+                validator: challenge.validator,
+                miner: challenge.miner,
+                subject: Subject::Partition(challenge.partition_id),
+            },
+            kind: RoundKind::Partition(challenge.kind),
+            height: challenge.height,
+            challenge_seed: challenge.seed(),
+            challenge_digest: challenge.digest(),
+            deadline_ms: challenge.deadline_ms,
+        }
     }
-    let batches = settled_batches(&entry.batches, body.height, recorder.finality_blocks()?);
-    let Some(last) = batches.last() else { return Ok(false) };
-    let registration_digest = registration.digest();
-    let all = 0..last.end;
-    let ranges = match body.kind {
-        Kind::Space => vec![all],
-        Kind::Seal => (0..batches.len()).filter_map(|batch| added_windows(batches, batch)).collect(),
-    };
-    let challenge = |range: std::ops::Range<u64>| {
-        Challenge::new(Terms {
-            kind: body.kind,
-            shape: intent.shape,
-            height: body.height,
-            partition_id: entry.partition_id,
-            first_window: range.start,
-            window_count: range.end - range.start,
-            beacon,
-            network: *network,
-            validator: intent.validator,
-            miner: intent.miner,
-            registration_digest,
-            partition_root: last.partition_root,
-            samples: 1, // policy: no part of the seed, like the deadline
-            deadline_ms: 0,
-        })
-    };
-    let mut seeds = ranges.into_iter().filter_map(|range| Some(challenge(range).ok()?.seed()));
-    Ok(seeds.any(|seed| seed == body.challenge_seed))
+}
+
+impl From<&ObjectChallenge> for Round {
+    fn from(challenge: &ObjectChallenge) -> Round {
+        Round {
+            key: ChainKey {
+                validator: challenge.validator,
+                miner: challenge.miner,
+                subject: Subject::Object(ObjectNumber::of(&challenge.record_digest)),
+            },
+            kind: RoundKind::Object(challenge.kind),
+            height: challenge.height,
+            challenge_seed: challenge.seed(),
+            challenge_digest: challenge.digest(),
+            deadline_ms: challenge.deadline_ms,
+        }
+    }
 }

@@ -1,5 +1,7 @@
 use super::*;
-use crate::challenge::Terms;
+use crate::challenge::{Challenge, Kind, Terms};
+use crate::possession::Replica;
+use crate::possession::challenge::{AuditKind, Form, ObjectChallenge, ObjectTerms};
 use crate::registration::WindowShape;
 use crate::space::response::{response_digest, response_signing_digest};
 
@@ -23,7 +25,7 @@ fn challenge() -> Challenge {
     .unwrap()
 }
 
-/// The layout of challenge-v1 §6, written out by hand.
+/// The layout of receipt-v1 §2 and §3, written out by hand.
 #[test]
 fn bytes_are_the_specs() {
     let challenge = challenge();
@@ -51,6 +53,61 @@ fn bytes_are_the_specs() {
     let bytes = [b"HFE1\0\0\0\0", &[2; 32][..], &expected, &expected].concat();
     assert_eq!(evidence.encode(), bytes[..]);
     assert_eq!(Evidence::decode(&bytes), Ok(evidence));
+}
+
+fn object_challenge(kind: AuditKind) -> ObjectChallenge {
+    ObjectChallenge::new(ObjectTerms {
+        kind,
+        height: 300,
+        replica: Replica::new([5; 32], 100_000, 1).unwrap(),
+        beacon: [1; 32],
+        network: [2; 32],
+        validator: Signer::development("validator").account(),
+        miner: Signer::development("miner").account(),
+        record_digest: [6; 32],
+        samples: 1,
+        deadline_ms: 5_000,
+        form: Form::Plain,
+    })
+    .unwrap()
+}
+
+/// The number of an object from plain BLAKE3, and where it stands in a body.
+#[test]
+fn bodies_of_objects_name_their_numbers() {
+    let derived = blake3::derive_key("holdfast v1 object number", &[6; 32]);
+    let number = u64::from_le_bytes(derived[..8].try_into().unwrap()) | 1 << 63;
+    assert_eq!(ObjectNumber::of(&[6; 32]).get(), number);
+    for kind in AuditKind::ALL {
+        let challenge = object_challenge(kind);
+        let body = Body::of(&challenge, Some(([8; 32], true)), [0; 32]);
+        let bytes = body.encode();
+        assert_eq!((bytes[4], &bytes[16..24]), (kind as u8, &number.to_le_bytes()[..]));
+        assert_eq!(bytes[88..120], challenge.seed());
+        assert_eq!(Body::decode(&bytes), Ok(body));
+        assert_eq!(body.key.subject.to_string(), format!("object {number}"));
+    }
+}
+
+/// Without that, a partition's chain and an object's could be mixed up by whoever makes bodies.
+#[test]
+fn kind_and_subject_go_together() {
+    let partition = Body::of(&challenge(), None, [0; 32]);
+    let object = Body::of(&object_challenge(AuditKind::Chunks), None, [0; 32]);
+    for number in 0..=u8::MAX {
+        let decoded = |body: &Body| {
+            let mut bytes = body.encode();
+            bytes[4] = number;
+            Body::decode(&bytes).map_err(|rejection| rejection.class)
+        };
+        assert_eq!(decoded(&partition).is_ok(), (1..=2).contains(&number), "kind {number}");
+        assert_eq!(decoded(&object).is_ok(), (3..=6).contains(&number), "kind {number}");
+    }
+    for (body, byte) in [(partition, 0x80), (object, object.encode()[23] & 0x7f)] {
+        let mut bytes = body.encode();
+        bytes[23] = byte;
+        assert_eq!(Body::decode(&bytes).unwrap_err().class, Class::Malformed, "the top bit");
+    }
 }
 
 #[test]

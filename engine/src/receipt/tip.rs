@@ -1,9 +1,8 @@
-//! Where a chain stands, for all who continue it: who verifies it, and who signs its next link (challenge-v1 §6).
+//! Where a chain stands, for all who continue it: who verifies it, and who signs its next link (receipt-v1 §3).
 
 use std::collections::HashMap;
 
-use super::{Body, ChainKey, Receipt};
-use crate::challenge::Kind;
+use super::{Body, ChainKey, Receipt, RoundKind};
 use crate::rejection::{Class, Rejection};
 use crate::signature::{Signer, verify};
 
@@ -13,7 +12,7 @@ pub struct ChainTip {
     network: [u8; 32],
     key: ChainKey,
     digest: [u8; 32],
-    last_heights: HashMap<Kind, u64>,
+    last_heights: HashMap<RoundKind, u64>,
 }
 
 impl ChainTip {

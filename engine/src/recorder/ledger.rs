@@ -49,7 +49,8 @@ pub struct Ledger {
     /// Partition i at place i.
     partitions: Vec<PartitionEntry>,
     anchors: Vec<Anchor>,
-    /// In the order in which they were recorded.
+    /// In the order in which they were recorded. Files of before there were any lack it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     objects: Vec<RecordedObject>,
 }
 
@@ -119,6 +120,7 @@ impl Ledger {
         if let Some(partition_id) = self.find_intent(intent) {
             return Err(Refusal::RepeatedIntent { partition_id });
         }
+        // Below `PARTITION_IDS` however long the chain: memory holds fewer than 2^63 of anything.
         let (partition_id, intent_height) = (self.partitions.len() as u64, self.height);
         self.partitions.push(PartitionEntry {
             partition_id,

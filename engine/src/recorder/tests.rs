@@ -308,6 +308,28 @@ fn writers_take_turns() {
     assert_eq!(FileRecorder::open(&path).unwrap().height().unwrap(), 40);
 }
 
+/// A file of before there were objects opens, and is written as it was while there are none.
+#[test]
+fn files_without_objects_are_those_of_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recorder.json");
+    let recorder = FileRecorder::open_or_create(&path, SimulationSettings::default()).unwrap();
+    play(&recorder);
+    let without = fs::read_to_string(&path).unwrap();
+    assert!(!without.contains("objects"), "{without}");
+    let height = recorder.record_object(&[7; 32]).unwrap();
+    let with = fs::read(&path).unwrap();
+    assert_eq!(recorder.record_object(&[7; 32]).unwrap(), height, "again, quietly");
+    assert_eq!(fs::read(&path).unwrap(), with, "and nothing is recorded twice");
+    assert_eq!(FileRecorder::open(&path).unwrap().object_height(&[7; 32]).unwrap(), Some(height));
+    let younger = String::from_utf8(with).unwrap().replace(
+        &format!("\"height\": {height}\n      }}\n    ]\n  }}"),
+        &format!("\"height\": {}\n      }}\n    ]\n  }}", height + 1),
+    );
+    fs::write(&path, younger).unwrap();
+    assert!(matches!(FileRecorder::open(&path), Err(RecorderError::Unusable { .. })), "of the future");
+}
+
 #[test]
 fn foreign_and_damaged_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();

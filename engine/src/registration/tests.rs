@@ -49,6 +49,7 @@ fn each_defect_has_its_class() {
     assert_eq!(broken(5, 1), Err(Class::Malformed), "too few layers");
     assert_eq!(broken(5, 65), Err(Class::Malformed), "too many layers");
     assert_eq!(broken(7, 1), Err(Class::Malformed), "zero field");
+    assert_eq!(broken(127, 0x80), Err(Class::Malformed), "an object's number for a partition id");
     assert!(broken(4, 10).is_ok() && broken(5, 64).is_ok(), "the edges themselves are taken");
     let mut no_cap = good;
     no_cap[8..16].fill(0);

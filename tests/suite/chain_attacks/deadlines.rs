@@ -1,7 +1,8 @@
 //! Digests and bodies that are late, replayed, exchanged or someone else's.
 
 use holdfast_engine::challenge::Challenge;
-use holdfast_engine::receipt::{Outcome, Timeliness};
+use holdfast_engine::possession::challenge::AuditKind;
+use holdfast_engine::receipt::{Body, Outcome, Timeliness};
 use holdfast_engine::rejection::Class;
 use holdfast_engine::signature::{Signature, Signer};
 use holdfast_engine::space::response::{response_digest, response_signing_digest};
@@ -40,6 +41,29 @@ fn a_late_digest_with_a_body_in_time() {
     assert_eq!(class(round.digest_came(&digest, &signature, 5_001)), Some(Class::Late));
     assert_eq!(class(round.body_came(BODY, 5_002)), Some(Class::Late));
     assert_eq!(round.conclude(true, [0; 32]).outcome, Outcome::Missed);
+}
+
+/// The same deadlines for an object, whose promise is no answer for a partition's round nor for another kind's.
+#[test]
+fn a_digest_for_an_object_replayed_for_another_kind() {
+    let rounds = Rounds::new();
+    let object = rounds.object(1);
+    let height = rounds.first_object_height(&object);
+    let [chunks, link] =
+        [AuditKind::Chunks, AuditKind::Link].map(|kind| rounds.object_challenge(&object, kind, height));
+    let digest = response_digest(BODY);
+    let signature = rounds.miner.sign(&response_signing_digest(&chunks.digest(), &digest));
+    let class_of = |mut round: Timeliness, now_ms| class(round.digest_came(&digest, &signature, now_ms));
+    assert_eq!(class_of(Timeliness::start(&chunks, 0), 5_000), None, "the negative control");
+    assert_eq!(class_of(Timeliness::start(&chunks, 0), 5_001), Some(Class::Late));
+    assert_eq!(class_of(Timeliness::start(&link, 0), 1), Some(Class::BadSignature));
+    let space = Timeliness::start(&rounds.challenge(height), 0);
+    assert_eq!(class_of(space, 1), Some(Class::BadSignature));
+    let mut round = Timeliness::start(&chunks, 0);
+    round.digest_came(&digest, &signature, 1).unwrap();
+    round.body_came(BODY, 2).unwrap();
+    let body = Body::of(&chunks, Some((digest, true)), [7; 32]);
+    assert_eq!(round.conclude(true, [7; 32]), body);
 }
 
 /// Promise junk in time, then find the answer: only the promised body counts.

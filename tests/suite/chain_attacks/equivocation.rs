@@ -1,6 +1,6 @@
 //! Two signed bodies where there may be one.
 
-use holdfast_engine::receipt::{Body, ChainTip, Evidence, Outcome, Receipt, find_equivocation};
+use holdfast_engine::receipt::{Body, ChainTip, Evidence, Outcome, Receipt, Subject, find_equivocation};
 use holdfast_engine::rejection::Class;
 use holdfast_engine::signature::{Signature, Signer};
 use holdfast_tests::rounds::Rounds;
@@ -40,7 +40,7 @@ fn what_an_honest_party_signs_is_no_evidence() {
     same_again.extend_from_slice(&receipts);
     assert_eq!(find_equivocation(&network, &same_again), []);
     let mut other_partition = second;
-    other_partition.key.partition_id = 1;
+    other_partition.key.subject = Subject::Partition(1);
     let pair = [receipts[2], rounds.sign(other_partition)];
     assert_eq!(find_equivocation(&network, &pair), []);
     let claimed = Evidence { network, receipts: pair };
@@ -121,7 +121,7 @@ fn a_validator_that_asks_for_two_signatures() {
         assert_eq!(refused, Some(Class::BrokenChain), "{what}");
     }
     let mut elsewhere = third;
-    elsewhere.key.partition_id += 1;
+    elsewhere.key.subject = Subject::Partition(1);
     assert_eq!(class(tip.countersign(&issue(elsewhere), &rounds.miner)), Some(Class::WrongChallenge));
     let stranger = Receipt::issue(third, &network, &Signer::development("stranger"));
     assert_eq!(class(tip.countersign(&stranger, &rounds.miner)), Some(Class::BadSignature));

@@ -17,8 +17,8 @@ fn with_head(head: &[u8], mut bytes: Vec<u8>, length: usize) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn receipts_and_bodies(bytes in prop::collection::vec(any::<u8>(), 0..400), outcome in 0u8..5, shaped: bool) {
-        let head = [b'H', b'F', b'R', b'1', 1, outcome, 0, 0];
+    fn receipts_and_bodies(bytes in prop::collection::vec(any::<u8>(), 0..400), (kind, outcome) in (0u8..8, 0u8..5), shaped: bool) {
+        let head = [b'H', b'F', b'R', b'1', kind, outcome, 0, 0];
         let bytes = if shaped { with_head(&head, bytes, RECEIPT_BYTES) } else { bytes };
         if let Ok(receipt) = Receipt::decode(&bytes) {
             prop_assert_eq!(&receipt.encode()[..], &bytes[..]);

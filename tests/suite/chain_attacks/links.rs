@@ -1,6 +1,8 @@
 //! Receipts taken out of a chain, put into it, moved, forged, or made on blocks that did not last.
 
-use holdfast_engine::receipt::{Body, ChainFailure, ChainVerifier, Receipt, VoidReason, verify_chain};
+use holdfast_engine::receipt::{
+    Body, ChainFailure, ChainVerifier, Receipt, Subject, VoidReason, verify_chain,
+};
 use holdfast_engine::recorder::{Recorder, Simulation};
 use holdfast_engine::rejection::Class;
 use holdfast_engine::signature::{Signature, Signer};
@@ -43,7 +45,8 @@ fn receipts_removed_from_the_end() {
     let missing = |count: usize| {
         let verifier = asking(&rounds).with_audits(u64::MAX, through).expect_chain(receipts[0].body.key);
         let file = file(&rounds.network(), &receipts[..count]);
-        verify_chain(&file[..], verifier, |_, _| ()).unwrap().chains[0].missing_rounds.clone()
+        let report = verify_chain(&file[..], verifier, |_, _| ()).unwrap();
+        report.chains[0].missing_rounds.iter().map(|round| round.height).collect::<Vec<_>>()
     };
     assert_eq!(missing(10), [0u64; 0]);
     assert_eq!(missing(8), [through - 1, through]);
@@ -59,7 +62,7 @@ fn a_receipt_inserted_twice_or_from_another_chain() {
     assert_eq!(verdict(&rounds, &twice), Err((3, Class::BrokenChain)));
 
     let mut foreign = receipts[3].body;
-    foreign.key.partition_id = 9;
+    foreign.key.subject = Subject::Partition(9);
     let mut inserted = receipts.clone();
     inserted.insert(3, rounds.sign(foreign));
     assert_eq!(
@@ -201,7 +204,7 @@ fn several_chains_in_one_file() {
     let mut interleaved = Vec::new();
     for receipt in &receipts {
         let mut body = Body { previous, ..receipt.body };
-        body.key.partition_id = 1;
+        body.key.subject = Subject::Partition(1);
         previous = body.digest(&rounds.network());
         interleaved.extend([*receipt, rounds.sign(body)]);
     }

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use holdfast_engine::account::Account;
+use holdfast_engine::possession::challenge::AuditKind;
 use holdfast_engine::receipt::{
-    AnchoredPairs, Body, ChainFailure, ChainVerifier, Evidence, PairProof, Receipt, verify_chain,
+    AnchoredPairs, Body, ChainFailure, ChainVerifier, Evidence, ObjectNumber, PairProof, Receipt,
+    verify_chain,
 };
 use holdfast_engine::recorder::{Anchor, Recorder, Simulation};
 use holdfast_engine::rejection::Rejection;
@@ -30,14 +32,34 @@ fn the_file_is_what_the_code_writes() {
 fn vectors() -> Value {
     let rounds = Rounds::new();
     let receipts = rounds.receipts(5);
+    let of_object = object_receipts(&rounds);
+    let bodies = receipts.iter().chain(&of_object);
     json!({
         "accounts": accounts(),
-        "bodies": receipts.iter().map(|receipt| body(&rounds, receipt)).collect::<Vec<_>>(),
-        "receipts": malformed(&receipts),
-        "chains": chains(&rounds, &receipts),
-        "evidence": evidence(&rounds, &receipts),
+        "object_numbers": object_numbers(),
+        "bodies": bodies.map(|receipt| body(&rounds, receipt)).collect::<Vec<_>>(),
+        "receipts": malformed(&receipts, &of_object),
+        "chains": chains(&rounds, &receipts, &of_object),
+        "evidence": evidence(&rounds, &receipts, &of_object),
         "pair_proofs": pair_proofs(&rounds),
     })
+}
+
+/// A round of each kind of one object.
+fn object_receipts(rounds: &Rounds) -> Vec<Receipt> {
+    let object = rounds.object(1);
+    let first = rounds.first_object_height(&object);
+    let heights = AuditKind::ALL.into_iter().zip(first..);
+    rounds.object_receipts(&object, &heights.collect::<Vec<_>>())
+}
+
+fn object_numbers() -> Vec<Value> {
+    let digests = [[0; 32], [0x77; 32], [0xff; 32], response_digest(0)];
+    let case = |digest: [u8; 32]| {
+        let number = ObjectNumber::of(&digest);
+        json!({ "record_digest": hex::encode(digest), "object_number": number })
+    };
+    digests.map(case).to_vec()
 }
 
 fn accounts() -> Vec<Value> {
@@ -52,7 +74,7 @@ fn accounts() -> Vec<Value> {
 fn body(rounds: &Rounds, receipt: &Receipt) -> Value {
     let (body, network) = (receipt.body, rounds.network());
     json!({
-        "name": format!("{:?} at height {}", body.outcome, body.height),
+        "name": format!("{} {:?} at height {}", body.kind.name(), body.outcome, body.height),
         "network": hex::encode(network),
         "body": hex::encode(body.encode()),
         "digest": hex::encode(body.digest(&network)),
@@ -62,7 +84,8 @@ fn body(rounds: &Rounds, receipt: &Receipt) -> Value {
 }
 
 /// One byte or field each of a receipt that is otherwise right.
-fn malformed(receipts: &[Receipt]) -> Vec<Value> {
+fn malformed(receipts: &[Receipt], of_object: &[Receipt]) -> Vec<Value> {
+    let chunks = of_object[1].encode().to_vec();
     let (accepted, missed) = (receipts[2].encode().to_vec(), receipts[0].encode().to_vec());
     let broken = |name: &str, bytes: &[u8], at: usize, value: u8| {
         let mut bytes = bytes.to_vec();
@@ -74,7 +97,11 @@ fn malformed(receipts: &[Receipt]) -> Vec<Value> {
         json!({ "name": "honest", "bytes": hex::encode(&accepted), "rejection": null }),
         broken("other tag", &accepted, 3, b'2'),
         broken("kind 0", &accepted, 4, 0),
-        broken("kind 3", &accepted, 4, 3),
+        broken("kind 7", &accepted, 4, 7),
+        broken("an object's kind about a partition", &accepted, 4, 3),
+        broken("a partition's kind about an object", &chunks, 4, 2),
+        broken("a partition id with the top bit", &accepted, 23, 0x80),
+        broken("an object number without the top bit", &chunks, 23, chunks[23] & 0x7f),
         broken("outcome 0", &accepted, 5, 0),
         broken("outcome 4", &accepted, 5, 4),
         broken("zero field", &accepted, 7, 1),
@@ -86,7 +113,7 @@ fn malformed(receipts: &[Receipt]) -> Vec<Value> {
     ]
 }
 
-fn chains(rounds: &Rounds, receipts: &[Receipt]) -> Vec<Value> {
+fn chains(rounds: &Rounds, receipts: &[Receipt], of_object: &[Receipt]) -> Vec<Value> {
     let network = rounds.network();
     let case = |name: &str, bytes: Vec<u8>, refused: Option<(Option<u64>, &str)>| {
         json!({
@@ -111,6 +138,7 @@ fn chains(rounds: &Rounds, receipts: &[Receipt]) -> Vec<Value> {
     let stranger = Signer::development("stranger");
     vec![
         case("honest", honest.clone(), None),
+        case("a partition and an object", file(&network, &[receipts, of_object].concat()), None),
         case("no receipts", honest[..40].to_vec(), None),
         case("header cut", honest[..39].to_vec(), Some((None, "wrong-length"))),
         case("other tag", other_tag, Some((None, "malformed"))),
@@ -128,6 +156,9 @@ fn chains(rounds: &Rounds, receipts: &[Receipt]) -> Vec<Value> {
         changed("height of the round before", 4, "broken-chain", &|receipts| {
             receipts[4] = rounds.sign(Body { height: receipts[3].body.height, ..receipts[4].body });
         }),
+        changed("an object's receipt after a partition's", 1, "broken-chain", &|receipts| {
+            receipts.insert(1, of_object[1]);
+        }),
         changed("validator's signature by a stranger", 2, "bad-signature", &|receipts| {
             receipts[2].validator_signature = stranger.sign(&receipts[2].body.signing_digest(&network));
         }),
@@ -140,13 +171,13 @@ fn chains(rounds: &Rounds, receipts: &[Receipt]) -> Vec<Value> {
     ]
 }
 
-fn evidence(rounds: &Rounds, receipts: &[Receipt]) -> Vec<Value> {
+fn evidence(rounds: &Rounds, receipts: &[Receipt], of_object: &[Receipt]) -> Vec<Value> {
     let (network, first) = (rounds.network(), receipts[2]);
     let same_round = Body { challenge_seed: [1; 32], ..first.body };
     let same_predecessor = Body { height: first.body.height + 9, ..first.body };
     let unrelated = Body { previous: [1; 32], ..same_predecessor };
-    let case = |name: &str, second: Receipt, rejection: Option<&str>, culprits: &[&str]| {
-        let bytes = Evidence { network, receipts: [first, second] }.encode();
+    let pair = |name: &str, receipts: [Receipt; 2], rejection: Option<&str>, culprits: &[&str]| {
+        let bytes = Evidence { network, receipts }.encode();
         json!({
             "name": name,
             "bytes": hex::encode(bytes),
@@ -155,6 +186,12 @@ fn evidence(rounds: &Rounds, receipts: &[Receipt]) -> Vec<Value> {
             "miner": culprits.contains(&"miner"),
         })
     };
+    let case = |name: &str, second: Receipt, rejection: Option<&str>, culprits: &[&str]| {
+        pair(name, [first, second], rejection, culprits)
+    };
+    let object = of_object[0];
+    let same_height = rounds.sign(Body { height: object.body.height, ..of_object[1].body });
+    let other_kind = rounds.sign(Body { previous: object.body.previous, ..of_object[1].body });
     let validator_alone = Receipt::issue(same_round, &network, &rounds.validator);
     let elsewhere = Receipt::issue(same_round, &[9; 32], &rounds.validator);
     let both: &[&str] = &["validator", "miner"];
@@ -162,6 +199,9 @@ fn evidence(rounds: &Rounds, receipts: &[Receipt]) -> Vec<Value> {
         case("two bodies for one round", rounds.sign(same_round), None, both),
         case("two bodies after one", rounds.sign(same_predecessor), None, both),
         case("signed by the validator alone", validator_alone, None, &["validator"]),
+        pair("two kinds of an object after one body", [object, other_kind], None, both),
+        pair("two kinds of an object at one height", [object, same_height], Some("malformed"), &[]),
+        case("of a partition and of an object", object, Some("malformed"), &[]),
         case("the same body", first, Some("malformed"), &[]),
         case("two rounds of one chain", rounds.sign(unrelated), Some("malformed"), &[]),
         case("a body of another network", elsewhere, Some("bad-signature"), &[]),
@@ -238,6 +278,9 @@ fn accounts_and_bodies_of_the_file() {
         let (account, _) = Account::parse(case["name"].as_str().unwrap()).unwrap();
         assert_eq!(json!(account.to_hex()), case["account"]);
         assert_eq!(json!(account), case["ss58"]);
+    }
+    for case in cases(&vectors, "object_numbers") {
+        assert_eq!(json!(ObjectNumber::of(&digest(case, "record_digest"))), case["object_number"]);
     }
     for case in cases(&vectors, "bodies") {
         let body = Body::decode(&bytes(case, "body")).unwrap();

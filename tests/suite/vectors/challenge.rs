@@ -1,4 +1,4 @@
-//! challenge-v1, except receipts.
+//! challenge-v1.
 
 use holdfast_engine::challenge::Challenge;
 use holdfast_engine::commitment::Commitment;
@@ -59,6 +59,7 @@ fn challenge_defects() -> Vec<Value> {
         space("k = 9", overwrite(5, &[9]), "malformed"),
         space("one layer", overwrite(6, &[1]), "malformed"),
         space("a zero field", overwrite(7, &[1]), "malformed"),
+        space("a partition id of 2^63", overwrite(23, &[0x80]), "malformed"),
         space("space from window 1 on", overwrite(24, &[1]), "malformed"),
         space("windows past 2^64", overwrite(24, &[255; 16]), "malformed"),
         space("no samples", overwrite(232, &[0]), "malformed"),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use holdfast_engine::challenge::Challenge;
 use holdfast_engine::commitment::Commitment;
+use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::rejection::{Class, Rejection};
 
 use crate::failure::Failure;
@@ -36,6 +37,11 @@ pub(crate) fn read_commitment(path: &Path) -> Result<Commitment, Failure> {
 /// A challenge.
 pub(crate) fn read_challenge(path: &Path) -> Result<Challenge, Failure> {
     decode(path, Challenge::decode)
+}
+
+/// The record of an object; the signature is not checked here.
+pub(crate) fn read_object_record(path: &Path) -> Result<SignedRecord, Failure> {
+    decode(path, SignedRecord::decode)
 }
 
 /// Writes a file so that a reader finds the old bytes or the new ones, never a part.

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
+use crate::files;
 use crate::table::{self, Table};
 
 /// Look at chains of signed receipts
@@ -34,9 +35,9 @@ enum What {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Without a recorder only links and signatures can be checked. With one also that every challenge was the one of its round, \
-that blocks are final, and which answers were anchored in time. Examples:
+that blocks are final, and which answers were anchored in time; rounds of objects need the objects' records for that. Examples:
   holdfast chain verify receipts.chain
-  holdfast chain verify receipts.chain --recorder /mnt/disk1/recorder.json")]
+  holdfast chain verify receipts.chain --recorder /mnt/disk1/recorder.json --object photos.record")]
 struct VerifyArguments {
     /// The chain file
     #[arg(value_name = "FILE")]
@@ -44,6 +45,9 @@ struct VerifyArguments {
     /// The recorder's file of a simulated network, to check rounds against
     #[arg(long, value_name = "FILE")]
     recorder: Option<PathBuf>,
+    /// Records of objects whose rounds are in the file
+    #[arg(long, value_name = "RECORD", num_args = 1.., requires = "recorder")]
+    object: Vec<PathBuf>,
 }
 
 impl Arguments {
@@ -65,6 +69,10 @@ impl VerifyArguments {
             }
             verifier = verifier.with_recorder(recorder, ANCHOR_BLOCKS);
         }
+        let records = self.object.iter().map(|path| files::read_object_record(path));
+        let records = records.collect::<Result<Vec<_>, _>>()?;
+        let verifier = verifier.with_objects(&records);
+        let verifier = verifier.map_err(|rejection| Failure::rejected("the records", rejection))?;
         let file = File::open(&self.file).map_err(|error| Failure::file("read", &self.file, error))?;
         let started = Instant::now();
         let report = verify_chain(BufReader::new(file), verifier, |_, _| {});
@@ -116,7 +124,7 @@ impl Report for Verified {
         let (receipts, time) = (self.report.receipts, table::duration(self.seconds));
         out.push_str(&format!("{receipts} receipts are whole and rightly signed ({time})\n"));
         let heads =
-            ["validator", "miner", ">partition", ">accepted", ">rejected", ">missed", ">void", ">in time"];
+            ["validator", "miner", "subject", ">accepted", ">rejected", ">missed", ">void", ">in time"];
         let mut lines = Table::new(&heads);
         for chain in &self.report.chains {
             let in_time = match self.report.recorder_asked {
@@ -126,7 +134,7 @@ impl Report for Verified {
             lines.row([
                 chain.validator.to_string(),
                 chain.miner.to_string(),
-                chain.partition_id.to_string(),
+                chain.subject.to_string(),
                 chain.accepted.to_string(),
                 chain.rejected.to_string(),
                 chain.missed.to_string(),
