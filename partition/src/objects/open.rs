@@ -61,14 +61,10 @@ impl ObjectStore {
             }
             _ => {}
         }
+        refuse_anything(directory)?;
         let lock = lock(directory)?;
-        for entry in entries(directory)? {
-            let name = entry.file_name();
-            if name != *LOCK && name != *OsStr::new(&format!("{STORE}{NEW}")) {
-                let reason = "it is not empty".to_owned();
-                return Err(ObjectStoreError::Foreign { path: directory.to_owned(), reason });
-            }
-        }
+        // Again under the lock: another process may have made the store meanwhile.
+        refuse_anything(directory)?;
         write_header(directory, budget_bytes)?;
         // The directory's own name.
         sync_directory(
@@ -194,6 +190,16 @@ impl Scan {
         }
         Ok(())
     }
+}
+
+/// Refuses a directory with anything in it but what a creation that was broken off may have left.
+fn refuse_anything(directory: &Path) -> Result<(), ObjectStoreError> {
+    let ours = |name: &OsStr| name == LOCK || name == OsStr::new(&format!("{STORE}{NEW}"));
+    if entries(directory)?.iter().all(|entry| ours(&entry.file_name())) {
+        return Ok(());
+    }
+    let reason = "it is not empty".to_owned();
+    Err(ObjectStoreError::Foreign { path: directory.to_owned(), reason })
 }
 
 /// Whether a directory of this name was on its way in or out.

@@ -284,3 +284,36 @@ fn damaged_objects_are_kept_and_named() {
     assert_eq!(report.damaged, [1, 3, 5].map(name));
     assert_eq!(read(&store, 2, ObjectFile::Data), [2; 100]);
 }
+
+/// Writers side by side stay within the budget, store each object once and leave nothing behind.
+#[test]
+fn many_may_store_at_once() {
+    const WRITERS: u8 = 4;
+    let (_parent, path) = directory();
+    let each = object_disk_bytes(20_000, 0);
+    let store = ObjectStore::create(&path, 12 * each).unwrap();
+    let stored: usize = std::thread::scope(|scope| {
+        let write = |writer: u8| {
+            let store = &store;
+            let try_one = move |number: u8| {
+                let mut incoming = store.begin(0).ok()?;
+                (0..20).try_for_each(|_| incoming.write_data(&[number; 1000])).ok()?;
+                incoming.commit(entry(number, None)).ok()
+            };
+            // Ten of its own, and ten that all of them store.
+            let numbers = (0..10).map(move |at| 10 * (writer + 1) + at).chain(0..10);
+            scope.spawn(move || numbers.filter_map(try_one).filter(|&done| done == Outcome::Stored).count())
+        };
+        let writers: Vec<_> = (0..WRITERS).map(write).collect();
+        writers.into_iter().map(|writer| writer.join().unwrap()).sum()
+    });
+    let objects = store.list().unwrap();
+    assert_eq!(objects.len(), stored, "each stored once");
+    assert!(stored > 0 && store.object_bytes().unwrap() == stored as u64 * each);
+    assert!(store.object_bytes().unwrap() <= store.budget_bytes().unwrap());
+    assert_eq!(listing(&path).len(), stored + 2, "and nothing left over");
+    drop(store);
+    let (store, report) = open(&path);
+    assert!(report.is_clean());
+    assert_eq!(store.list().unwrap(), objects);
+}
