@@ -26,6 +26,7 @@ pub mod read;
 pub mod record;
 pub mod response;
 pub mod scalars;
+pub mod secret_file;
 mod statement;
 pub mod sums;
 pub mod token;

@@ -6,6 +6,8 @@
 //!
 //! The coefficients are secret until the check is done: who knew them could make a wrong table that passes.
 
+mod file;
+
 use std::io::{self, Read};
 
 use ark_bls12_381::{Fr, G1Affine, G1Projective};
@@ -21,14 +23,21 @@ use super::encode::BLOCK_SCALARS;
 use super::generators::Generators;
 use super::group::{is_zero_cofactored, over_generators, over_points_short};
 use super::points::decode_point;
-use super::scalars::coefficient;
+use super::scalars::{SCALAR_BYTES, coefficient, decode_scalar, encode_scalar};
 use super::sums::BlockSums;
+use crate::codec::Reader;
 use crate::rejection::{Class, Rejection};
 use crate::transcript::{Context, Stream};
 use crate::tree::{BLOCK_BYTES, CHUNK_BYTES};
 
+pub use file::{CheckFile, CheckFileError};
+
+/// Bytes of a waiting check, without the hash at the end of its file.
+pub const STORE_CHECK_BYTES: usize = 48 + BLOCK_SCALARS * SCALAR_BYTES;
+const TAG: &[u8; 4] = b"HFW1";
+
 /// How often one set of coefficients may be asked.
-pub const TRIES: u32 = 8;
+pub const TRIES: u8 = 8;
 
 /// Chunks of the table that are worked on at once: 10,240 points, 1 MiB of table, 2 MB beside it.
 const BATCH_CHUNKS: usize = 1024;
@@ -127,7 +136,7 @@ pub struct StoreCheck {
     length: u64,
     /// Coefficients and sums; gone once a table has passed or all tries are used.
     open: Option<(Coefficients, Zeroizing<Vec<Fr>>)>,
-    tries: u32,
+    tries: u8,
 }
 
 /// Why a table did not pass.
@@ -148,6 +157,58 @@ impl StoreCheck {
     /// Bytes of the object that was taken.
     pub fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Whether nothing can be asked any more.
+    pub fn is_used(&self) -> bool {
+        self.open.is_none()
+    }
+
+    /// The bytes by which it waits, secret ones (commitment-v1 §5); none if it has been used.
+    pub fn encode(&self) -> Option<Zeroizing<Vec<u8>>> {
+        self.encode_with(self.tries)
+    }
+
+    /// The same with one more try used.
+    fn encode_tried(&self) -> Option<Zeroizing<Vec<u8>>> {
+        self.encode_with(self.tries.saturating_add(1))
+    }
+
+    fn encode_with(&self, tries: u8) -> Option<Zeroizing<Vec<u8>>> {
+        let (coefficients, values) = self.open.as_ref()?;
+        // Of the right size from the start: a buffer that grows leaves copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(STORE_CHECK_BYTES));
+        bytes.extend_from_slice(TAG);
+        bytes.extend_from_slice(&[tries, 0, 0, 0]);
+        bytes.extend_from_slice(&self.length.to_le_bytes());
+        bytes.extend_from_slice(&coefficients.0);
+        for value in values.iter() {
+            bytes.extend_from_slice(&*Zeroizing::new(encode_scalar(value)));
+        }
+        Some(bytes)
+    }
+
+    /// Reads a check that waits.
+    ///
+    /// Refused: `wrong-length`, `malformed`.
+    pub fn decode(bytes: &[u8]) -> Result<StoreCheck, Rejection> {
+        let mut reader = Reader::exactly("store-time check", bytes, STORE_CHECK_BYTES)?;
+        reader.tag(TAG)?;
+        let tries = reader.byte()?;
+        if tries > TRIES {
+            return Err(
+                Class::Malformed.because(format!("{tries} tries of a store-time check, at most {TRIES}"))
+            );
+        }
+        reader.zeros::<3>()?;
+        let length = reader.u64()?;
+        let coefficients = Coefficients(reader.array()?);
+        let mut values = Zeroizing::new(Vec::with_capacity(BLOCK_SCALARS));
+        for _ in 0..BLOCK_SCALARS {
+            values.push(decode_scalar(&Zeroizing::new(reader.array()?))?);
+        }
+        let open = (tries < TRIES).then_some((coefficients, values));
+        Ok(StoreCheck { length, open, tries })
     }
 
     /// Checks that `table` commits to the bytes that were taken, as this replica under this key, and returns its root. That

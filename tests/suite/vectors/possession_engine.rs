@@ -12,6 +12,7 @@ use holdfast_engine::possession::link::{HeldBlock, answer_link, verify_link};
 use holdfast_engine::possession::mask::DeviceSecret;
 use holdfast_engine::possession::prove::Prover;
 use holdfast_engine::possession::record::{ObjectRecord, SignedRecord};
+use holdfast_engine::possession::secret_file::SecretFileError;
 use holdfast_engine::possession::token::{
     TokenChallenge, TokenFile, TokenFileError, answer_token, token_list, verify_token,
 };
@@ -262,7 +263,7 @@ fn open(bytes: &[u8]) -> Result<Opened, Rejection> {
     let path = directory.path().join("tokens");
     std::fs::write(&path, bytes).expect("a file");
     let file = TokenFile::open(&path).map_err(|error| match error {
-        TokenFileError::Unusable { rejection, .. } => rejection,
+        TokenFileError::File(SecretFileError::Unusable { rejection, .. }) => rejection,
         other => panic!("{other}"),
     })?;
     let (number, token) = file.take().expect("one is unused");

@@ -188,3 +188,72 @@ fn the_equation_is_that_of_the_reference() {
     }
     assert!(gate(&[], &[], &[]).unwrap());
 }
+
+/// What waits in a file gives the same verdicts, counts tries over processes, and is gone after a pass or eight of them.
+#[test]
+fn checks_wait_in_files_and_count_their_tries_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("object.check");
+    let object = fixture::bytes(20_000);
+    let right = reference::table(&reference::commitments(&KEY, &object, 1));
+    let wrong = reference::table(&reference::commitments(&KEY, &fixture::bytes(20_001)[1..], 1));
+    let check = |table: &[u8]| CheckFile::open(&path)?.check(&replica(&object), &key(), table);
+    let is_wrong = |result: Result<[u8; 32], CheckFileError>| matches!(result, Err(CheckFileError::Check(CheckFailure::Refused(refused))) if refused.class == Class::WrongProof);
+
+    CheckFile::create(&path, &taken(&object)).unwrap();
+    assert!(CheckFile::create(&path, &taken(&object)).is_err(), "it would forget the tries");
+    for _ in 0..7 {
+        assert!(is_wrong(check(&wrong)));
+    }
+    assert!(check(&right).is_ok());
+    assert!(matches!(check(&right), Err(CheckFileError::File(_))), "removed after a pass");
+
+    CheckFile::create(&path, &taken(&object)).unwrap();
+    for _ in 0..8 {
+        assert!(is_wrong(check(&wrong)));
+    }
+    assert!(matches!(check(&right), Err(CheckFileError::File(_))), "removed after eight tries");
+}
+
+/// A crash between the count and the verdict uses the try up; a file whose tries are used gives no ninth.
+#[test]
+fn a_try_is_counted_before_the_table_is_looked_at() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("object.check");
+    let object = fixture::bytes(100);
+    let file = CheckFile::create(&path, &taken(&object)).unwrap();
+    /// A table that looks at the file while it is read.
+    struct Looking<'a>(&'a std::path::Path, Option<u8>);
+    impl Read for Looking<'_> {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            self.1 = Some(std::fs::read(self.0)?[4]);
+            Err(io::ErrorKind::Other.into())
+        }
+    }
+    let mut table = Looking(&path, None);
+    let failed = file.check(&replica(&object), &key(), &mut table);
+    assert!(matches!(failed, Err(CheckFileError::Check(CheckFailure::Read(_)))));
+    assert_eq!(table.1, Some(1));
+}
+
+/// The bytes of the specification; anything else is refused.
+#[test]
+fn waiting_checks_go_round() {
+    let check = taken(&[7; 40]);
+    let bytes = check.encode().unwrap();
+    assert_eq!((bytes.len(), &bytes[..16]), (16_976, &b"HFW1\0\0\0\0\x28\0\0\0\0\0\0\0"[..]));
+    let read = StoreCheck::decode(&bytes).unwrap();
+    assert_eq!(*read.encode().unwrap(), *bytes);
+    let refused = |place: usize, value: u8| {
+        let mut wrong = bytes.to_vec();
+        wrong[place] = value;
+        StoreCheck::decode(&wrong).err().map(|refused| refused.class)
+    };
+    for (place, value) in [(0, 0), (4, 9), (5, 1), (48 + 31, 0xff)] {
+        assert_eq!(refused(place, value), Some(Class::Malformed), "byte {place}");
+    }
+    assert_eq!(StoreCheck::decode(&bytes[1..]).err().map(|refused| refused.class), Some(Class::WrongLength));
+    let mut used = bytes.to_vec();
+    used[4] = 8;
+    assert!(StoreCheck::decode(&used).unwrap().is_used());
+}

@@ -1,10 +1,7 @@
 //! Token files (possession-v1 §8): what stays with the maker of tokens. A token is marked used, durably, before its key
 //! leaves.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -12,47 +9,26 @@ use zeroize::Zeroizing;
 use super::Token;
 use crate::codec::Reader;
 use crate::possession::record::TOKENS_MAX;
+use crate::possession::secret_file::{HASH_BYTES, SecretFile, SecretFileError, unseal};
 use crate::rejection::{Class, Rejection};
-use crate::tree;
 
 const TAG: &[u8; 4] = b"HFS1";
 const HEADER_BYTES: usize = 48;
 const TOKEN_BYTES: usize = 72;
-const HASH_BYTES: usize = 32;
-/// Only the owner of the file: it holds what the miner must not know.
-const MODE: u32 = 0o600;
-
-/// Added to the file's name: the empty file whose lock serialises those who take tokens.
-const LOCK_SUFFIX: &str = ".lock";
-const NEW_SUFFIX: &str = ".new";
 
 /// Tokens of one record in a file.
 #[derive(Debug)]
-pub struct TokenFile {
-    path: PathBuf,
-}
+pub struct TokenFile(SecretFile);
 
 /// A call to a token file that failed.
 #[derive(Debug, Error)]
 pub enum TokenFileError {
-    /// The file could not be read or written.
-    #[error("cannot {doing} {}: {source}", path.display())]
-    File {
-        /// What was being done.
-        doing: &'static str,
-        /// Which file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// The file's bytes are not those of a token file.
-    #[error("{} is no token file that can be used: {rejection}", path.display())]
-    Unusable {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        rejection: Rejection,
-    },
+    /// The file could not be used.
+    #[error(transparent)]
+    File(#[from] SecretFileError),
+    /// There are no tokens to put into a file, or too many.
+    #[error("{0}")]
+    Count(Rejection),
     /// Every key has been shown.
     #[error("all {count} tokens of {} are used; who holds the object's bytes can make new ones", path.display())]
     Exhausted {
@@ -61,14 +37,6 @@ pub enum TokenFileError {
         /// Tokens in it.
         count: usize,
     },
-}
-
-/// What a token file holds.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Contents {
-    pub(super) record_digest: [u8; 32],
-    /// Whether each is used.
-    pub(super) tokens: Vec<(bool, Token)>,
 }
 
 impl TokenFile {
@@ -81,15 +49,11 @@ impl TokenFile {
         record_digest: [u8; 32],
         tokens: Vec<Token>,
     ) -> Result<TokenFile, TokenFileError> {
-        let file = TokenFile { path: path.into() };
-        check_count(tokens.len() as u64).map_err(|rejection| file.unusable(rejection))?;
-        let _lock = file.lock()?;
-        if fs::exists(&file.path).map_err(|source| file.failed("look for", &file.path, source))? {
-            return Err(file.failed("create", &file.path, io::ErrorKind::AlreadyExists.into()));
-        }
+        check_count(tokens.len() as u64).map_err(TokenFileError::Count)?;
         let tokens = tokens.into_iter().map(|token| (false, token)).collect();
-        file.store(&Contents { record_digest, tokens })?;
-        Ok(file)
+        let file = SecretFile::new(path.into());
+        file.create(&Contents { record_digest, tokens }.encode())?;
+        Ok(TokenFile(file))
     }
 
     /// Opens a token file.
@@ -97,7 +61,7 @@ impl TokenFile {
     /// # Errors
     /// It cannot be read, or is none.
     pub fn open(path: impl Into<PathBuf>) -> Result<TokenFile, TokenFileError> {
-        let file = TokenFile { path: path.into() };
+        let file = TokenFile(SecretFile::new(path.into()));
         file.load()?;
         Ok(file)
     }
@@ -132,58 +96,37 @@ impl TokenFile {
     /// # Errors
     /// All are used, or the file cannot be read or written.
     pub fn take(&self) -> Result<(u64, Token), TokenFileError> {
-        let _lock = self.lock()?;
+        let _lock = self.0.lock()?;
         let mut contents = self.load()?;
         let count = contents.tokens.len();
         let unused = (0..).zip(&mut contents.tokens).find(|(_, (used, _))| !*used);
         let Some((number, (used, token))) = unused else {
-            return Err(TokenFileError::Exhausted { path: self.path.clone(), count });
+            return Err(TokenFileError::Exhausted { path: self.0.path().to_owned(), count });
         };
         *used = true;
         let token = token.clone();
-        self.store(&contents)?;
+        self.0.replace(&contents.encode())?;
         Ok((number, token))
     }
 
-    fn load(&self) -> Result<Contents, TokenFileError> {
-        let bytes = fs::read(&self.path).map_err(|source| self.failed("read", &self.path, source))?;
-        Contents::decode(&Zeroizing::new(bytes)).map_err(|rejection| self.unusable(rejection))
-    }
-
-    fn store(&self, contents: &Contents) -> Result<(), TokenFileError> {
-        replace(&self.path, &self.beside(NEW_SUFFIX), &contents.encode())
-            .map_err(|source| self.failed("replace", &self.path, source))
-    }
-
-    /// Holds others who take tokens off until it is dropped.
-    fn lock(&self) -> Result<File, TokenFileError> {
-        let path = self.beside(LOCK_SUFFIX);
-        let open = OpenOptions::new().write(true).create(true).truncate(false).mode(MODE).open(&path);
-        let file = open.map_err(|source| self.failed("open", &path, source))?;
-        file.lock().map_err(|source| self.failed("lock", &path, source))?;
-        Ok(file)
-    }
-
-    fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(suffix);
-        name.into()
-    }
-
-    fn failed(&self, doing: &'static str, path: &Path, source: io::Error) -> TokenFileError {
-        TokenFileError::File { doing, path: path.to_owned(), source }
-    }
-
-    fn unusable(&self, rejection: Rejection) -> TokenFileError {
-        TokenFileError::Unusable { path: self.path.clone(), rejection }
+    fn load(&self) -> Result<Contents, SecretFileError> {
+        self.0.read(Contents::decode)
     }
 }
 
+/// What a token file holds.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Contents {
+    record_digest: [u8; 32],
+    /// Whether each is used.
+    tokens: Vec<(bool, Token)>,
+}
+
 impl Contents {
-    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
+    /// All bytes but the hash at the end.
+    fn encode(&self) -> Zeroizing<Vec<u8>> {
         // Of the right size from the start: a buffer that grows leaves copies behind.
-        let capacity = HEADER_BYTES + self.tokens.len() * TOKEN_BYTES + HASH_BYTES;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(HEADER_BYTES + self.tokens.len() * TOKEN_BYTES));
         bytes.extend_from_slice(TAG);
         bytes.extend_from_slice(&[0; 4]);
         bytes.extend_from_slice(&self.record_digest);
@@ -193,8 +136,6 @@ impl Contents {
             bytes.extend_from_slice(&token.key);
             bytes.extend_from_slice(&token.digest);
         }
-        let hash = tree::root(&bytes);
-        bytes.extend_from_slice(&hash);
         bytes
     }
 
@@ -212,10 +153,7 @@ impl Contents {
             let found = bytes.len();
             return Err(Class::WrongLength.because(format!("a token file of {found} bytes, not {expected}")));
         }
-        let (hashed, hash) = bytes.split_at(expected - HASH_BYTES);
-        if tree::root(hashed) != hash {
-            return Err(Class::Malformed.because("the token file's hash is not that of its bytes"));
-        }
+        unseal(bytes)?;
         let tokens: Result<_, _> = (0..count).map(|_| read_token(&mut reader)).collect();
         Ok(Contents { record_digest, tokens: tokens? })
     }
@@ -233,20 +171,5 @@ fn read_token(reader: &mut Reader<'_>) -> Result<(bool, Token), Rejection> {
 /// The count of a token file, which fits memory.
 fn check_count(count: u64) -> Result<usize, Rejection> {
     let fits = (1..=TOKENS_MAX).contains(&count).then(|| usize::try_from(count).ok()).flatten();
-    fits.ok_or_else(|| Class::Malformed.because(format!("a token file of {count} tokens, not 1 to 2^20")))
-}
-
-/// The rename is durable only once the directory is synced.
-fn replace(path: &Path, new: &Path, bytes: &[u8]) -> io::Result<()> {
-    // One that a crash left may have other permissions.
-    match fs::remove_file(new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(new, path)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+    fits.ok_or_else(|| Class::Malformed.because(format!("a file of {count} tokens, not 1 to 2^20")))
 }
