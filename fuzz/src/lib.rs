@@ -5,6 +5,7 @@
 mod back_ends;
 mod json;
 mod object;
+mod object_audit;
 mod partition_file;
 mod receipt;
 mod registration;
@@ -54,6 +55,35 @@ pub const TARGETS: &[Target] = &[
     },
     Target { name: "object_entry", run: object::entry, seeds: object::entry_seeds },
     Target { name: "object_address", run: object::address, seeds: object::address_seeds },
+    Target { name: "object_record", run: object_audit::record, seeds: object_audit::record_seeds },
+    Target { name: "object_challenge", run: object_audit::challenge, seeds: object_audit::challenge_seeds },
+    Target {
+        name: "token_challenge",
+        run: object_audit::token_challenge,
+        seeds: object_audit::token_challenge_seeds,
+    },
+    Target {
+        name: "points_header",
+        run: object_audit::points_header,
+        seeds: object_audit::points_header_seeds,
+    },
+    Target { name: "commitment_table", run: object_audit::table, seeds: object_audit::table_seeds },
+    Target { name: "store_check", run: object_audit::store_check, seeds: object_audit::store_check_seeds },
+    Target {
+        name: "chunks_response",
+        run: object_audit::chunks_response,
+        seeds: object_audit::chunks_response_seeds,
+    },
+    Target {
+        name: "link_response",
+        run: object_audit::link_response,
+        seeds: object_audit::link_response_seeds,
+    },
+    Target {
+        name: "token_response",
+        run: object_audit::token_response,
+        seeds: object_audit::token_response_seeds,
+    },
     Target { name: "policy", run: json::policy, seeds: json::policy_seeds },
     Target { name: "manifest", run: json::manifest, seeds: json::manifest_seeds },
     Target { name: "stakes_json", run: text::stakes_json, seeds: text::stakes_json_seeds },
