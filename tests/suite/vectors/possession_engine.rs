@@ -116,9 +116,9 @@ fn proofs_with_given_masks() {
         let response =
             prover.answer_with(&challenge, true, &digest(&case["fresh_bytes"])).expect("an answer");
         assert_eq!(response[48..144], bytes(&case["T"]), "{}", name(case));
-        assert_eq!(hex::encode(&response), case["response"], "{}", name(case));
+        assert!(response == bytes(&case["response"]), "{}: another response", name(case));
         let chosen = prover.answer(&challenge, true).expect("an answer");
-        assert_ne!(chosen, response, "{}: masks that anybody knows", name(case));
+        assert!(chosen != response, "{}: masks that anybody knows", name(case));
     }
 }
 
@@ -205,7 +205,7 @@ fn answers_of_chunks() {
         let open =
             |chunks: &[u64]| Ok::<_, ()>(chunks.iter().map(|chunk| outboard.open(&string, *chunk)).collect());
         let response = answer_chunks(&record, &challenge, open).expect("an answer");
-        assert_eq!(json!(hex::encode(response)), expected, "{name}");
+        assert!(json!(hex::encode(response)) == expected, "{name}: another answer");
     }
 }
 
@@ -228,7 +228,7 @@ fn answers_of_link_audits() {
         };
         let key = BlindingKey::from_bytes(key);
         let response = answer_link(&record, &challenge, &key, &table, read_blocks).expect("an answer");
-        assert_eq!(json!(hex::encode(response)), expected, "{name}");
+        assert!(json!(hex::encode(response)) == expected, "{name}: another answer");
     }
 }
 
