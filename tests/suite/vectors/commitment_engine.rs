@@ -1,5 +1,6 @@
 //! The engine against the vectors of commitment-v1.
 
+use holdfast_engine::object::Address;
 use holdfast_engine::possession::Replica;
 use holdfast_engine::possession::blinding::BlindingKey;
 use holdfast_engine::possession::check::{Accumulator, CheckFailure};
@@ -159,5 +160,20 @@ fn sets_of_records() {
             .map(|record| decode_and_check(&bytes(record)).expect("valid"))
             .collect();
         assert_verdict(case, refuse_twins(&records));
+    }
+}
+
+#[test]
+fn content_identifiers() {
+    for case in cases(&read(FILE), "cid") {
+        let texts = [&case["blake3"], &case["sha2_256"]].map(|text| text.as_str().expect("text"));
+        let addresses = Address::both_of(&bytes(&case["bytes"]));
+        assert_eq!(addresses.each_ref().map(ToString::to_string), texts, "{}", name(case));
+        assert_eq!(
+            texts.map(|text| text.parse::<Address>().expect("a content identifier")),
+            addresses,
+            "{}",
+            name(case)
+        );
     }
 }
