@@ -140,8 +140,11 @@ impl Objects {
     pub fn collect_garbage(&self, now: u64) -> Result<Collected, ObjectError> {
         let mut collected = Collected::default();
         for name in self.store.expired(now)? {
-            collected.bytes_freed += self.store.remove(name)?;
-            collected.removed.push(name);
+            // Unless it was stored again meanwhile.
+            if let Some(bytes) = self.store.remove_expired(name, now)? {
+                collected.bytes_freed += bytes;
+                collected.removed.push(name);
+            }
         }
         Ok(collected)
     }

@@ -18,6 +18,7 @@ mod space;
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
@@ -56,6 +57,15 @@ pub struct Object {
 }
 
 impl Object {
+    fn has(&self, file: ObjectFile) -> bool {
+        match file {
+            ObjectFile::Data | ObjectFile::Entry => true,
+            ObjectFile::Outboard => self.entry.outboard_bytes > 0,
+            ObjectFile::Table => self.table_bytes.is_some(),
+            ObjectFile::Record => self.record_bytes.is_some(),
+        }
+    }
+
     /// Disk space of all its files.
     pub fn disk_bytes(&self) -> u64 {
         let beside = [self.table_bytes, self.record_bytes].into_iter().flatten().map(file_disk_bytes);
@@ -185,8 +195,12 @@ impl ObjectStore {
     pub fn open_file(&self, name: ObjectName, file: ObjectFile) -> Result<File, ObjectStoreError> {
         // Held, or the object might be deleted between the look and the opening.
         let state = self.state()?;
-        state.object(name)?;
+        let object = state.object(name)?;
         let path = self.file_path(name, file);
+        if !object.has(file) {
+            // What stands there under this name is not the store's.
+            return Err(failed("open", &path)(io::ErrorKind::NotFound.into()).into());
+        }
         Ok(File::open(&path).map_err(failed("open", &path))?)
     }
 

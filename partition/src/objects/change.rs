@@ -2,11 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::failed;
 use super::files::{
-    LEAVING, NEW, file_disk_bytes, remove_if_there, remove_object_directory, replace, sync_directory,
+    INCOMING, LEAVING, NEW, file_disk_bytes, remove_object_directory, replace, sync_directory,
 };
 use super::open::write_header;
 use super::space::Reservation;
@@ -41,21 +41,40 @@ impl ObjectStore {
     /// [`ObjectStoreError::NoSuchObject`]; [`ObjectStoreError::Foreign`] if its directory holds a file that is not the
     /// store's, and then nothing is deleted; I/O.
     pub fn remove(&self, name: ObjectName) -> Result<u64, ObjectStoreError> {
-        let leaving = self.new_directory(LEAVING)?;
-        let path = self.object_path(name);
+        let removal = self.take_out(&mut *self.change()?, name)?;
+        removal.finish()
+    }
+
+    /// Deletes an object if it is expired at a time in seconds since 1970, and returns the disk space that is free again;
+    /// `None` if it is not, or not any more, or not there.
+    ///
+    /// # Errors
+    /// As [`ObjectStore::remove`].
+    pub fn remove_expired(&self, name: ObjectName, now: u64) -> Result<Option<u64>, ObjectStoreError> {
         let mut state = self.change()?;
+        // Looked at under the lock: whoever stores the object again was told that it stays.
+        if !state.objects.get(&name).is_some_and(|object| object.entry.is_expired(now)) {
+            return Ok(None);
+        }
+        let removal = self.take_out(&mut state, name)?;
+        drop(state);
+        removal.finish().map(Some)
+    }
+
+    /// Takes the name from an object, durably.
+    pub(super) fn take_out(&self, state: &mut State, name: ObjectName) -> Result<Removal, ObjectStoreError> {
         let whole = state.objects.get(&name).map(Object::disk_bytes);
         let disk_bytes = whole.or_else(|| state.damaged.get(&name).map(|damaged| damaged.disk_bytes));
         let disk_bytes = disk_bytes.ok_or(ObjectStoreError::NoSuchObject { name })?;
+        let path = self.object_path(name);
         refuse_foreign_files(&path)?;
+        let leaving = self.new_directory(state, LEAVING);
         fs::rename(&path, &leaving).map_err(failed("rename", &path))?;
-        self.sync_or_close(&mut state, &self.directory)?;
+        self.sync_or_close(state, &self.directory)?;
         state.objects.remove(&name);
         state.damaged.remove(&name);
         state.object_bytes = state.object_bytes.saturating_sub(disk_bytes);
-        drop(state);
-        remove_object_directory(&leaving)?;
-        Ok(disk_bytes)
+        Ok(Removal { leaving, disk_bytes })
     }
 
     /// Names of the objects that are expired at a time in seconds since 1970.
@@ -107,17 +126,21 @@ impl ObjectStore {
         beside: Beside,
         write: impl FnOnce(&mut BesideWriter<'_>) -> Result<(), ObjectStoreError>,
     ) -> Result<(), ObjectStoreError> {
-        self.change()?.object(name)?;
-        let path = self.file_path(name, beside.file());
-        let new = path.with_extension(&NEW[1..]);
-        remove_if_there(&new)?;
-        let out = File::create_new(&new).map_err(failed("create", &new))?;
-        let mut out = BesideWriter { out, bytes: 0, path: &new, reservation: Reservation::new(self) };
-        let written = write(&mut out).and_then(|()| self.publish_beside(name, beside, &mut out));
-        if written.is_err() {
-            // The first error is the one to tell.
-            let _ = fs::remove_file(&new);
-        }
+        // A directory of its own: others may be writing the same file.
+        let directory = {
+            let mut state = self.change()?;
+            state.object(name)?;
+            self.new_directory(&mut state, INCOMING)
+        };
+        fs::create_dir(&directory).map_err(failed("create", &directory))?;
+        let path = directory.join(beside.file().name());
+        let written = File::create_new(&path).map_err(|error| failed("create", &path)(error).into());
+        let written = written.and_then(|out| {
+            let mut out = BesideWriter { out, bytes: 0, path: &path, reservation: Reservation::new(self) };
+            write(&mut out).and_then(|()| self.publish_beside(name, beside, &mut out))
+        });
+        // What cannot be deleted now is swept when the store is opened again.
+        let _ = remove_object_directory(&directory);
         written
     }
 
@@ -198,13 +221,28 @@ impl BesideWriter<'_> {
     }
 }
 
-/// Files of others are not ours to delete, wherever they lie.
+/// An object that has no name any more, with files to be deleted.
+pub(super) struct Removal {
+    leaving: PathBuf,
+    disk_bytes: u64,
+}
+
+impl Removal {
+    /// Deletes its files, and returns the disk space that is free again.
+    pub(super) fn finish(self) -> Result<u64, ObjectStoreError> {
+        remove_object_directory(&self.leaving)?;
+        Ok(self.disk_bytes)
+    }
+}
+
+/// Files of others are not ours to delete, wherever they lie; nor are links and directories, whatever their names.
 fn refuse_foreign_files(directory: &Path) -> Result<(), ObjectStoreError> {
     for entry in fs::read_dir(directory).map_err(failed("list", directory))? {
         let entry = entry.map_err(failed("list", directory))?;
         let name = entry.file_name();
         let name = name.to_str().unwrap_or_default();
-        if ObjectFile::of_name(name.strip_suffix(NEW).unwrap_or(name)).is_none() {
+        let kind = entry.file_type().map_err(failed("look at", &entry.path()))?;
+        if !kind.is_file() || ObjectFile::of_name(name.strip_suffix(NEW).unwrap_or(name)).is_none() {
             let reason = "it is no file of the store".to_owned();
             return Err(ObjectStoreError::Foreign { path: entry.path(), reason });
         }

@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
 
+use super::change::Removal;
 use super::error::failed;
 use super::files::{INCOMING, remove_object_directory, sync_directory, write_new};
 use super::space::Reservation;
-use super::{Entry, Object, ObjectFile, ObjectStore, ObjectStoreError, object_disk_bytes};
+use super::{Entry, Object, ObjectFile, ObjectStore, ObjectStoreError, State, object_disk_bytes};
 
 /// What became of an object that was to be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl ObjectStore {
     pub fn begin(&self, disk_bytes: u64) -> Result<Incoming<'_>, ObjectStoreError> {
         let mut reservation = Reservation::new(self);
         reservation.grow_to(disk_bytes.max(object_disk_bytes(0, 0)))?;
-        let directory = self.new_directory(INCOMING)?;
+        let directory = self.new_directory(&mut *self.change()?, INCOMING);
         fs::create_dir(&directory).map_err(failed("create", &directory))?;
         let path = directory.join(ObjectFile::Data.name());
         let data = File::create_new(&path).map_err(failed("create", &path));
@@ -61,14 +62,13 @@ impl ObjectStore {
     }
 
     /// The path of a directory that is not there yet.
-    pub(super) fn new_directory(&self, prefix: &str) -> Result<PathBuf, ObjectStoreError> {
-        let mut state = self.change()?;
+    pub(super) fn new_directory(&self, state: &mut State, prefix: &str) -> PathBuf {
         loop {
             let path = self.directory.join(format!("{prefix}{}", state.next_number));
             state.next_number += 1;
             // One that holds somebody's files was not swept.
             if fs::symlink_metadata(&path).is_err() {
-                return Ok(path);
+                return path;
             }
         }
     }
@@ -129,10 +129,10 @@ impl Incoming<'_> {
     /// Gives the complete directory its name.
     fn publish(&mut self, entry: Entry) -> Result<Outcome, ObjectStoreError> {
         let name = entry.name;
-        if self.store.damaged()?.iter().any(|(damaged, _)| *damaged == name) {
-            self.store.remove(name)?;
-        }
         let mut state = self.store.change()?;
+        // Under one lock with what follows: else the object that another writer has just stored would go instead.
+        let is_damaged = state.damaged.contains_key(&name);
+        let damaged = is_damaged.then(|| self.store.take_out(&mut state, name)).transpose()?;
         if let Some(there) = state.objects.get(&name).copied() {
             let expires_at = there.entry.expires_at.zip(entry.expires_at).map(|(a, b)| a.max(b));
             self.store.write_expiry(&mut state, there, expires_at)?;
@@ -146,6 +146,9 @@ impl Incoming<'_> {
         self.reservation.settle(&mut state);
         state.object_bytes = state.object_bytes.saturating_add(object.disk_bytes());
         state.objects.insert(name, object);
+        drop(state);
+        // What cannot be deleted now is swept when the store is opened again.
+        let _ = damaged.map(Removal::finish);
         Ok(Outcome::Stored)
     }
 }

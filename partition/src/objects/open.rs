@@ -231,11 +231,13 @@ impl Lengths {
 }
 
 fn read_object(name: ObjectName, path: &Path, lengths: &Lengths) -> Result<Object, Damage> {
-    let entry_bytes = lengths.of(ObjectFile::Entry);
-    if let Some(found) = entry_bytes.filter(|&bytes| bytes != ENTRY_BYTES as u64) {
+    let entry_path = path.join(ObjectFile::Entry.name());
+    // A link or a pipe of this name is not the store's, and is not opened.
+    let missing = || failed("read", &entry_path)(io::ErrorKind::NotFound.into());
+    let found = lengths.of(ObjectFile::Entry).ok_or_else(missing)?;
+    if found != ENTRY_BYTES as u64 {
         return Err(EntryError::Length { found }.into());
     }
-    let entry_path = path.join(ObjectFile::Entry.name());
     let entry = Entry::decode(&fs::read(&entry_path).map_err(failed("read", &entry_path))?)?;
     if entry.name != name {
         return Err(EntryError::OtherObject { found: entry.name }.into());

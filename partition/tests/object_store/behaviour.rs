@@ -3,7 +3,8 @@ use std::io::Read;
 use std::os::unix::fs::symlink;
 
 use holdfast_partition::objects::{
-    Beside, Damage, EntryError, ObjectFile, ObjectStore, ObjectStoreError, Outcome, object_disk_bytes,
+    Beside, Damage, EntryError, Incoming, ObjectFile, ObjectStore, ObjectStoreError, Outcome,
+    object_disk_bytes,
 };
 use holdfast_partition::partition_file::OpenMode;
 
@@ -242,6 +243,94 @@ fn foreign_files_in_a_store_are_reported_and_never_touched() {
     assert_eq!(read(&store, 1, ObjectFile::Data), b"x");
     assert!(expected.iter().all(|path| fs::symlink_metadata(path).is_ok()));
     assert_eq!(fs::read(outside.join("data")).unwrap(), b"precious");
+}
+
+/// Names of ours over what is not ours: a link is not read through, nothing but a file is opened (a pipe would hold the
+/// opening up for ever), and neither goes with its object.
+#[test]
+fn links_and_pipes_under_names_of_ours_are_not_ours() {
+    let (parent, path) = directory();
+    let store = ObjectStore::create(&path, BUDGET_BYTES).unwrap();
+    put(&store, 1, b"x");
+    put(&store, 2, b"y");
+    drop(store);
+    let outside = parent.path().join("outside");
+    fs::write(&outside, b"precious").unwrap();
+    let link = path.join(name(1).to_string()).join("table");
+    symlink(&outside, &link).unwrap();
+    let pipe = path.join(name(2).to_string()).join("entry");
+    fs::remove_file(&pipe).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+
+    let (store, report) = open(&path);
+    assert_eq!(report.foreign, [link.clone(), pipe.clone()]);
+    assert_eq!(report.damaged, [name(2)]);
+    assert!(store.open_file(name(1), ObjectFile::Table).is_err());
+    for (number, foreign) in [(1, &link), (2, &pipe)] {
+        let refused = store.remove(name(number));
+        assert!(matches!(refused, Err(ObjectStoreError::Foreign { path, .. }) if path == *foreign));
+        assert!(fs::symlink_metadata(foreign).is_ok());
+    }
+}
+
+/// The owner was told that the object stays; garbage collection looked before.
+#[test]
+fn an_expired_object_that_is_stored_again_is_not_collected() {
+    let (_parent, path) = directory();
+    let store = ObjectStore::create(&path, BUDGET_BYTES).unwrap();
+    begin(&store, b"wanted", b"").commit(entry(1, Some(50))).unwrap();
+    begin(&store, b"unwanted", b"").commit(entry(2, Some(50))).unwrap();
+    let expired = store.expired(60).unwrap();
+    assert_eq!(begin(&store, b"wanted", b"").commit(entry(1, Some(90))).unwrap(), Outcome::AlreadyThere);
+    let removed: Vec<_> = expired.iter().map(|name| store.remove_expired(*name, 60).unwrap()).collect();
+    assert_eq!(removed, [None, Some(object_disk_bytes(8, 0))]);
+    assert_eq!(names(&store), [name(1)]);
+    assert_eq!(store.remove_expired(name(2), 60).unwrap(), None, "gone already");
+}
+
+/// Two that write one file at once: each writes a whole one, and the last to finish stays.
+#[test]
+fn files_beside_an_object_that_are_written_at_once_do_not_mix() {
+    let (_parent, path) = directory();
+    let store = ObjectStore::create(&path, BUDGET_BYTES).unwrap();
+    put(&store, 1, b"x");
+    let slow = store.write_beside(name(1), Beside::Table, |out| {
+        out.write(b"slow ")?;
+        store.write_beside(name(1), Beside::Table, |out| out.write(b"fast"))?;
+        assert_eq!(read(&store, 1, ObjectFile::Table), b"fast");
+        out.write(b"but whole")
+    });
+    slow.unwrap();
+    assert_eq!(read(&store, 1, ObjectFile::Table), b"slow but whole");
+    assert_eq!(store.object(name(1)).unwrap().table_bytes, Some(14));
+    drop(store);
+    assert!(open(&path).1.is_clean());
+}
+
+/// Two that bring the bytes of a damaged object at once: what the first was told is stored never goes again.
+#[test]
+fn a_damaged_object_that_two_replace_at_once_is_stored_once() {
+    let (_parent, path) = directory();
+    drop(ObjectStore::create(&path, BUDGET_BYTES).unwrap());
+    for _ in 0..64 {
+        let (store, _) = open(&path);
+        let _ = store.remove(name(1));
+        put(&store, 1, b"bytes");
+        drop(store);
+        fs::write(path.join(name(1).to_string()).join("data"), b"byte").unwrap();
+        let (store, report) = open(&path);
+        assert_eq!(report.damaged, [name(1)]);
+        let incoming = [begin(&store, b"bytes", &[1; 4096]), begin(&store, b"bytes", &[1; 4096])];
+        let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
+            let commit = |incoming| scope.spawn(move || Incoming::commit(incoming, entry(1, None)).unwrap());
+            incoming.map(commit).map(|thread| thread.join().unwrap()).to_vec()
+        });
+        assert!(
+            outcomes.contains(&Outcome::Stored) && outcomes.contains(&Outcome::AlreadyThere),
+            "{outcomes:?}"
+        );
+        assert_eq!(read(&store, 1, ObjectFile::Data), b"bytes");
+    }
 }
 
 /// Each is kept, counted, said, refused to readers and can be deleted or stored again; none hides another object.
