@@ -126,7 +126,7 @@ impl Accumulator {
         if !self.begun.is_empty() || self.length == 0 {
             self.sums.add(self.stream.next(), &self.begun);
         }
-        let values = Zeroizing::new(self.sums.reduce().to_vec());
+        let values = self.sums.reduce();
         StoreCheck { length: self.length, open: Some((self.coefficients, values)), tries: 0 }
     }
 }
@@ -258,10 +258,10 @@ fn check(
         hasher.update(&bytes);
         let points = points_of(first, blocks, &bytes)?;
         let coefficients = coefficients.take(points.len());
-        let numbers = first * CHUNK_POINTS as u64..;
-        let blindings: Vec<(u128, u64)> = coefficients.iter().copied().zip(numbers).collect();
+        let first_block = first * CHUNK_POINTS as u64;
+        let numbered = coefficients.par_iter().enumerate();
         let blinding =
-            blindings.par_iter().map(|(gamma, block)| Fr::from(*gamma) * key.scalar(replica, *block)).sum();
+            numbered.map(|(at, gamma)| Fr::from(*gamma) * key.scalar(replica, first_block + at as u64)).sum();
         left_side.add(&points, &coefficients, blinding);
     }
     if table.read(&mut [0])? != 0 {

@@ -15,12 +15,13 @@ pub fn chunks_response_bytes(challenge: &ObjectChallenge) -> usize {
 /// called once, so that it can read them in the order of the disk.
 ///
 /// # Errors
-/// `open` fails, or what it gives does not answer the challenge.
+/// The challenge is not of this record, and then nothing is read; `open` fails, or what it gives does not answer the challenge.
 pub fn answer_chunks<E>(
     record: &ObjectRecord,
     challenge: &ObjectChallenge,
     open: impl FnOnce(&[u64]) -> Result<Vec<Vec<u8>>, E>,
 ) -> Result<Vec<u8>, AnswerFailure<E>> {
+    check_question(record, challenge).map_err(AnswerFailure::Wrong)?;
     let chunks = challenge.chunks();
     let openings = open(&chunks)?;
     let mut response = encode_header(AuditKind::Chunks, count_of(&chunks), &challenge.digest()).to_vec();
@@ -38,8 +39,7 @@ pub fn verify_chunks(
     challenge: &ObjectChallenge,
     response: &[u8],
 ) -> Result<(), Rejection> {
-    demand_kind(challenge, AuditKind::Chunks)?;
-    challenge.check_place(record)?;
+    check_question(record, challenge)?;
     let chunks = challenge.chunks();
     let expected = chunks_response_bytes(challenge);
     let mut openings =
@@ -51,6 +51,13 @@ pub fn verify_chunks(
         openings = rest;
     }
     Ok(())
+}
+
+/// Whether this is a chunks challenge of the object with this record. A miner asks before it reads: another length would send
+/// it to places that are not there.
+fn check_question(record: &ObjectRecord, challenge: &ObjectChallenge) -> Result<(), Rejection> {
+    demand_kind(challenge, AuditKind::Chunks)?;
+    challenge.check_place(record)
 }
 
 fn bytes_of(challenge: &ObjectChallenge, chunk: u64) -> usize {
@@ -127,5 +134,19 @@ mod tests {
         assert!(matches!(failure, AnswerFailure::Wrong(refused) if refused.class == Class::WrongRoot));
         let failing = answer_chunks(&held.record, &challenge, |_| Err("disk"));
         assert!(matches!(failing, Err(AnswerFailure::Source("disk"))));
+    }
+
+    /// A validator names another length, kind or record: the disk is not asked for places that it may not have.
+    #[test]
+    fn a_challenge_of_something_else_does_not_reach_the_disk() {
+        let held = Held::new(10_000);
+        let honest = held.challenge(AuditKind::Chunks, 4);
+        for wrong in crate::possession::fixture::challenges_of_something_else(&honest) {
+            let open = |_: &[u64]| -> Result<Vec<Vec<u8>>, ()> { panic!("read for {wrong:?}") };
+            let failure = answer_chunks(&held.record, &wrong, open).unwrap_err();
+            assert!(
+                matches!(failure, AnswerFailure::Wrong(refused) if refused.class == Class::WrongChallenge)
+            );
+        }
     }
 }

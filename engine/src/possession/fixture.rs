@@ -1,7 +1,7 @@
 //! What tests of possession share.
 
 use super::Replica;
-use super::challenge::{Ask, AuditKind, Form, ObjectChallenge};
+use super::challenge::{Ask, AuditKind, Form, ObjectChallenge, ObjectTerms};
 use super::commitment_table::CommitmentTable;
 use super::link::HeldBlock;
 use super::record::{ObjectRecord, TokenList};
@@ -34,6 +34,18 @@ pub(super) fn record(length: usize) -> ObjectRecord {
         table_root: Some([6; 32]),
         tokens: Some(TokenList::new([7; 32], 3).unwrap()),
     }
+}
+
+/// Challenges as a hostile validator makes them of a right one: of a longer object, of another kind, under another record.
+pub(super) fn challenges_of_something_else(right: &ObjectChallenge) -> Vec<ObjectChallenge> {
+    let root = *right.replica.object_root();
+    let longer = Replica::new(root, right.replica.length() + (1 << 40), right.replica.replica_id()).unwrap();
+    let terms = [
+        ObjectTerms { replica: longer, ..(**right).clone() },
+        ObjectTerms { kind: AuditKind::Possession, ..(**right).clone() },
+        ObjectTerms { record_digest: [1; 32], ..(**right).clone() },
+    ];
+    terms.map(|terms| ObjectChallenge::new(terms).unwrap()).to_vec()
 }
 
 /// An object that a miner holds, with its table.

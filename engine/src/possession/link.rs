@@ -40,7 +40,7 @@ pub fn link_response_bytes(challenge: &ObjectChallenge) -> usize {
 /// is called once, so that it can read them in the order of the disk.
 ///
 /// # Errors
-/// `read` fails, or what is held does not answer the challenge.
+/// The challenge is not of this record, and then nothing is read; `read` fails, or what is held does not answer the challenge.
 pub fn answer_link<E>(
     record: &ObjectRecord,
     challenge: &ObjectChallenge,
@@ -48,6 +48,7 @@ pub fn answer_link<E>(
     table: &CommitmentTable,
     read: impl FnOnce(&[u64]) -> Result<Vec<HeldBlock>, E>,
 ) -> Result<Vec<u8>, AnswerFailure<E>> {
+    check_question(record, challenge).map_err(AnswerFailure::Wrong)?;
     let blocks = challenge.link_blocks();
     let held = read(&blocks)?;
     let mut response = encode_header(AuditKind::Link, count_of(&blocks), &challenge.digest()).to_vec();
@@ -74,8 +75,7 @@ pub fn verify_link(
     challenge: &ObjectChallenge,
     response: &[u8],
 ) -> Result<(), Rejection> {
-    demand_kind(challenge, AuditKind::Link)?;
-    challenge.check_place(record)?;
+    check_question(record, challenge)?;
     let Some(table_root) = &record.table_root else {
         return Err(Class::WrongChallenge.because("the record has no table"));
     };
@@ -93,6 +93,12 @@ pub fn verify_link(
         })
         .collect();
     check_commitments(&shown?)
+}
+
+/// Whether this is a link challenge of the object with this record. A miner asks before it reads or shows anything.
+fn check_question(record: &ObjectRecord, challenge: &ObjectChallenge) -> Result<(), Rejection> {
+    demand_kind(challenge, AuditKind::Link)?;
+    challenge.check_place(record)
 }
 
 /// Bytes of the parts of what shows a block.

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::blinding::BlindingKey;
 use super::challenge::{AuditKind, Form, ObjectChallenge};
-use super::commitment_table::{CommitmentTable, chunks_of};
+use super::commitment_table::{CommitmentTable, chunks_of, table_chunks};
 use super::encode::block_scalars;
 use super::fold::{State, fold};
 use super::generators::{GENERATORS, Generators};
@@ -61,6 +61,10 @@ pub trait TableOpenings {
 
 impl TableOpenings for CommitmentTable {
     fn open(&self, chunks: &[u64]) -> io::Result<Vec<Vec<u8>>> {
+        if chunks.iter().any(|chunk| *chunk >= table_chunks(self.blocks())) {
+            let detail = "the table of commitments ends before the record's blocks do";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, detail));
+        }
         Ok(chunks.iter().map(|chunk| CommitmentTable::open(self, *chunk)).collect())
     }
 }
@@ -144,7 +148,7 @@ impl Prover<'_> {
         let blinding = statement.blocks.iter().zip(&statement.coefficients);
         let blinding: Fr = blinding.map(|(i, rho)| self.key.scalar(replica, *i) * Fr::from(*rho)).sum();
         let mut combined = Zeroizing::new(Vec::with_capacity(GENERATORS));
-        combined.extend_from_slice(&*sums.reduce());
+        combined.extend_from_slice(&sums.reduce());
         combined.push(blinding);
         Ok(combined)
     }

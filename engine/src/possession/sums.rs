@@ -4,7 +4,7 @@
 //! more than any object has blocks. Eight multiplications of words a product, no division.
 
 use ark_bls12_381::Fr;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::encode::{BLOCK_SCALARS, limb};
 use super::scalars::reduce;
@@ -75,9 +75,9 @@ impl BlockSums {
         }
     }
 
-    /// The sums mod r.
-    pub fn reduce(&self) -> Box<[Fr; BLOCK_SCALARS]> {
-        Box::new(std::array::from_fn(|j| self.0[j].reduce()))
+    /// The sums mod r, one for each place; as secret as the coefficients.
+    pub fn reduce(&self) -> Zeroizing<Vec<Fr>> {
+        Zeroizing::new(self.0.iter().map(Sum::reduce).collect())
     }
 }
 

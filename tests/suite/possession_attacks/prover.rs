@@ -63,6 +63,16 @@ fn a_damaged_table_is_an_error() {
     assert!(matches!(&error, ProveError::Damaged { blocks } if *blocks == [0, 1]), "{error}");
 }
 
+/// A table of fewer blocks than the record has: an error, where the table itself would panic.
+#[test]
+fn a_table_that_was_cut_short_is_an_error() {
+    let points: Vec<_> = (0..10).map(|block| commitment(&OBJECT, block)).collect();
+    let short = TestObject { table: CommitmentTable::of_points(&points), ..OBJECT.clone() };
+    let challenge = short.challenge(0, 25, Form::Plain);
+    let error = short.prover(&&*short.bytes).answer(&challenge, true).expect_err("a table of ten");
+    assert!(matches!(error, ProveError::Read(_)), "{error}");
+}
+
 #[test]
 fn an_object_that_was_cut_short_is_an_error() {
     let challenge = OBJECT.challenge(0, 25, Form::Plain);

@@ -94,3 +94,15 @@ fn right_blocks_in_the_wrong_place_are_refused() {
     let bare = ObjectRecord { table_root: None, ..held.record.clone() };
     assert_eq!(refused(&bare, &challenge), Some(Class::WrongChallenge));
 }
+
+/// A validator names another length, kind or record: the disk is not asked for places that it may not have.
+#[test]
+fn a_challenge_of_something_else_does_not_reach_the_disk() {
+    let held = Held::new(10_000);
+    let honest = held.challenge(AuditKind::Link, 4);
+    for wrong in crate::possession::fixture::challenges_of_something_else(&honest) {
+        let read = |_: &[u64]| -> Result<Vec<HeldBlock>, ()> { panic!("read for {wrong:?}") };
+        let failure = answer_link(&held.record, &wrong, &key(), &held.table, read).unwrap_err();
+        assert!(matches!(failure, AnswerFailure::Wrong(refused) if refused.class == Class::WrongChallenge));
+    }
+}
