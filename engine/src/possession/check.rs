@@ -169,9 +169,10 @@ impl StoreCheck {
         self.encode_with(self.tries)
     }
 
-    /// The same with one more try used.
+    /// The same with one more try used; none if that is the last one.
     fn encode_tried(&self) -> Option<Zeroizing<Vec<u8>>> {
-        self.encode_with(self.tries.saturating_add(1))
+        let tries = self.tries.saturating_add(1);
+        if tries < TRIES { self.encode_with(tries) } else { None }
     }
 
     fn encode_with(&self, tries: u8) -> Option<Zeroizing<Vec<u8>>> {

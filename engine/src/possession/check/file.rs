@@ -61,10 +61,14 @@ impl CheckFile {
     ) -> Result<[u8; 32], CheckFileError> {
         let _lock = self.0.lock()?;
         let mut check = self.0.read(decode)?;
-        let tried = check.encode_tried().ok_or(CheckFailure::Used)?;
-        self.0.replace(&tried)?;
+        let tried = check.encode_tried();
+        match &tried {
+            Some(bytes) => self.0.replace(bytes)?,
+            // A crash during the last try must not leave coefficients that nobody erases any more.
+            None => self.0.remove()?,
+        }
         let result = check.check(replica, key, table);
-        if check.is_used() {
+        if tried.is_some() && check.is_used() {
             self.0.remove()?;
         }
         Ok(result?)

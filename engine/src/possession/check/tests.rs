@@ -234,6 +234,12 @@ fn a_try_is_counted_before_the_table_is_looked_at() {
     let failed = file.check(&replica(&object), &key(), &mut table);
     assert!(matches!(failed, Err(CheckFileError::Check(CheckFailure::Read(_)))));
     assert_eq!(table.1, Some(1));
+
+    // During the last one the file is gone: a crash must not leave coefficients that nobody erases any more.
+    (2..TRIES).for_each(|_| assert!(file.check(&replica(&object), &key(), &mut table).is_err()));
+    assert_eq!(table.1, Some(7));
+    assert!(file.check(&replica(&object), &key(), &mut table).is_err());
+    assert_eq!((table.1, path.exists()), (Some(7), false), "nothing was there to look at");
 }
 
 /// The bytes of the specification; anything else is refused.
