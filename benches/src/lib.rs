@@ -1,4 +1,6 @@
-//! What the benches share: a small partition in a real file.
+//! What the benches share: a small partition in a real file, and rounds of possession audits.
+
+pub mod possession;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 //! Their bytes are kept beside this file, because hashing them takes longer than answering an audit. They are refused
 //! unless their digest is the specification's, and the tests derive them anew.
 
+use std::path::Path;
 use std::sync::OnceLock;
 
 use ark_bls12_381::{G1Affine, G1Projective, g1};
@@ -14,6 +15,7 @@ use sha2::Sha256;
 
 use super::encode::BLOCK_SCALARS;
 use super::points::{POINT_BYTES, decode_points, encode_point};
+use crate::curve::{Table, TableError};
 use crate::transcript::{Context, HASH_TO_CURVE_TAG};
 
 /// G_1 … G_529 and H.
@@ -28,8 +30,18 @@ pub const GENERATORS_DIGEST: [u8; 32] = [
 static BYTES: &[u8; GENERATORS * POINT_BYTES] = include_bytes!("generators.bin");
 
 /// The generators of all commitments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Generators(Vec<G1Affine>);
+#[derive(Debug)]
+pub struct Generators {
+    points: Vec<G1Affine>,
+    table: OnceLock<Table>,
+}
+
+/// The points alone: a table does not change what a sum is.
+impl PartialEq for Generators {
+    fn eq(&self, other: &Generators) -> bool {
+        self.points == other.points
+    }
+}
 
 impl Generators {
     /// The generators of commitment-v1, read once.
@@ -37,7 +49,7 @@ impl Generators {
         static STANDARD: OnceLock<Generators> = OnceLock::new();
         STANDARD.get_or_init(|| {
             assert_eq!(digest(BYTES), GENERATORS_DIGEST, "the generators that are built in");
-            Generators(decode_points(BYTES.as_chunks().0).expect("points, as their digest says"))
+            Generators::of(decode_points(BYTES.as_chunks().0).expect("points, as their digest says"))
         })
     }
 
@@ -47,22 +59,47 @@ impl Generators {
         let hash = |message: &[u8]| hash_to_curve.hash(message).expect("the map takes every field element");
         let numbered =
             (1u32..).take(BLOCK_SCALARS).map(|j| hash(&[b"generator", &j.to_le_bytes()[..]].concat()));
-        Generators(numbered.chain([hash(b"blinding")]).collect())
+        Generators::of(numbered.chain([hash(b"blinding")]).collect())
+    }
+
+    fn of(points: Vec<G1Affine>) -> Generators {
+        Generators { points, table: OnceLock::new() }
+    }
+
+    /// Precomputes multiples, so that sums over the generators are several times faster from now on; keeps them in the file at
+    /// `cache`, if one is given. Worth it for a process that makes or checks more than a few sums. The first table stays.
+    ///
+    /// # Errors
+    /// As [`Table::build`] and [`Table::open_or_build`].
+    pub fn prepare(&self, width_bits: u32, cache: Option<&Path>) -> Result<&Table, TableError> {
+        if let Some(table) = self.table.get() {
+            return Ok(table);
+        }
+        let table = match cache {
+            Some(path) => Table::open_or_build(path, &self.points, width_bits)?,
+            None => Table::build(&self.points, width_bits)?,
+        };
+        Ok(self.table.get_or_init(|| table))
+    }
+
+    /// The precomputed multiples, if there are any.
+    pub fn table(&self) -> Option<&Table> {
+        self.table.get()
     }
 
     /// G_1 … G_529, H.
     pub fn all(&self) -> &[G1Affine] {
-        &self.0
+        &self.points
     }
 
     /// G_1 … G_529.
     pub fn of_limbs(&self) -> &[G1Affine] {
-        &self.0[..BLOCK_SCALARS]
+        &self.points[..BLOCK_SCALARS]
     }
 
     /// H.
     pub fn blinding(&self) -> &G1Affine {
-        &self.0[BLOCK_SCALARS]
+        &self.points[BLOCK_SCALARS]
     }
 
     /// `derive(generators, G_1 ‖ … ‖ G_529 ‖ H)`.
@@ -71,7 +108,7 @@ impl Generators {
     }
 
     fn bytes(&self) -> Vec<[u8; POINT_BYTES]> {
-        self.0.iter().map(encode_point).collect()
+        self.points.iter().map(encode_point).collect()
     }
 }
 

@@ -1,10 +1,11 @@
 //! The few operations on points that everything here goes through.
 
 use ark_bls12_381::{Fr, G1Affine, G1Projective};
-use ark_ec::VariableBaseMSM;
-use ark_ff::{BigInt, PrimeField, Zero};
+use ark_ff::Zero;
 
-use super::generators::Generators;
+use super::generators::{GENERATORS, Generators};
+use crate::backend::{Backend, Choice, select};
+use crate::curve::SCALAR_BITS;
 
 /// h = 1 − x = 0xd201000000010001, the factor that takes every point of the curve into G1.
 pub const COFACTOR: u64 = 0xd201_0000_0001_0001;
@@ -13,16 +14,18 @@ pub const COFACTOR: u64 = 0xd201_0000_0001_0001;
 ///
 /// Panics if there are more scalars than generators.
 pub fn over_generators(generators: &Generators, scalars: &[Fr]) -> G1Projective {
-    G1Projective::msm_unchecked(&generators.all()[..scalars.len()], scalars)
+    match generators.table() {
+        Some(table) if scalars.len() == GENERATORS => backend().fixed_base(table, scalars),
+        _ => backend().msm(&generators.all()[..scalars.len()], scalars, SCALAR_BITS),
+    }
 }
 
-/// Σ scalars_i · points_i for points that somebody else made: complete for equal, opposite and infinite points and for
-/// those of small order, up to points that the cofactor erases.
+/// Σ scalars_i · points_i for any points of the curve: equal, opposite, infinite, or of small order.
 ///
 /// Panics unless there are as many of both.
 pub fn over_points(points: &[G1Affine], scalars: &[Fr]) -> G1Projective {
     assert_eq!(points.len(), scalars.len(), "a scalar for each point");
-    G1Projective::msm_unchecked(points, scalars)
+    backend().msm(points, scalars, SCALAR_BITS)
 }
 
 /// As [`over_points`], for coefficients of 128 bits.
@@ -30,10 +33,12 @@ pub fn over_points(points: &[G1Affine], scalars: &[Fr]) -> G1Projective {
 /// Panics unless there are as many of both.
 pub fn over_points_short(points: &[G1Affine], coefficients: &[u128]) -> G1Projective {
     assert_eq!(points.len(), coefficients.len(), "a coefficient for each point");
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
-    let words = |value: &u128| BigInt([*value as u64, (*value >> 64) as u64, 0, 0]);
-    let scalars: Vec<<Fr as PrimeField>::BigInt> = coefficients.iter().map(words).collect();
-    G1Projective::msm_bigint(points, &scalars)
+    let scalars: Vec<Fr> = coefficients.iter().copied().map(Fr::from).collect();
+    backend().msm(points, &scalars, u128::BITS)
+}
+
+fn backend() -> &'static dyn Backend {
+    select(Choice::Auto).expect("the portable back end is always there")
 }
 
 /// Whether h times the point is infinity: whether an equation holds, cofactored.
@@ -53,7 +58,7 @@ mod tests {
     use super::*;
     use ark_bls12_381::Fq;
     use ark_ec::{AffineRepr, CurveGroup};
-    use ark_ff::{AdditiveGroup, Field};
+    use ark_ff::{AdditiveGroup, Field, PrimeField};
 
     /// A point of the curve with this x, of whatever order.
     fn on_curve(x: u64) -> Option<G1Affine> {
