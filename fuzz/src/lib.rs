@@ -7,6 +7,7 @@ mod json;
 mod object;
 mod object_audit;
 mod partition_file;
+mod possession;
 mod receipt;
 mod registration;
 mod response;
@@ -84,6 +85,13 @@ pub const TARGETS: &[Target] = &[
         run: object_audit::token_response,
         seeds: object_audit::token_response_seeds,
     },
+    Target { name: "possession_plain", run: possession::plain, seeds: possession::plain_seeds },
+    Target {
+        name: "possession_compressed",
+        run: possession::compressed,
+        seeds: possession::compressed_seeds,
+    },
+    Target { name: "possession_kept_table", run: possession::kept, seeds: possession::kept_seeds },
     Target { name: "policy", run: json::policy, seeds: json::policy_seeds },
     Target { name: "manifest", run: json::manifest, seeds: json::manifest_seeds },
     Target { name: "stakes_json", run: text::stakes_json, seeds: text::stakes_json_seeds },

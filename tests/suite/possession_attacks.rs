@@ -35,7 +35,10 @@ const LENGTH: usize = 24 * 16_384 + 4_711;
 const SAMPLES: u32 = 4;
 const FORMS: [Form; 2] = [Form::Plain, Form::Compressed];
 
-static OBJECT: LazyLock<TestObject> = LazyLock::new(|| TestObject::new(LENGTH, 1));
+static OBJECT: LazyLock<TestObject> = LazyLock::new(|| {
+    generators().prepare(8, None).expect("memory");
+    TestObject::new(LENGTH, 1)
+});
 
 fn generators() -> &'static Generators {
     Generators::standard()
