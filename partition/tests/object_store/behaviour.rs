@@ -8,6 +8,8 @@ use holdfast_partition::objects::{
 };
 use holdfast_partition::partition_file::OpenMode;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
 use super::{BUDGET_BYTES, PAGE, begin, directory, entry, is_missing, listing, name, names, open, put};
 
 fn read(store: &ObjectStore, number: u8, file: ObjectFile) -> Vec<u8> {
@@ -260,7 +262,7 @@ fn links_and_pipes_under_names_of_ours_are_not_ours() {
     symlink(&outside, &link).unwrap();
     let pipe = path.join(name(2).to_string()).join("entry");
     fs::remove_file(&pipe).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
 
     let (store, report) = open(&path);
     assert_eq!(report.foreign, [link.clone(), pipe.clone()]);
@@ -311,25 +313,26 @@ fn files_beside_an_object_that_are_written_at_once_do_not_mix() {
 #[test]
 fn a_damaged_object_that_two_replace_at_once_is_stored_once() {
     let (_parent, path) = directory();
-    drop(ObjectStore::create(&path, BUDGET_BYTES).unwrap());
-    for _ in 0..64 {
-        let (store, _) = open(&path);
-        let _ = store.remove(name(1));
-        put(&store, 1, b"bytes");
-        drop(store);
-        fs::write(path.join(name(1).to_string()).join("data"), b"byte").unwrap();
-        let (store, report) = open(&path);
-        assert_eq!(report.damaged, [name(1)]);
-        let incoming = [begin(&store, b"bytes", &[1; 4096]), begin(&store, b"bytes", &[1; 4096])];
+    let store = ObjectStore::create(&path, 4 * BUDGET_BYTES).unwrap();
+    (0..64).for_each(|number| {
+        put(&store, number, b"bytes");
+    });
+    drop(store);
+    (0..64).for_each(|number| fs::write(path.join(name(number).to_string()).join("data"), b"byte").unwrap());
+    let (store, report) = open(&path);
+    assert_eq!(report.damaged.len(), 64);
+    for number in 0..64 {
+        let incoming = [0; 2].map(|_| begin(&store, b"bytes", &[number; 4096]));
         let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
-            let commit = |incoming| scope.spawn(move || Incoming::commit(incoming, entry(1, None)).unwrap());
+            let commit =
+                |incoming| scope.spawn(move || Incoming::commit(incoming, entry(number, None)).unwrap());
             incoming.map(commit).map(|thread| thread.join().unwrap()).to_vec()
         });
         assert!(
             outcomes.contains(&Outcome::Stored) && outcomes.contains(&Outcome::AlreadyThere),
             "{outcomes:?}"
         );
-        assert_eq!(read(&store, 1, ObjectFile::Data), b"bytes");
+        assert_eq!(read(&store, number, ObjectFile::Data), b"bytes");
     }
 }
 
