@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod bench;
+pub mod commit;
 pub mod control;
 pub mod fill;
 pub mod progress;

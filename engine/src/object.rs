@@ -4,6 +4,7 @@
 //! Times are seconds since 1970 and always given by the caller. Calls may come from several threads at once.
 
 mod address;
+mod answer;
 mod error;
 mod hash;
 mod put;

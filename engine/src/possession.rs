@@ -8,6 +8,7 @@ pub mod blinding;
 pub mod challenge;
 pub mod check;
 pub mod chunks;
+pub mod commit;
 pub mod commitment_table;
 pub mod encode;
 mod equation;

@@ -43,6 +43,22 @@ pub fn root(bytes: &[u8]) -> [u8; 32] {
     *blake3::hash(bytes).as_bytes()
 }
 
+/// The root of a byte string that comes as a stream.
+#[derive(Clone, Debug, Default)]
+pub struct RootHasher(blake3::Hasher);
+
+impl RootHasher {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The root of the bytes so far.
+    pub fn root(&self) -> [u8; 32] {
+        *self.0.finalize().as_bytes()
+    }
+}
+
 /// Value of the subtree over `bytes`, which begin at chunk `first_chunk` of their string.
 ///
 /// Panics if `bytes` is empty or is no subtree (longer than the largest one that may begin at `first_chunk`).

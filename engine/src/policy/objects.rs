@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::possession::challenge::{AuditKind, ObjectChallenge};
 use crate::rejection::{Class, Rejection};
+use crate::tree::chunk_count;
 
 /// What challenges of objects ask for, and how often.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,10 +73,17 @@ impl ObjectPolicy {
         }
     }
 
-    /// Refuses, as `policy`, a challenge that asks for less than this policy demands or leaves more time. What else there is
-    /// to a challenge, [`ObjectChallenge::check_against`] checks.
+    /// Refuses, as `policy`, a challenge that asks for less than this policy demands, where there is as much, or leaves more
+    /// time. What else there is to a challenge, [`ObjectChallenge::check_against`] checks.
     pub fn check_challenge(&self, challenge: &ObjectChallenge) -> Result<(), Rejection> {
-        let (samples, deadline_ms) = (self.samples(challenge.kind), self.deadline_ms(challenge.kind));
+        let replica = &challenge.replica;
+        let there_are = match challenge.kind {
+            AuditKind::Chunks => chunk_count(replica.length()),
+            AuditKind::Possession | AuditKind::Link | AuditKind::Whole => replica.blocks(),
+        };
+        let there_are = u32::try_from(there_are).unwrap_or(u32::MAX);
+        let samples = self.samples(challenge.kind).min(there_are);
+        let deadline_ms = self.deadline_ms(challenge.kind);
         if challenge.samples < samples {
             let found = challenge.samples;
             return Err(Class::Policy.because(format!("{found} samples; the policy asks for {samples}")));

@@ -34,7 +34,7 @@ pub enum ProveError {
     #[error("cannot read the object: {0}; check the disk, then `holdfast object verify`")]
     Read(#[from] io::Error),
     /// The table of commitments is not the record's.
-    #[error("the table of commitments is damaged ({0}); compute it again with `holdfast object commit`")]
+    #[error("the table of commitments is damaged ({0}); compute it again with `holdfast commit --again`")]
     DamagedTable(Rejection),
     /// Blocks are not what was committed to.
     #[error(

@@ -180,9 +180,16 @@ fn audits_fall_on_objects_at_the_rate_asked_for() {
 #[test]
 fn policy_refuses_favours() {
     let policy = crate::policy::Policy::standard().objects;
-    assert_eq!(policy.check_challenge(&challenge(1, AuditKind::Possession, 20)), Ok(()));
-    assert_eq!(class(policy.check_challenge(&challenge(1, AuditKind::Possession, 19))), Some(Class::Policy));
-    assert_eq!(class(policy.check_challenge(&challenge(1, AuditKind::Link, 20))), Some(Class::Policy));
+    let length = 50 * BLOCK_BYTES;
+    assert_eq!(policy.check_challenge(&challenge(length, AuditKind::Possession, 20)), Ok(()));
+    let few = challenge(length, AuditKind::Possession, 19);
+    assert_eq!(class(policy.check_challenge(&few)), Some(Class::Policy));
+    assert_eq!(class(policy.check_challenge(&challenge(length, AuditKind::Link, 20))), Some(Class::Policy));
+    // All there are is enough, and one less is not.
+    assert_eq!(policy.check_challenge(&challenge(2 * BLOCK_BYTES, AuditKind::Possession, 2)), Ok(()));
+    let few = challenge(2 * BLOCK_BYTES, AuditKind::Link, 1);
+    assert_eq!(class(policy.check_challenge(&few)), Some(Class::Policy));
+    assert_eq!(policy.check_challenge(&challenge(3000, AuditKind::Chunks, 3)), Ok(()));
     let mut slow = challenge(1, AuditKind::Possession, 20).0;
     slow.deadline_ms = 5001;
     assert_eq!(class(policy.check_challenge(&ObjectChallenge(slow))), Some(Class::Policy));
