@@ -4,6 +4,7 @@
 //! - `receipts`: chain files of partitions and objects
 //! - `mistakes`: wrong flags, missing and foreign files, unreadable directories, full disks
 //! - `interrupted`: signals and kills in the middle of a fill
+//! - `objects`, `object_mistakes`: the same of user objects and their audits
 //! - `help`: the help texts, word for word
 
 #[path = "cli/support.rs"]
@@ -17,5 +18,9 @@ mod help;
 mod interrupted;
 #[path = "cli/mistakes.rs"]
 mod mistakes;
+#[path = "cli/object_mistakes.rs"]
+mod object_mistakes;
+#[path = "cli/objects.rs"]
+mod objects;
 #[path = "cli/receipts.rs"]
 mod receipts;

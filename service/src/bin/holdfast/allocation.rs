@@ -55,12 +55,17 @@ impl NamedAccount {
         Ok(NamedAccount { name: name.to_owned(), account, source })
     }
 
-    /// Signs if the key is at hand, which is so for development names only.
-    pub(crate) fn sign(&self, digest: &[u8; 32]) -> Signature {
+    /// The key if it is at hand, which is so for development names only.
+    pub(crate) fn signer(&self) -> Option<Signer> {
         match self.source {
-            AccountSource::DevelopmentName { .. } => Signer::development(&self.name).sign(digest),
-            AccountSource::Ss58 | AccountSource::Hex => Signature::NONE,
+            AccountSource::DevelopmentName { .. } => Some(Signer::development(&self.name)),
+            AccountSource::Ss58 | AccountSource::Hex => None,
         }
+    }
+
+    /// Signs if the key is at hand.
+    pub(crate) fn sign(&self, digest: &[u8; 32]) -> Signature {
+        self.signer().map_or(Signature::NONE, |signer| signer.sign(digest))
     }
 }
 

@@ -4,10 +4,13 @@ mod allocate;
 mod bench;
 mod chain;
 mod challenge;
+mod check;
+mod commit;
 mod commitment;
 mod demo;
 mod devices;
 mod fill;
+mod object;
 mod options;
 mod plan;
 mod prove;
@@ -17,6 +20,7 @@ mod scrub;
 mod seal_audit;
 mod shell;
 mod status;
+mod token;
 mod trim;
 mod tune;
 mod verify;
@@ -65,10 +69,14 @@ pub(crate) enum Command {
     Resize(resize::Arguments),
     Trim(trim::Arguments),
     Remove(remove::Arguments),
+    Object(object::Arguments),
+    Commit(commit::Arguments),
     Commitment(commitment::Arguments),
+    Check(check::Arguments),
     Challenge(challenge::Arguments),
     Prove(prove::Arguments),
     Verify(verify::Arguments),
+    Token(token::Arguments),
     SealAudit(seal_audit::Arguments),
     Chain(chain::Arguments),
     Completions(shell::CompletionsArguments),
@@ -91,10 +99,14 @@ impl Command {
             Command::Resize(arguments) => arguments.run(console),
             Command::Trim(arguments) => arguments.run(console),
             Command::Remove(arguments) => arguments.run(console),
+            Command::Object(arguments) => arguments.run(console),
+            Command::Commit(arguments) => arguments.run(console),
             Command::Commitment(arguments) => arguments.run(console),
+            Command::Check(arguments) => arguments.run(console),
             Command::Challenge(arguments) => arguments.run(console),
             Command::Prove(arguments) => arguments.run(console),
             Command::Verify(arguments) => arguments.run(console),
+            Command::Token(arguments) => arguments.run(console),
             Command::SealAudit(arguments) => arguments.run(console),
             Command::Chain(arguments) => arguments.run(console),
             Command::Completions(arguments) => arguments.run(),

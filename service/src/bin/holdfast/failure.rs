@@ -3,12 +3,18 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use holdfast_engine::jobs::commit::CommitError;
 use holdfast_engine::jobs::control::Cancelled;
+use holdfast_engine::object::ObjectError;
+use holdfast_engine::possession::secret_file::SecretFileError;
+use holdfast_engine::possession::token::TokenFileError;
 use holdfast_engine::recorder::RecorderError;
 use holdfast_engine::rejection::Rejection;
 use holdfast_partition::format::FormatError;
 use holdfast_partition::io::IoError;
+use holdfast_partition::objects::ObjectStoreError;
 use holdfast_partition::partition_file::PartitionFileError;
+use holdfast_service::encryption::{DecryptionError, EncryptionError};
 use serde_json::json;
 use thiserror::Error;
 
@@ -137,6 +143,70 @@ impl Failure {
         }
     }
 
+    /// What a store of objects answered.
+    pub(crate) fn store(path: impl AsRef<Path>, error: ObjectStoreError) -> Failure {
+        match error {
+            ObjectStoreError::Io(error) => Failure::io(error),
+            ObjectStoreError::Foreign { path, reason } => {
+                Failure::Foreign { path, expected: "a store of objects", reason }
+            }
+            ObjectStoreError::Locked { path } => Failure::Locked(path),
+            ObjectStoreError::NoSuchObject { .. } => Failure::NotFound(error.to_string()),
+            ObjectStoreError::Damaged { .. } => Failure::work("damaged", path, error),
+            ObjectStoreError::Full { .. } => Failure::work("quota-full", path, error),
+            ObjectStoreError::ReadOnly | ObjectStoreError::Closed => Failure::work("io", path, error),
+        }
+    }
+
+    /// What a store was asked and could not do with an object.
+    pub(crate) fn object(path: impl AsRef<Path>, error: ObjectError) -> Failure {
+        match error {
+            ObjectError::Store(error) => Failure::store(path, error),
+            ObjectError::Rejected(rejection) => Failure::rejected(path, rejection),
+            ObjectError::Source(source) => Failure::file("read", "what is to be stored", source),
+            ObjectError::Sink(source) => Failure::file("write", "what was read", source),
+            ObjectError::NoSuchObject { .. } => Failure::NotFound(error.to_string()),
+            ObjectError::Expired { .. } => Failure::work("state", path, error),
+            ObjectError::NoSuchRange { .. } => Failure::Usage(error.to_string()),
+            ObjectError::DamagedBlock { .. } | ObjectError::DamagedOutboard { .. } => {
+                Failure::work("damaged", path, error)
+            }
+        }
+    }
+
+    /// What committing to an object answered.
+    pub(crate) fn commit(path: impl AsRef<Path>, error: CommitError) -> Failure {
+        match error {
+            CommitError::Object(error) => Failure::object(path, error),
+            CommitError::Partial { path, source } => Failure::file("write", path, source),
+            CommitError::Miscomputed(_) => Failure::work("damaged", path, error),
+            CommitError::Randomness(_) => Failure::Absent(error.to_string()),
+            CommitError::Cancelled(cancelled) => Failure::Cancelled(cancelled),
+        }
+    }
+
+    /// What encryption answered.
+    pub(crate) fn encryption(path: impl AsRef<Path>, error: EncryptionError) -> Failure {
+        match error {
+            EncryptionError::NoRecipients | EncryptionError::NotARecipient { .. } => {
+                Failure::Usage(error.to_string())
+            }
+            EncryptionError::Source(source) => Failure::file("read", path, source),
+            EncryptionError::Sink(source) => Failure::file("write", path, source),
+            EncryptionError::Encryptor(_) => Failure::work("io", path, error),
+        }
+    }
+
+    /// What decryption answered.
+    pub(crate) fn decryption(path: impl AsRef<Path>, error: DecryptionError) -> Failure {
+        match error {
+            DecryptionError::Source(source) => Failure::file("read", path, source),
+            DecryptionError::Sink(source) => Failure::file("write", path, source),
+            DecryptionError::Damaged => Failure::work("damaged", path, error),
+            other => Failure::work("decryption", path, other),
+        }
+    }
+
     /// What block I/O answered.
     pub(crate) fn io(error: IoError) -> Failure {
         match error {
@@ -225,6 +295,21 @@ impl Failure {
             document["class"] = rejection.class.name().into();
         }
         format!("{document:#}\n")
+    }
+}
+
+impl From<TokenFileError> for Failure {
+    fn from(error: TokenFileError) -> Failure {
+        match error {
+            TokenFileError::File(SecretFileError::File { doing, path, source }) => {
+                Failure::file(doing, path, source)
+            }
+            TokenFileError::File(SecretFileError::Unusable { path, rejection }) => {
+                Failure::Foreign { path, expected: "a token file", reason: rejection.to_string() }
+            }
+            TokenFileError::Count(rejection) => Failure::Usage(rejection.detail),
+            TokenFileError::Exhausted { ref path, .. } => Failure::work("state", path.clone(), error),
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Files that people hand to commands: read whole, decoded, and refused with their path.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
-use holdfast_engine::challenge::Challenge;
 use holdfast_engine::commitment::Commitment;
-use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::rejection::{Class, Rejection};
+
+use age::secrecy::SecretString;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
@@ -25,6 +26,30 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(failed)
 }
 
+/// The text of a file that holds secrets; it is erased from memory when it is dropped.
+pub(crate) fn read_secret(path: &Path) -> Result<SecretString, Failure> {
+    const SECRET_BYTES_MAXIMUM: u64 = 1 << 20;
+    let failed = |error| Failure::file("read", path, error);
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut text = Zeroizing::new(String::new());
+    file.take(SECRET_BYTES_MAXIMUM).read_to_string(&mut text).map_err(failed)?;
+    Ok(SecretString::from(text.as_str()))
+}
+
+/// The passphrase in a file: its first line.
+pub(crate) fn read_passphrase(path: &Path) -> Result<SecretString, Failure> {
+    use age::secrecy::ExposeSecret;
+    let text = read_secret(path)?;
+    match text.expose_secret().lines().next() {
+        Some(line) if !line.is_empty() => Ok(SecretString::from(line)),
+        _ => Err(Failure::Foreign {
+            path: path.to_owned(),
+            expected: "a passphrase",
+            reason: "its first line is empty".to_owned(),
+        }),
+    }
+}
+
 fn decode<T>(path: &Path, decode: impl Fn(&[u8]) -> Result<T, Rejection>) -> Result<T, Failure> {
     decode(&read(path)?).map_err(|rejection| Failure::rejected(path, rejection))
 }
@@ -32,16 +57,6 @@ fn decode<T>(path: &Path, decode: impl Fn(&[u8]) -> Result<T, Rejection>) -> Res
 /// A commitment that agrees with itself.
 pub(crate) fn read_commitment(path: &Path) -> Result<Commitment, Failure> {
     decode(path, Commitment::decode)
-}
-
-/// A challenge.
-pub(crate) fn read_challenge(path: &Path) -> Result<Challenge, Failure> {
-    decode(path, Challenge::decode)
-}
-
-/// The record of an object; the signature is not checked here.
-pub(crate) fn read_object_record(path: &Path) -> Result<SignedRecord, Failure> {
-    decode(path, SignedRecord::decode)
 }
 
 /// Writes a file so that a reader finds the old bytes or the new ones, never a part.

@@ -1,8 +1,10 @@
 //! The `holdfast` command: raw arguments, resolved options, work, report.
 
 mod allocation;
+mod audits;
 mod cli;
 mod commit;
+mod committing;
 mod console;
 mod demo;
 mod disks;
@@ -11,6 +13,7 @@ mod files;
 mod interrupt;
 mod machine;
 mod medium;
+mod objects;
 mod progress;
 mod settings;
 mod side_by_side;

@@ -18,6 +18,7 @@ use crate::console::Console;
 use crate::disks::{self, Beginning, Disk};
 use crate::failure::Failure;
 use crate::medium;
+use crate::objects;
 
 /// Makes a disk what the proposal says.
 pub(crate) fn apply(
@@ -48,6 +49,10 @@ pub(crate) fn apply(
     disk.save()?;
     let partitions = disk.manifest.partitions.clone();
     partitions.iter().try_for_each(|partition| make_file(&disk, partition, console))?;
+    for (place, partition) in partitions.iter().enumerate() {
+        let line = proposal.partitions.iter().find(|line| line.validator == partition.validator_hotkey);
+        objects::follow_windows(&disk, place, line.map_or(0, |line| line.bytes))?;
+    }
     Ok(disk)
 }
 

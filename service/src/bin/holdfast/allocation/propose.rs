@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{FileSystem, Shares, default_window_bytes, shape};
 use crate::disks::Disk;
 use crate::failure::Failure;
+use crate::objects;
 
 /// What becomes of one validator's partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -87,8 +88,11 @@ pub(crate) fn propose(directory: &Path, shares: &Shares) -> Result<Proposal, Fai
     let staked =
         |partition: &Partition| shares.stakes.iter().any(|stake| stake.hotkey == partition.validator_hotkey);
     let (ours, outside): (Vec<&Partition>, Vec<&Partition>) = existing.iter().partition(|p| staked(p));
+    let object_bytes = object_bytes_of(disk.as_ref())?;
     let occupied = |partitions: &[&Partition]| -> Result<u64, Failure> {
-        partitions.iter().map(|partition| occupied_bytes(&directory.join(&partition.path))).sum()
+        let of_objects: u64 = partitions.iter().filter_map(|p| object_bytes.get(&p.path)).sum();
+        let of_windows = partitions.iter().map(|partition| occupied_bytes(&directory.join(&partition.path)));
+        Ok(of_windows.sum::<Result<u64, Failure>>()?.saturating_add(of_objects))
     };
     let outside_bytes = occupied(&outside)?;
     let space = DiskSpace {
@@ -101,12 +105,18 @@ pub(crate) fn propose(directory: &Path, shares: &Shares) -> Result<Proposal, Fai
     let window = allocate::WindowShape { k: shape.log2_labels(), layers: shape.layers(), minimum_windows: 1 };
     let plan =
         allocate::plan(&shares.stakes, &space, &window).map_err(|error| plan_failure(directory, error))?;
+    let slot_bytes = disk.as_ref().map_or(1, Disk::slot_bytes);
     let by_validator: HashMap<&str, &Partition> =
         ours.iter().map(|partition| (partition.validator_hotkey.as_str(), *partition)).collect();
     let mut partitions: Vec<ProposedPartition> = plan
         .shares
         .iter()
-        .map(|share| line_of(directory, share, by_validator.get(share.validator.hotkey.as_str()).copied()))
+        .map(|share| {
+            let partition = by_validator.get(share.validator.hotkey.as_str()).copied();
+            let of_objects = partition.and_then(|partition| object_bytes.get(&partition.path));
+            let taken = of_objects.map_or(0, |bytes| bytes.div_ceil(slot_bytes));
+            line_of(directory, share, partition, taken)
+        })
         .collect();
     partitions.extend(outside.iter().map(|partition| outside_line(directory, partition)));
     let (directory, threshold) = (directory.to_owned(), shares.threshold);
@@ -154,11 +164,14 @@ fn window_shape(disk: Option<&Disk>, shares: &Shares, space: &DiskSpace) -> Resu
     Ok(there)
 }
 
-fn line_of(directory: &Path, share: &Share, existing: Option<&Partition>) -> ProposedPartition {
+/// `taken`: windows whose place objects have.
+fn line_of(directory: &Path, share: &Share, existing: Option<&Partition>, taken: u64) -> ProposedPartition {
     let before = existing.map_or(0, |partition| partition.windows);
     // A registered cap is for good; a partition cannot grow beyond it. One with no share left keeps its first window:
     // taking a partition away is what `remove` is for.
-    let windows = existing.map_or(share.windows, |partition| share.windows.clamp(1, partition.window_cap));
+    let windows = existing.map_or(share.windows, |partition| {
+        share.windows.saturating_sub(taken).clamp(1, partition.window_cap)
+    });
     let action = match (existing, windows.cmp(&before)) {
         (None, _) if windows == 0 => Action::LeftOut,
         (None, _) => Action::Create,
@@ -189,6 +202,17 @@ fn outside_line(directory: &Path, partition: &Partition) -> ProposedPartition {
         bytes: partition.size_bytes,
         path: Some(directory.join(&partition.path)),
     }
+}
+
+/// Disk space of the objects of each partition that has any, by the partition's path.
+fn object_bytes_of(disk: Option<&Disk>) -> Result<HashMap<String, u64>, Failure> {
+    let mut of = HashMap::new();
+    if let Some(disk) = disk {
+        for (place, partition) in disk.manifest.partitions.iter().enumerate() {
+            of.insert(partition.path.clone(), objects::object_bytes(disk, place)?);
+        }
+    }
+    Ok(of)
 }
 
 /// Bytes that a file takes on the disk; none if it is not there.

@@ -9,7 +9,7 @@ use holdfast_engine::recorder::{FileRecorder, SimulationSettings};
 use holdfast_engine::registration::network_digest;
 use serde::Serialize;
 
-use super::options::{ConfirmArguments, DirArguments, StakeArguments};
+use super::options::{ConfirmArguments, DirArguments, PolicyArguments, StakeArguments};
 use crate::allocation::{Action, NamedAccount, Proposal, ProposedPartition, Site, apply, propose};
 use crate::console::{Console, Exit, Report};
 use crate::disks::{self, Disk, RECORDER_NAME};
@@ -28,6 +28,8 @@ pub(crate) struct Arguments {
     disks: DirArguments,
     #[command(flatten)]
     shares: StakeArguments,
+    #[command(flatten)]
+    policy: PolicyArguments,
     /// The miner's account: SS58 address, 64 hex digits, or a development name of the simulated network
     #[arg(long, value_name = "KEY")]
     miner: String,
@@ -47,7 +49,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let shares = self.shares.resolve()?;
-        let policy = self.shares.policy.resolve()?;
+        let policy = self.policy.resolve()?;
         let miner = NamedAccount::parse(&self.miner, console)?;
         disks::check_distinct(&self.disks.dirs)?;
         let proposals = self.disks.dirs.iter().map(|directory| propose(directory, &shares));

@@ -13,9 +13,9 @@ use holdfast_engine::recorder::{FileRecorder, Recorder};
 use holdfast_engine::rejection::{Class, Rejection};
 use serde::Serialize;
 
+use crate::audits::read_record;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
-use crate::files;
 use crate::table::{self, Table};
 
 /// Look at chains of signed receipts
@@ -69,7 +69,7 @@ impl VerifyArguments {
             }
             verifier = verifier.with_recorder(recorder, ANCHOR_BLOCKS);
         }
-        let records = self.object.iter().map(|path| files::read_object_record(path));
+        let records = self.object.iter().map(|path| read_record(path));
         let records = records.collect::<Result<Vec<_>, _>>()?;
         let verifier = verifier.with_objects(&records);
         let verifier = verifier.map_err(|rejection| Failure::rejected("the records", rejection))?;

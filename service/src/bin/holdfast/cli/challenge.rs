@@ -1,4 +1,6 @@
-//! `holdfast challenge space|seal`: what a validator asks.
+//! `holdfast challenge`: what a validator asks of partitions and objects.
+
+mod object;
 
 use std::path::PathBuf;
 
@@ -12,6 +14,8 @@ use super::options::{PolicyArguments, hex_digest};
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::files;
+
+pub(super) use object::{ObjectWritten, Question};
 
 /// Write a challenge against a commitment
 #[derive(Args, Debug)]
@@ -27,6 +31,9 @@ enum Kind {
     Space(Asked),
     /// Ask for labels of all layers of some windows of a batch: were they made by the rule?
     Seal(SealAsked),
+    Possession(object::PossessionAsked),
+    Chunks(object::ChunksAsked),
+    Link(object::LinkAsked),
 }
 
 #[derive(Args, Debug)]
@@ -64,6 +71,9 @@ impl Arguments {
         let asked = match &self.kind {
             Kind::Space(asked) => asked,
             Kind::Seal(seal) => &seal.asked,
+            Kind::Possession(asked) => return asked.run(console),
+            Kind::Chunks(asked) => return asked.run(console),
+            Kind::Link(asked) => return asked.run(console),
         };
         let policy = asked.policy.resolve()?;
         let commitment = files::read_commitment(&asked.commitment)?;
@@ -71,8 +81,8 @@ impl Arguments {
         let height = asked.height(&commitment, &policy);
         let commitment = commitment.in_force(height, policy.finality_blocks).map_err(refused)?;
         let challenge = match &self.kind {
-            Kind::Space(asked) => asked.space(&commitment, height, &policy)?,
             Kind::Seal(seal) => seal.seal(&commitment, height, &policy)?,
+            _ => asked.space(&commitment, height, &policy)?,
         };
         challenge.check_against(&commitment, policy.finality_blocks).map_err(refused)?;
         files::write_whole(&asked.out, &challenge.encode())?;

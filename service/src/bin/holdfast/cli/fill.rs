@@ -16,6 +16,7 @@ use crate::disks::Disk;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::machine::Machine;
+use crate::objects;
 use crate::progress::{Board, DiskProgress};
 use crate::side_by_side::{FailedDisk, each_disk};
 use crate::table;
@@ -35,17 +36,21 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
-        let disks = Disk::open_all(&self.disks.dirs)?;
+        let mut disks = Disk::open_all(&self.disks.dirs)?;
         let machine = self.machine.resolve()?;
         let control = interrupt::control(self.machine.rate_limit);
         let board = Board::new(console);
         let _locks = disks.iter().map(Disk::lock).collect::<Result<Vec<_>, _>>()?;
+        let mut windows_again = 0;
+        for disk in &mut disks {
+            windows_again += objects::fill_again(disk, console)?;
+        }
         let outcomes = each_disk(&disks, |disk| {
             let total = disk.window_bytes_allocated();
             let progress = board.disk(disk.directory.display().to_string(), total);
             fill_disk(disk, &machine, &control, &progress)
         });
-        let mut report = Filled::default();
+        let mut report = Filled { windows_again, ..Filled::default() };
         for (disk, outcome) in disks.iter().zip(outcomes) {
             // What is complete is recorded, whatever became of the rest.
             let recorded = commit::record_batches(disk, console);
@@ -108,6 +113,8 @@ pub(super) fn fill_failure(path: &std::path::Path, error: FillError) -> Failure 
 struct Filled {
     windows_filled: u64,
     windows_kept: u64,
+    /// Windows that have a place again because objects went.
+    windows_again: u64,
     bytes_written: u64,
     partitions_recorded: u64,
     partitions: Vec<FilledPartition>,
@@ -160,6 +167,9 @@ impl Report for Filled {
                 table::duration(seconds)
             ));
             out.push_str(&if windows_filled > 0 { format!(", {rate}\n") } else { "\n".to_owned() });
+        }
+        if self.windows_again > 0 {
+            out.push_str(&format!("{} windows took the place of objects that went\n", self.windows_again));
         }
         out.push_str(&format!("{} commitments recorded\n", self.partitions_recorded));
         FailedDisk::write_all(&self.failures, out);

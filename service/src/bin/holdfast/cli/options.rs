@@ -13,10 +13,12 @@ use holdfast_partition::allocate::{StakeError, StakeTable};
 use holdfast_partition::io::IoChoice;
 
 use crate::allocation::{NamedAccount, Shares};
+use crate::committing::{OWNER, Parties};
 use crate::console::Console;
 use crate::disks::Disk;
 use crate::failure::Failure;
 use crate::machine::{self, Machine};
+use crate::objects::ObjectDirectory;
 use crate::settings;
 
 /// `--dir`, once for every disk.
@@ -46,8 +48,6 @@ pub(crate) struct StakeArguments {
     /// Work per window: swift 12 layers, standard 16, hard 32 [default: as allocated before, else standard]
     #[arg(long, value_name = "NAME", value_parser = profile)]
     pub(crate) profile: Option<Profile>,
-    #[command(flatten)]
-    pub(crate) policy: PolicyArguments,
 }
 
 /// `--policy`.
@@ -97,6 +97,24 @@ pub(crate) struct PartitionArguments {
     pub(crate) partition: Option<u64>,
 }
 
+/// Who is named in the records of objects.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PartyArguments {
+    /// Who checks the commitments and signs the record
+    #[arg(long, value_name = "KEY", default_value = OWNER)]
+    checker: String,
+    /// Who keeps the object [default: whom the directory was allocated for, else the development name "miner"]
+    #[arg(long, value_name = "KEY")]
+    miner: Option<String>,
+}
+
+impl PartyArguments {
+    /// The accounts.
+    pub(crate) fn resolve(&self, directory: &ObjectDirectory, console: &Console) -> Result<Parties, Failure> {
+        Parties::resolve(&self.checker, self.miner.as_deref(), directory, console)
+    }
+}
+
 /// Flags of commands that take something away.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConfirmArguments {
@@ -121,6 +139,21 @@ pub(crate) fn fraction(word: &str) -> Result<f64, String> {
 /// A byte count such as `500GB` or `16MiB`.
 pub(crate) fn size(word: &str) -> Result<u64, String> {
     holdfast_partition::size::parse_bytes(word).map_err(|error| error.to_string())
+}
+
+/// A time such as `90s`, `15m`, `12h` or `30d`, in seconds.
+pub(crate) fn expiry(word: &str) -> Result<u64, String> {
+    let expected = || "expected a time such as 90s, 15m, 12h or 30d".to_owned();
+    let unit = word.chars().last().ok_or_else(expected)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return Err(expected()),
+    };
+    let count: u64 = word[..word.len() - 1].parse().map_err(|_| expected())?;
+    count.checked_mul(seconds).filter(|seconds| *seconds > 0).ok_or_else(expected)
 }
 
 /// Bytes of a window: a power of two from 32 KiB to 32 GiB.

@@ -12,10 +12,10 @@ use holdfast_engine::tree::{BLOCK_BYTES, PAGE_BYTES};
 use serde::Serialize;
 
 use super::allocate::write_partitions;
-use super::options::{DirArguments, StakeArguments};
+use super::options::{DirArguments, PolicyArguments, StakeArguments};
 use crate::allocation::{Proposal, ProposedPartition, propose};
 use crate::console::{Console, Exit, Report};
-use crate::disks;
+use crate::disks::check_distinct;
 use crate::failure::Failure;
 use crate::table;
 
@@ -30,7 +30,12 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     what: Option<What>,
     #[command(flatten)]
-    space: Option<SpaceArguments>,
+    disks: Option<DirArguments>,
+    // Not with a struct flattened into it: clap would take that for absent.
+    #[command(flatten)]
+    shares: Option<StakeArguments>,
+    #[command(flatten)]
+    policy: PolicyArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -38,35 +43,29 @@ enum What {
     Audit(audit::Arguments),
 }
 
-#[derive(Args, Debug)]
-struct SpaceArguments {
-    #[command(flatten)]
-    disks: DirArguments,
-    #[command(flatten)]
-    shares: StakeArguments,
-}
-
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
-        match (&self.what, &self.space) {
-            (Some(What::Audit(audit)), _) => audit.run(console),
-            (None, Some(space)) => space.run(console),
-            (None, None) => {
-                Err(Failure::Usage("say what is to be planned: see `holdfast plan --help`".to_owned()))
-            }
+        match (&self.what, &self.disks, &self.shares) {
+            (Some(What::Audit(audit)), _, _) => audit.run(console),
+            (None, Some(disks), Some(shares)) => plan_space(disks, shares, &self.policy, console),
+            (None, _, _) => Err(Failure::Usage(
+                "a plan takes --dir, --stakes and --threshold, or `holdfast plan audit`".to_owned(),
+            )),
         }
     }
 }
 
-impl SpaceArguments {
-    fn run(&self, console: &Console) -> Result<Exit, Failure> {
-        let shares = self.shares.resolve()?;
-        let policy = self.shares.policy.resolve()?;
-        disks::check_distinct(&self.disks.dirs)?;
-        let plans =
-            self.disks.dirs.iter().map(|directory| DiskPlan::new(propose(directory, &shares)?, &policy));
-        console.report(&Plan { policy: policy.name.clone(), disks: plans.collect::<Result<_, _>>()? })
-    }
+fn plan_space(
+    disks: &DirArguments,
+    shares: &StakeArguments,
+    policy: &PolicyArguments,
+    console: &Console,
+) -> Result<Exit, Failure> {
+    let policy = policy.resolve()?;
+    let shares = shares.resolve()?;
+    check_distinct(&disks.dirs)?;
+    let plans = disks.dirs.iter().map(|directory| DiskPlan::new(propose(directory, &shares)?, &policy));
+    console.report(&Plan { policy: policy.name.clone(), disks: plans.collect::<Result<_, _>>()? })
 }
 
 #[derive(Serialize)]

@@ -13,6 +13,7 @@ use crate::allocation::NamedAccount;
 use crate::console::{Console, Exit, Report};
 use crate::disks::{self, Beginning, Disk, RECORDER_NAME};
 use crate::failure::Failure;
+use crate::objects::{self, store_path};
 use crate::table;
 
 /// Delete partitions and their files, nothing else
@@ -42,6 +43,7 @@ impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let mut disks = Disk::open_all(&self.disks.dirs)?;
         let chosen = self.choose(&disks, console)?;
+        chosen.iter().try_for_each(|&(disk, place)| objects::refuse_objects(&disks[disk], place))?;
         let removals: Vec<Removal> =
             chosen.iter().map(|&(disk, place)| Removal::of(&disks[disk], place)).collect::<Result<_, _>>()?;
         let report = Removed {
@@ -91,7 +93,7 @@ fn remove(disk: &mut Disk, places: &BTreeSet<usize>, console: &Console) -> Resul
             None | Some(Ok(_) | Err(RecorderError::Refused(Refusal::Withdrawn { .. }))) => {}
             Some(Err(error)) => return Err(error.into()),
         }
-        paths.push(disk.path(partition));
+        paths.push((disk.path(partition), store_path(disk, partition)));
     }
     let mut place = 0;
     disk.manifest.partitions.retain(|_| {
@@ -100,8 +102,9 @@ fn remove(disk: &mut Disk, places: &BTreeSet<usize>, console: &Console) -> Resul
     });
     (0..).zip(&mut disk.manifest.partitions).for_each(|(index, partition)| partition.index = index);
     disk.save()?;
-    for path in paths {
+    for (path, store) in paths {
         delete(&path)?;
+        objects::remove_empty_store(&store)?;
     }
     if disk.manifest.partitions.is_empty() { remove_rest(disk) } else { Ok(()) }
 }

@@ -11,6 +11,7 @@ use crate::commit;
 use crate::console::{Console, Exit, Report};
 use crate::disks::Disk;
 use crate::failure::Failure;
+use crate::objects;
 
 /// Grow or shrink one partition; windows are appended or trimmed, nothing valid is filled again
 #[derive(Args, Debug)]
@@ -104,6 +105,7 @@ pub(super) fn carry_out(
     }
     for change in changes {
         resize_partition(disk, change.place, change.windows, console)?;
+        objects::follow_windows(disk, change.place, 0)?;
     }
     commit::record_batches(disk, console)?;
     Ok(())

@@ -6,6 +6,7 @@ use clap::Args;
 use holdfast_engine::recorder::Recorder;
 use holdfast_partition::io::IoChoice;
 use holdfast_partition::manifest::Partition;
+use holdfast_partition::objects::AllocationMap;
 use holdfast_partition::partition_file::{OpenMode, StateCounts};
 use serde::Serialize;
 
@@ -14,6 +15,7 @@ use crate::allocation::FileSystem;
 use crate::console::{Console, Exit, Report};
 use crate::disks::{Disk, stray_files};
 use crate::failure::Failure;
+use crate::objects::{ObjectDirectory, OpenShelf, UNLIMITED_BYTES};
 use crate::side_by_side::FailedDisk;
 use crate::table::{self, Table};
 
@@ -30,8 +32,8 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let mut report = Status::default();
-        for disk in &Disk::open_all(&self.disks.dirs)? {
-            report.add(disk)?;
+        for directory in &ObjectDirectory::open_all(&self.disks.dirs)? {
+            report.add_directory(directory)?;
         }
         console.report(&report)
     }
@@ -41,6 +43,8 @@ impl Arguments {
 struct Status {
     windows: Windows,
     disks: Vec<DiskStatus>,
+    /// Stores of objects.
+    stores: Vec<StoreStatus>,
     failures: Vec<FailedDisk>,
 }
 
@@ -85,7 +89,94 @@ struct PartitionStatus {
     scrub_position: u64,
 }
 
+#[derive(Serialize)]
+struct StoreStatus {
+    path: PathBuf,
+    /// The validator whose partition it shares.
+    validator: Option<String>,
+    objects: usize,
+    /// Bytes of all objects.
+    bytes: u64,
+    disk_bytes: u64,
+    /// Absent if the disk is the only limit.
+    budget_bytes: Option<u64>,
+    free_bytes: Option<u64>,
+    /// Objects that wait for `holdfast commit`.
+    uncommitted: usize,
+    damaged: usize,
+    /// Which bytes are windows and which are objects.
+    allocation: Option<AllocationMap>,
+    /// Files in it that are not the store's; they are left alone.
+    foreign_files: Vec<PathBuf>,
+}
+
+impl StoreStatus {
+    fn of(directory: &ObjectDirectory, shelf: &OpenShelf) -> Result<StoreStatus, Failure> {
+        let store = shelf.objects.store();
+        let objects = store.list().map_err(|error| shelf.store_failed(error))?;
+        let budget_bytes = Some(shelf.budget_bytes()?).filter(|bytes| *bytes != UNLIMITED_BYTES);
+        let sharing = directory.sharing(shelf)?;
+        let free_bytes = store.free_bytes().map_err(|error| shelf.store_failed(error))?;
+        Ok(StoreStatus {
+            path: shelf.shelf.path.clone(),
+            validator: directory.partition(&shelf.shelf).map(|partition| partition.validator_hotkey.clone()),
+            objects: objects.len(),
+            bytes: objects.iter().map(|object| object.entry.data_bytes).sum(),
+            disk_bytes: store.object_bytes().map_err(|error| shelf.store_failed(error))?,
+            budget_bytes,
+            free_bytes: budget_bytes.map(|_| free_bytes),
+            uncommitted: objects.iter().filter(|object| object.record_bytes.is_none()).count(),
+            damaged: store.damaged().map_err(|error| shelf.store_failed(error))?.len(),
+            allocation: sharing.map(|(sharing, windows)| sharing.map(windows, &objects)),
+            foreign_files: shelf.foreign.clone(),
+        })
+    }
+
+    fn text(&self, out: &mut String) {
+        let place = match &self.validator {
+            Some(validator) => format!("beside the windows of {validator}"),
+            None => self.path.display().to_string(),
+        };
+        out.push_str(&format!("  objects {place}: {}, {}", self.objects, table::bytes(self.bytes)));
+        if let (Some(budget), Some(free)) = (self.budget_bytes, self.free_bytes) {
+            out.push_str(&format!(", {} free of {}", table::bytes(free), table::bytes(budget)));
+        }
+        if let Some(map) = &self.allocation {
+            out.push_str(&format!(
+                "; {} in {} windows, {} in objects",
+                table::bytes(map.windows.disk_bytes),
+                map.windows.count,
+                table::bytes(map.object_disk_bytes)
+            ));
+        }
+        if self.uncommitted > 0 {
+            out.push_str(&format!("; {} wait for `holdfast commit`", self.uncommitted));
+        }
+        if self.damaged > 0 {
+            out.push_str(&format!("; {} DAMAGED", self.damaged));
+        }
+        out.push('\n');
+        for path in &self.foreign_files {
+            out.push_str(&format!("  {} is not ours; left alone\n", path.display()));
+        }
+    }
+}
+
 impl Status {
+    fn add_directory(&mut self, directory: &ObjectDirectory) -> Result<(), Failure> {
+        let shelves = directory.shelves();
+        if let Some(disk) = &directory.disk {
+            self.add(disk)?;
+        } else if shelves.is_empty() {
+            return Err(Failure::NotAllocated(directory.directory.clone()));
+        }
+        for shelf in shelves {
+            let shelf = directory.open_shelf(shelf, OpenMode::ReadOnly)?;
+            self.stores.push(StoreStatus::of(directory, &shelf)?);
+        }
+        Ok(())
+    }
+
     fn add(&mut self, disk: &Disk) -> Result<(), Failure> {
         let recorder = disk.recorder()?;
         let file_system = FileSystem::of(&disk.directory)?;
@@ -170,6 +261,7 @@ impl Report for Status {
                 out.push_str(&format!("  {} is not in partition.json; left alone\n", stray.display()));
             }
         }
+        self.stores.iter().for_each(|store| store.text(out));
         FailedDisk::write_all(&self.failures, out);
     }
 
