@@ -309,9 +309,9 @@ fn files_beside_an_object_that_are_written_at_once_do_not_mix() {
     assert!(open(&path).1.is_clean());
 }
 
-/// Two that bring the bytes of a damaged object at once: what the first was told is stored never goes again.
+/// Some that bring the bytes of a damaged object at once: what the first was told is stored never goes again.
 #[test]
-fn a_damaged_object_that_two_replace_at_once_is_stored_once() {
+fn a_damaged_object_that_many_replace_at_once_is_stored_once() {
     let (_parent, path) = directory();
     let store = ObjectStore::create(&path, 4 * BUDGET_BYTES).unwrap();
     (0..64).for_each(|number| {
@@ -322,16 +322,14 @@ fn a_damaged_object_that_two_replace_at_once_is_stored_once() {
     let (store, report) = open(&path);
     assert_eq!(report.damaged.len(), 64);
     for number in 0..64 {
-        let incoming = [0; 2].map(|_| begin(&store, b"bytes", &[number; 4096]));
+        let incoming = [0; 6].map(|_| begin(&store, b"bytes", &[number; 4096]));
         let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
             let commit =
                 |incoming| scope.spawn(move || Incoming::commit(incoming, entry(number, None)).unwrap());
             incoming.map(commit).map(|thread| thread.join().unwrap()).to_vec()
         });
-        assert!(
-            outcomes.contains(&Outcome::Stored) && outcomes.contains(&Outcome::AlreadyThere),
-            "{outcomes:?}"
-        );
+        let stored = outcomes.iter().filter(|outcome| **outcome == Outcome::Stored).count();
+        assert_eq!(stored, 1, "{outcomes:?}");
         assert_eq!(read(&store, number, ObjectFile::Data), b"bytes");
     }
 }
