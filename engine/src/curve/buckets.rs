@@ -12,11 +12,12 @@ use rayon::prelude::*;
 
 use super::affine::Point;
 use super::digits::{Padded, Signed, bits, padded};
-use super::sums::{Adder, Groups, add_pairs, member, sums};
+use super::sums::{Adder, Groups, Workspace, add_pairs, member, sums};
 use super::{Fr, G1Affine, G1Projective};
 
-/// Members of buckets that are summed side by side: bounds the memory, at 64 to 192 bytes a member.
-const MEMBERS_AT_ONCE: usize = 1 << 19;
+/// Members of buckets that are summed side by side: enough for few inversions, few enough for a core's second-level cache to hold
+/// much of them.
+const MEMBERS_AT_ONCE: usize = 1 << 17;
 
 /// Widths of windows that are considered. A digit must fit below the sign of [`Signed`].
 const WIDTHS: std::ops::RangeInclusive<u32> = 2..=16;
@@ -30,8 +31,11 @@ pub(crate) fn msm<A: Adder>(adder: A, points: &[G1Affine], scalars: &[Fr], scala
     let windows: Vec<u32> = (0..shape.windows).collect();
     let at_once = (MEMBERS_AT_ONCE / points.len().max(1)).max(1);
     let bits: Vec<Vec<G1Affine>> = windows
-        .chunks(at_once)
-        .flat_map(|windows| window_bits(adder, &pool, &scalars, shape, windows))
+        .par_chunks(at_once)
+        .map_init(Workspace::default, |workspace, windows| {
+            window_bits(adder, &pool, &scalars, shape, windows, workspace)
+        })
+        .flatten_iter()
         .collect();
     join(&bits)
 }
@@ -65,23 +69,24 @@ impl Shape {
     }
 
     /// The members of a window's buckets, by counting: how many each bucket has, then where each goes.
-    fn buckets(self, scalars: &[Padded], window: u32) -> Groups {
+    fn append_buckets(self, scalars: &[Padded], window: u32, groups: &mut Groups) {
         let digits: Vec<i32> = scalars.iter().map(|scalar| self.digit(scalar, window)).collect();
-        let mut ends = vec![0; self.bucket_count()];
+        let first_bucket = groups.ends.len();
+        groups.ends.resize(first_bucket + self.bucket_count(), 0);
+        let ends = &mut groups.ends[first_bucket..];
         for digit in digits.iter().filter(|digit| **digit != 0) {
             ends[digit.unsigned_abs() as usize - 1] += 1;
         }
-        let mut total = 0;
-        for end in &mut ends {
+        let mut total = groups.members.len();
+        for end in &mut *ends {
             total += std::mem::replace(end, total);
         }
-        let mut members = vec![Signed::new(0, false); total];
+        groups.members.resize(total, Signed::new(0, false));
         for (index, digit) in (0..).zip(digits).filter(|(_, digit)| *digit != 0) {
             let next = &mut ends[digit.unsigned_abs() as usize - 1];
-            members[*next] = Signed::new(index, digit < 0);
+            groups.members[*next] = Signed::new(index, digit < 0);
             *next += 1;
         }
-        Groups { members, ends }
     }
 }
 
@@ -92,16 +97,14 @@ fn window_bits<A: Adder>(
     scalars: &[Padded],
     shape: Shape,
     windows: &[u32],
+    workspace: &mut Workspace<A::Point>,
 ) -> Vec<Vec<G1Affine>> {
-    let parts: Vec<Groups> = windows.par_iter().map(|&window| shape.buckets(scalars, window)).collect();
     let mut groups = Groups::default();
-    for part in parts {
-        let start = groups.members.len();
-        groups.members.extend(part.members);
-        groups.ends.extend(part.ends.into_iter().map(|end| start + end));
+    for window in windows {
+        shape.append_buckets(scalars, *window, &mut groups);
     }
     // Window after window; every halving leaves the windows where they are.
-    let mut array = sums(adder, pool, groups);
+    let mut array = sums(adder, pool, groups, workspace);
     let mut odd_points = Vec::new();
     let mut odd_groups = Groups::default();
     for _ in 1..shape.width_bits {
@@ -113,11 +116,11 @@ fn window_bits<A: Adder>(
         }
         let pairs: Vec<[Signed; 2]> =
             (0..array.len()).step_by(2).map(|i| [member(i), member(i + 1)]).collect();
-        let mut halved = vec![adder.infinity(); pairs.len()];
+        let mut halved = vec![A::INFINITY; pairs.len()];
         add_pairs(adder, &array, &pairs, &mut halved);
         array = halved;
     }
-    let odd_sums = sums(adder, &odd_points, odd_groups);
+    let odd_sums = sums(adder, &odd_points, odd_groups, workspace);
     let of_window =
         |window: usize| odd_sums.iter().skip(window).step_by(windows.len()).chain([&array[window]]);
     (0..windows.len()).map(|window| of_window(window).map(|point| adder.affine(point)).collect()).collect()

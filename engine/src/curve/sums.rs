@@ -14,10 +14,14 @@ pub(crate) trait Adder: Copy + Send + Sync {
     /// A point, including the point at infinity.
     type Point: Copy + Send + Sync;
 
-    fn infinity(self) -> Self::Point;
+    const INFINITY: Self::Point;
+
     fn load(self, stored: &Stored) -> Self::Point;
     fn negated(self, point: &Self::Point) -> Self::Point;
     fn affine(self, point: &Self::Point) -> G1Affine;
+
+    /// Asks for a stored point that will be loaded soon.
+    fn prefetch(self, _: &Stored) {}
 
     /// `sums[i]` = the sum of pair i of points of `pool`, complete. There are as many sums as pairs.
     fn add_pairs(self, pool: &[Self::Point], pairs: &[[Signed; 2]], sums: &mut [Self::Point]);
@@ -33,51 +37,81 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    fn iter(&self) -> impl Iterator<Item = &[Signed]> {
+    fn pair_count(&self) -> usize {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| &self.members[start..end])
+        starts.zip(&self.ends).map(|(start, end)| (end - start) / 2).sum()
+    }
+}
+
+/// Memory that is used again: a fresh page costs as much as many additions.
+#[derive(Debug)]
+pub(crate) struct Workspace<P> {
+    pairs: Vec<[Signed; 2]>,
+    points: Vec<P>,
+    spare: Vec<P>,
+}
+
+impl<P> Default for Workspace<P> {
+    fn default() -> Workspace<P> {
+        Workspace { pairs: Vec::new(), points: Vec::new(), spare: Vec::new() }
     }
 }
 
 /// The sum of each group; the point at infinity for an empty one.
-pub(crate) fn sums<A: Adder>(adder: A, pool: &[A::Point], mut groups: Groups) -> Vec<A::Point> {
-    let mut points = Vec::new();
-    let mut spare = Vec::new();
-    let mut first = true;
-    while first || groups.iter().any(|group| group.len() > 1) {
-        let from = if first { pool } else { &points };
-        groups = halve(adder, from, &groups, &mut spare);
-        std::mem::swap(&mut points, &mut spare);
-        first = false;
+pub(crate) fn sums<A: Adder>(
+    adder: A,
+    pool: &[A::Point],
+    mut groups: Groups,
+    workspace: &mut Workspace<A::Point>,
+) -> Vec<A::Point> {
+    let Workspace { pairs, points, spare } = workspace;
+    halve(adder, pool, &mut groups, pairs, points);
+    while groups.pair_count() > 0 {
+        halve(adder, points, &mut groups, pairs, spare);
+        std::mem::swap(points, spare);
     }
-    let sum =
-        |group: &[Signed]| group.first().map_or_else(|| adder.infinity(), |member| points[member.index()]);
-    groups.iter().map(sum).collect()
+    let mut start = 0;
+    let sum = |end: &usize| {
+        let members = &groups.members[std::mem::replace(&mut start, *end)..*end];
+        members.first().map_or(A::INFINITY, |member| points[member.index()])
+    };
+    groups.ends.iter().map(sum).collect()
 }
 
-/// Adds neighbours in every group. The sums, then the members without a neighbour, are the pool of the groups returned.
-fn halve<A: Adder>(adder: A, pool: &[A::Point], groups: &Groups, out: &mut Vec<A::Point>) -> Groups {
-    let pair_count: usize = groups.iter().map(|group| group.len() / 2).sum();
-    let mut pairs = Vec::with_capacity(pair_count);
-    let mut singles = Vec::new();
-    let mut next = Groups::default();
-    for group in groups.iter() {
-        let (group_pairs, single) = group.as_chunks::<2>();
-        next.members.extend((pairs.len()..).map(member).take(group_pairs.len()));
-        pairs.extend_from_slice(group_pairs);
-        if let [single] = single {
-            next.members.push(member(pair_count + singles.len()));
-            singles.push(*single);
-        }
-        next.ends.push(next.members.len());
+/// Adds neighbours in every group. The sums, then the members without a neighbour, are the pool of the groups afterwards.
+fn halve<A: Adder>(
+    adder: A,
+    pool: &[A::Point],
+    groups: &mut Groups,
+    pairs: &mut Vec<[Signed; 2]>,
+    out: &mut Vec<A::Point>,
+) {
+    pairs.clear();
+    let pair_count = groups.pair_count();
+    let Groups { members, ends } = groups;
+    if out.len() < pair_count + ends.len() {
+        out.resize(pair_count + ends.len(), A::INFINITY);
     }
-    out.resize(pair_count, adder.infinity());
-    add_pairs(adder, pool, &pairs, out);
-    out.extend(singles.into_iter().map(|single| {
-        let point = &pool[single.index()];
-        if single.is_negative() { adder.negated(point) } else { *point }
-    }));
-    next
+    let (sums, singles) = out.split_at_mut(pair_count);
+    let mut single = 0;
+    let (mut from, mut to) = (0, 0);
+    for end in ends {
+        while from + 1 < *end {
+            pairs.push([members[from], members[from + 1]]);
+            members[to] = member(pairs.len() - 1);
+            (from, to) = (from + 2, to + 1);
+        }
+        if from < *end {
+            let point = &pool[members[from].index()];
+            singles[single] = if members[from].is_negative() { adder.negated(point) } else { *point };
+            members[to] = member(pair_count + single);
+            single += 1;
+            (from, to) = (from + 1, to + 1);
+        }
+        *end = to;
+    }
+    members.truncate(to);
+    add_pairs(adder, pool, pairs, sums);
 }
 
 /// A point of a pool as it is.
@@ -97,24 +131,24 @@ pub(crate) fn add_pairs<A: Adder>(adder: A, pool: &[A::Point], pairs: &[[Signed;
 pub(crate) fn fixed_base<A: Adder>(adder: A, table: &Table, scalars: &[Fr]) -> G1Projective {
     let windows = table.windows(SCALAR_BITS);
     // Base after base, so that a row of the table is read while it is near.
-    let pool: Vec<A::Point> = scalars
-        .par_iter()
-        .enumerate()
-        .flat_map_iter(|(base, scalar)| {
-            let (row, scalar) = (table.row(base), padded(scalar));
-            (0..windows).map(move |window| {
-                let digit = odd_digit(&scalar, window, table.width_bits());
-                let entry = adder.load(&row[digit.index()]);
-                if digit.is_negative() { adder.negated(&entry) } else { entry }
-            })
-        })
-        .collect();
+    let mut pool = vec![A::INFINITY; scalars.len() * windows as usize];
+    pool.par_chunks_mut(windows as usize).zip(scalars).enumerate().for_each(|(base, (points, scalar))| {
+        let (row, scalar) = (table.row(base), padded(scalar));
+        let digit = |window| odd_digit(&scalar, window, table.width_bits());
+        (0..windows).for_each(|window| adder.prefetch(&row[digit(window).index()]));
+        for (window, point) in (0..).zip(points) {
+            let digit = digit(window);
+            let entry = adder.load(&row[digit.index()]);
+            *point = if digit.is_negative() { adder.negated(&entry) } else { entry };
+        }
+    });
     let window = |window: u32| (window as usize..pool.len()).step_by(windows as usize).map(member);
     let groups = Groups {
         members: (0..windows).flat_map(window).collect(),
         ends: (1..=windows as usize).map(|window| window * scalars.len()).collect(),
     };
-    let sums: Vec<G1Affine> = sums(adder, &pool, groups).iter().map(|sum| adder.affine(sum)).collect();
+    let sums = sums(adder, &pool, groups, &mut Workspace::default());
+    let sums: Vec<G1Affine> = sums.iter().map(|sum| adder.affine(sum)).collect();
     join(sums.iter(), table.width_bits()) + table.corrections().scalars
 }
 

@@ -228,6 +228,25 @@ fn whole_blocks_are_committed_to() {
     }
 }
 
+/// More blocks than share an inversion, in a pool whose threads share them unevenly: none is lost, doubled or out of place.
+#[test]
+fn many_blocks_are_shared_between_threads() {
+    let (bases, table) = &TABLES[0];
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("threads");
+    let blocks: Vec<Vec<u8>> = (0..1700).map(|seed| stream(seed, LIMB_BYTES)).collect();
+    let blocks: Vec<&[u8]> = blocks.iter().map(Vec::as_slice).collect();
+    let blindings: Vec<Fr> = (0..1700).map(|seed| truncated(&scalar(seed), 20)).collect();
+    let expected: Vec<G1Projective> = blocks
+        .iter()
+        .zip(&blindings)
+        .map(|(block, blinding)| reference::commitment(bases, block, blinding))
+        .collect();
+    for backend in present() {
+        let given = pool.install(|| backend.commit(table, &blocks, &blindings));
+        assert_eq!(given, expected, "{}", backend.name());
+    }
+}
+
 /// The commitment is that of the other implementation of the curve too.
 #[test]
 fn sums_are_those_of_blst() {

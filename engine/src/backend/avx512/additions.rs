@@ -49,10 +49,14 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// The exception of one of the last vectors that is left.
-    #[cold]
-    fn exception(&self, vector: usize) -> Option<&Exception> {
-        self.exceptions.iter().rev().take(CHAINS).find(|exception| exception.vector == vector)
+    /// Lanes of one of the last vectors that are left whose points are equal.
+    #[inline(always)]
+    fn doubled(&self, vector: usize) -> u8 {
+        if self.exceptions.is_empty() {
+            return 0;
+        }
+        let last = self.exceptions.iter().rev().take(CHAINS);
+        last.filter(|exception| exception.vector == vector).map(|exception| exception.doubled).sum()
     }
 }
 
@@ -123,52 +127,47 @@ fn add_with_inverses<O: Operands>(
     scratch: &mut Scratch,
     mut inverses: [Fq8; CHAINS],
 ) {
+    let nothing = Fq8::small(proof, 0);
     for first in (0..vectors).step_by(CHAINS).rev() {
-        let mut inverse = inverses;
-        let mut left_y = inverses;
-        let mut slope = inverses;
+        let (mut slopes, mut left_ys, mut infinities) = ([nothing; CHAINS], [nothing; CHAINS], [0; CHAINS]);
+        for chain in (0..CHAINS).rev() {
+            slopes[chain] = inverses[chain].times(Fq8::load(proof, &scratch.products[first + chain]));
+            inverses[chain] = inverses[chain].times(Fq8::load(proof, &scratch.differences[first + chain]));
+        }
         for chain in (0..CHAINS).rev() {
             let vector = first + chain;
-            let mut difference = Fq8::load(proof, &scratch.differences[vector]);
-            inverse[chain] = inverses[chain].times(Fq8::load(proof, &scratch.products[vector]));
-            inverses[chain] = inverses[chain].times(difference);
-            left_y[chain] = operands.left_y(proof, vector);
-            let mut numerator = if O::DOUBLING {
-                Fq8::small(proof, 0)
-            } else {
-                operands.right_y(proof, vector).minus(left_y[chain])
-            };
-            let mut doubled = if O::DOUBLING { u8::MAX } else { 0 };
-            if !scratch.exceptions.is_empty() {
-                doubled |= scratch.exception(vector).map_or(0, |exception| exception.doubled);
+            let left_y = operands.left_y(proof, vector);
+            let mut numerator = nothing;
+            infinities[chain] = left_y.infinity_suspects();
+            if !O::DOUBLING {
+                let right_y = operands.right_y(proof, vector);
+                infinities[chain] |= right_y.infinity_suspects();
+                numerator = right_y.minus(left_y);
             }
+            let doubled = if O::DOUBLING { u8::MAX } else { scratch.doubled(vector) };
             if doubled != 0 {
                 let tripled = operands.left_x(proof, vector).square().tripled_and_shifted_32();
                 numerator = numerator.replaced(doubled, tripled);
-                // x₂ − x₁ + 2p.
-                difference = difference.replaced(doubled, Fq8::twice_p(proof));
-                difference.store(&mut scratch.differences[vector]);
+                // From here on it is only x₂ − x₁ + 2p.
+                let difference = Fq8::load(proof, &scratch.differences[vector]);
+                difference.replaced(doubled, Fq8::twice_p(proof)).store(&mut scratch.differences[vector]);
             }
-            slope[chain] = numerator.times(inverse[chain]);
+            slopes[chain] = numerator.times(slopes[chain]);
+            left_ys[chain] = left_y;
         }
-        let mut sum_x = inverses;
-        for chain in 0..CHAINS {
-            let vector = first + chain;
-            let difference = Fq8::load(proof, &scratch.differences[vector]);
-            let left_x = operands.left_x(proof, vector);
-            sum_x[chain] = slope[chain].square().minus_abscissas(left_x, difference);
-            let step = left_x.minus(sum_x[chain]);
-            inverse[chain] = step;
+        let (mut sum_xs, mut steps) = ([nothing; CHAINS], [nothing; CHAINS]);
+        for chain in (0..CHAINS).rev() {
+            let difference = Fq8::load(proof, &scratch.differences[first + chain]);
+            let left_x = operands.left_x(proof, first + chain);
+            sum_xs[chain] = slopes[chain].square().minus_abscissas(left_x, difference);
+            steps[chain] = left_x.minus(sum_xs[chain]);
         }
         for chain in (0..CHAINS).rev() {
             let vector = first + chain;
-            let mut sum = (sum_x[chain], slope[chain].times(inverse[chain]).shifted_16_minus(left_y[chain]));
-            let mut infinity = left_y[chain].infinity_suspects();
-            if !O::DOUBLING {
-                infinity |= operands.right_y(proof, vector).infinity_suspects();
-            }
+            let sum_y = slopes[chain].times(steps[chain]).shifted_16_minus(left_ys[chain]);
+            let mut sum = (sum_xs[chain], sum_y);
             let exception = scratch.exceptions.pop_if(|exception| exception.vector == vector);
-            if infinity != 0 || exception.is_some() {
+            if infinities[chain] != 0 || exception.is_some() {
                 let cancelled = exception.map_or(0, |exception| exception.cancelled);
                 // SAFETY: the proof says that the instruction set exists.
                 sum = unsafe { replace_infinities(proof, operands, vector, cancelled, sum) };

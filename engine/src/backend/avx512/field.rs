@@ -53,7 +53,8 @@ const P: [u64; 8] = [
 const MINUS_INVERSE: u64 = inverse_of_p().wrapping_neg() & MASK;
 /// ⌊2^416 / p⌋, that is 2^52 divided by the top limb of p with its fraction.
 const RECIPROCAL: u64 = 42_282_111_731;
-const MASK: u64 = (1 << 52) - 1;
+/// The bits of a limb.
+pub(super) const MASK: u64 = (1 << 52) - 1;
 
 /// 1/p mod 2^64, by Newton's iteration: each step doubles the bits that are right.
 const fn inverse_of_p() -> u64 {
@@ -93,7 +94,8 @@ const fn complement_of_p() -> [u64; 8] {
     limbs
 }
 
-const TWICE_P: [u64; 8] = multiple_of_p(2);
+/// Limbs of 2p.
+pub(super) const TWICE_P: [u64; 8] = multiple_of_p(2);
 const COMPLEMENT: [u64; 8] = complement_of_p();
 
 /// Limbs of eight elements: `[j][lane]`.

@@ -6,10 +6,8 @@ use ark_bls12_381::Fq;
 use ark_ff::{BigInt, BigInteger, PrimeField};
 use std::marker::PhantomData;
 
-use super::field::{Fq8, IfmaProof, ifma};
+use super::field::{Fq8, IfmaProof, MASK, TWICE_P, ifma};
 use crate::curve::affine::{Point, Stored};
-
-const MASK: u64 = (1 << 52) - 1;
 
 /// A point: limbs of x and y, each below 2p. The point at infinity is all zeros.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +19,20 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) const INFINITY: Row = Row { x: [0; 8], y: [0; 8] };
+
+    pub(super) fn negated(&self) -> Row {
+        if self.y == [0; 8] {
+            return *self;
+        }
+        let mut row = *self;
+        let mut borrow = 0;
+        for (limb, of_p) in row.y.iter_mut().zip(TWICE_P) {
+            let difference = of_p.wrapping_sub(*limb).wrapping_sub(borrow);
+            borrow = difference >> 63;
+            *limb = difference & MASK;
+        }
+        row
+    }
 
     pub(super) fn point(&self) -> Point {
         Point { x: element(self.x), y: element(self.y) }

@@ -18,9 +18,7 @@ pub(super) struct Affine;
 impl Adder for Affine {
     type Point = Point;
 
-    fn infinity(self) -> Point {
-        Point::INFINITY
-    }
+    const INFINITY: Point = Point::INFINITY;
 
     fn load(self, stored: &Stored) -> Point {
         Point::load(stored)
