@@ -40,6 +40,19 @@ pub fn thread_time<T>(iterations: u64, mut routine: impl FnMut() -> T) -> Durati
     thread_clock() - start
 }
 
+/// Keeps this process on one core, the one it runs on, so that libraries with threads of their own start none; then runs `work` in a
+/// pool of this thread alone.
+pub fn on_one_core<T>(work: impl FnOnce() -> T) -> T {
+    use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
+    let mut cores = CpuSet::new();
+    cores.set(sched_getcpu());
+    sched_setaffinity(None, &cores).expect("a core of this process");
+    // This thread belongs to the pool for as long as it exists.
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread();
+    let _pool = builder.build().expect("this thread is in no pool");
+    work()
+}
+
 fn thread_clock() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     now.try_into().expect("a thread's time is positive")

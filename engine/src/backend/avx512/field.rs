@@ -411,3 +411,6 @@ fn reduced(limbs: [__m512i; 8]) -> [__m512i; 8] {
     }
     carried_wrapping(sums)
 }
+
+#[cfg(test)]
+mod tests;
