@@ -4,10 +4,14 @@
 mod audits;
 mod disk;
 mod labels;
+mod possession;
 
 pub use audits::{VerifyRate, measure_verifying};
 pub use disk::{DiskRate, measure_disk, measure_writes};
 pub use labels::{KernelRate, WindowRate, blake3_compressions_per_second, measure_kernel, measure_windows};
+pub use possession::{
+    AnswerRate, AuditCosts, Audits, BenchError, BenchObject, CheckRow, CommitRow, CostKind, VerifyRow,
+};
 
 /// Bytes, counts and labels as numbers to divide: all far below 2^52.
 #[allow(clippy::cast_precision_loss)]

@@ -178,11 +178,35 @@ fn the_demo_tells_its_story_and_cleans_up() {
     assert_eq!(classes, ["wrong-root", "wrong-challenge", "wrong-length", "late"]);
     assert_eq!(report["repair"]["root_equal"], true);
     assert_eq!(report["receipts"]["accepted"], report["audits"]["accepted"]);
+    let objects = &report["objects"];
+    let kinds: Vec<_> =
+        objects["audits"].as_array().expect("audits").iter().map(|audit| &audit["kind"]).collect();
+    assert_eq!(kinds, ["possession", "possession", "chunks", "whole"]);
+    let classes: Vec<_> =
+        objects["loss"]["cheats"].as_array().expect("cheats").iter().map(|cheat| &cheat["class"]).collect();
+    assert_eq!(classes, ["wrong-challenge", "wrong-proof", "wrong-point", "wrong-length"]);
+    assert_eq!(
+        (&objects["loss"]["mended_blocks"], &objects["loss"]["accepted_again"]),
+        (&1.into(), &true.into())
+    );
     assert!(demo.stderr.contains("REJECTED  wrong-root"), "the story is told beside the JSON");
     assert!(!place.path("play").exists(), "everything is deleted");
     place.run("demo --size 16MiB --dir kept --keep").expect(0);
     place.run("status --dir kept").expect(0);
     place.run("chain verify kept/receipts.chain --recorder kept/recorder.json").expect(0);
+}
+
+#[test]
+fn audits_of_objects_are_measured() {
+    let commit = run("bench commit --most 10 --json").expect(0).json();
+    assert_eq!(commit["rows"][1]["blocks"], 10);
+    let check = run("bench check --most 100 --json").expect(0).json();
+    assert_eq!(check["rows"].as_array().map(Vec::len), Some(3));
+    let verify = run("bench verify --most 10 --samples 5 --json").expect(0).json();
+    assert_eq!(verify["forms"][1]["compressed"], true);
+    assert_eq!(verify["forms"][1]["rows"][1]["responses"], 10);
+    let text = run("bench check --most 10").expect(0).stdout;
+    assert!(text.contains('█'), "a bar chart: {text}");
 }
 
 #[test]
@@ -221,9 +245,18 @@ fn windows_are_given_back_only_once_their_trim_is_in_force() {
 #[test]
 fn an_audit_is_planned() {
     let place = Place::new();
-    let plan = place.run("plan audit --size 1TiB --loss 0.01 --rounds 24 --json").expect(0).json();
+    let plan =
+        place.run("plan audit --size 1TiB --loss 0.01 --rounds 24 --no-measure --json").expect(0).json();
     assert_eq!(plan["least"]["samples"], 20);
     assert_eq!(plan["units"], 1u64 << 26);
+    assert_eq!(plan["least"]["answer_cpu_seconds"], Value::Null);
+    for kind in ["possession", "compressed", "chunks"] {
+        let measured = format!("plan audit --size 1GiB --loss 0.01 --kind {kind} --json");
+        let plan = place.run(&measured).expect(0).json();
+        for field in ["answer_cpu_seconds", "verify_cpu_seconds"] {
+            assert!(plan["least"][field].as_f64() > Some(0.0), "{kind}: {plan:#}");
+        }
+    }
     place.run("plan audit --size 1TiB --loss 0.000000001").expect(64);
     place.run("plan audit --size 1TiB --loss 2").expect(64);
     place.run("plan --dir disk audit --size 1TiB --loss 0.1").expect(64);

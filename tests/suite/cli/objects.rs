@@ -322,3 +322,54 @@ fn objects_take_the_place_of_windows_and_give_it_back() {
     let left: Vec<_> = std::fs::read_dir(place.path("disk")).expect("reads").flatten().collect();
     assert!(left.iter().all(|entry| entry.file_name() == ".holdfast-secrets"), "{left:?}");
 }
+
+/// Chunks and tokens need no commitments: a record is enough, and committing later replaces it.
+#[test]
+fn an_object_with_a_record_alone_answers_chunks_and_tokens() {
+    let place = Place::new();
+    place.write("file", bytes(100_000));
+    let put = place.run("object put --dir store file --no-encrypt --later --json").expect(0).json();
+    let cid = text(&put, "cid");
+    assert_eq!(place.run("commit --dir store --no-table --json").expect(0).json()["count"], 1);
+    assert_eq!(place.run("commit --dir store --no-table --json").expect(0).json()["count"], 0);
+    place.run(&format!("commitment --dir store --object {cid} --out c")).expect(0);
+    assert_eq!(audit(&place, "chunks", "")["verdict"], "accepted");
+    let possession = format!("challenge possession --commitment c --beacon {BEACON} --out x --json");
+    assert_eq!(place.run(&possession).expect(2).json()["class"], "wrong-challenge");
+    place.run("token make --input file --commitment c --count 1 --out t --dir store").expect(0);
+    let stat = place.run(&format!("object stat --dir store {cid} --json")).expect(0).json();
+    assert_eq!(stat["audits"], serde_json::json!(["chunks", "whole"]));
+    assert_eq!(place.run("commit --dir store --json").expect(0).json()["count"], 1);
+    place.run(&format!("commitment --dir store --object {cid} --out c")).expect(0);
+    assert_eq!(audit(&place, "possession", "")["verdict"], "accepted");
+}
+
+/// More bytes than 32 bits count, most of them a hole. Committing to 4 GiB takes minutes, so it is not part of the gate:
+/// `cargo test -p holdfast-tests --test cli -- --ignored`.
+#[test]
+#[ignore = "commits to 4 GiB, which takes minutes"]
+fn an_object_of_more_than_4_gib_is_stored_audited_and_got_back() {
+    use std::os::unix::fs::FileExt;
+    let place = Place::new();
+    let length = (4 << 30) + 12_345;
+    let file = std::fs::File::create(place.path("file")).expect("creates");
+    file.set_len(length).expect("makes a hole");
+    file.write_all_at(b"not a hole", length - 10).expect("writes");
+    let put = place.run("object put --dir store file --no-encrypt --later --json").expect(0).json();
+    let cid = text(&put, "cid");
+    assert_eq!((put["bytes"].as_u64(), put["blocks"].as_u64()), (Some(length), Some(262_145)));
+    let range = format!("object get --dir store {cid} --range {}-{length} --out end", length - 20_000);
+    place.run(&range).expect(0);
+    assert!(place.read("end").ends_with(b"\0not a hole"));
+    place.run("commit --dir store --no-table").expect(0);
+    place.run(&format!("commitment --dir store --object {cid} --out c")).expect(0);
+    assert_eq!(audit(&place, "chunks --samples 1000", "")["verdict"], "accepted");
+
+    let committed = place.run("commit --dir store --json").expect(0).json();
+    eprintln!("{committed:#}");
+    place.run(&format!("commitment --dir store --object {cid} --out c --points p")).expect(0);
+    place.run("check --commitment c --points p file").expect(0);
+    for kind in ["possession --samples 100", "possession --compressed", "link"] {
+        assert_eq!(audit(&place, kind, "")["verdict"], "accepted", "{kind}");
+    }
+}

@@ -69,7 +69,7 @@ pub(crate) fn commit_object(
     parties: &Parties,
     (machine, control, watcher): (&Machine, &Control, &dyn Watcher),
 ) -> Result<Committed, Failure> {
-    if let Some(record) = shelf.find_record(stat.root)? {
+    if let Some(record) = shelf.find_record(stat.root)?.filter(|signed| signed.record.table_root.is_some()) {
         return Ok(Committed { record, report: None });
     }
     let replica = replica(stat)?;
@@ -92,6 +92,18 @@ pub(crate) fn commit_object(
     write_beside(shelf, stat.root, Beside::Record, &record.encode())?;
     forget_partial(&partial)?;
     Ok(Committed { record, report: Some(report) })
+}
+
+/// Gives an object a record without commitments: of its bytes and nothing else, for audits that need no more.
+pub(crate) fn record_without_table(
+    directory: &ObjectDirectory,
+    shelf: &OpenShelf,
+    stat: &ObjectStat,
+    parties: &Parties,
+) -> Result<Committed, Failure> {
+    let record = new_record(directory, replica(stat)?, None, parties)?;
+    write_beside(shelf, stat.root, Beside::Record, &record.encode())?;
+    Ok(Committed { record, report: None })
 }
 
 /// Keeps another record of an object in place of the one that is there: with tokens, or of another checker.

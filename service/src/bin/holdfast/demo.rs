@@ -1,8 +1,10 @@
-//! The whole story on real files, told as it happens: plan, fill, kill, resume, audit, cheat, corrupt, repair, verify.
+//! The whole story on real files, told as it happens: plan, fill, kill, resume, audit, cheat, corrupt, repair, verify; and the
+//! same of a user's file.
 
 mod audits;
 mod cheats;
 mod filling;
+mod objects;
 mod repair;
 mod stage;
 
@@ -46,6 +48,7 @@ struct DemoReport {
     cheats: Vec<cheats::Cheat>,
     repair: repair::Repair,
     receipts: audits::ReceiptsVerified,
+    objects: objects::ObjectStory,
 }
 
 /// Tells and does everything.
@@ -76,6 +79,8 @@ fn play(stage: &Stage<'_>, started: Instant) -> Result<DemoReport, Failure> {
     let repair = repair::play(stage, &disk, &round)?;
     stage.chapter("6. Receipts: what both sides signed is verified offline")?;
     let receipts = round.verify_receipts()?;
+    stage.chapter("7. Objects: a user's file, encrypted, proven without being fetched, damaged, mended")?;
+    let objects = objects::play(stage)?;
     Ok(DemoReport {
         directory: disk.directory.clone(),
         kept: stage.keep,
@@ -85,6 +90,7 @@ fn play(stage: &Stage<'_>, started: Instant) -> Result<DemoReport, Failure> {
         cheats,
         repair,
         receipts,
+        objects,
     })
 }
 

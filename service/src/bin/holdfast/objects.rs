@@ -1,5 +1,6 @@
 //! The stores of user objects in a directory: one beside each partition, and a plain one where nothing was allocated.
 
+mod mend;
 mod room;
 mod secrets;
 
@@ -17,8 +18,10 @@ use holdfast_partition::partition_file::OpenMode;
 use crate::disks::Disk;
 use crate::failure::Failure;
 
+pub(crate) use mend::mend;
 pub(crate) use room::{
-    RoomMade, fill_again, follow_windows, make_room, object_bytes, refuse_objects, remove_empty_store,
+    RoomMade, fill_again, follow_windows, make_room, object_bytes, object_disk_bytes, refuse_objects,
+    remove_empty_store,
 };
 pub(crate) use secrets::Secrets;
 

@@ -1,9 +1,11 @@
 //! `holdfast bench`: how fast will this machine be?
 
+mod objects;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use holdfast_engine::backend::{self, State};
 use holdfast_engine::jobs::bench::{
     DiskRate, KernelRate, VerifyRate, WindowRate, blake3_compressions_per_second, measure_disk,
@@ -21,13 +23,17 @@ use crate::failure::Failure;
 use crate::medium;
 use crate::table::{self, Table, rate};
 
-/// Measure labels, disk and audits, and predict how long a fill takes
+/// Measure labels, disk and audits, and predict how long a fill takes; or the audits of objects
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
 Takes about a minute; --quick a few seconds. Writes one temporary file into --dir and deletes it. Random reads bypass the \
 page cache; where the file system has no direct I/O, a warning says so. Example:
-  holdfast bench --dir /mnt/disk1 --fill 4TiB")]
+  holdfast bench --dir /mnt/disk1 --fill 4TiB
+  holdfast bench verify")]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Directory on the disk to measure; without it only computing is measured
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -50,11 +56,27 @@ pub(crate) struct Arguments {
     machine: MachineArguments,
 }
 
+#[derive(Debug, Subcommand)]
+enum What {
+    Commit(objects::Commit),
+    Check(objects::Check),
+    Verify(objects::Verify),
+}
+
 /// Openings in an answer under the default policy.
 const SAMPLES: u32 = 64;
 
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
+        match &self.what {
+            Some(What::Commit(bench)) => bench.run(console),
+            Some(What::Check(bench)) => bench.run(console),
+            Some(What::Verify(bench)) => bench.run(console),
+            None => self.bench_windows(console),
+        }
+    }
+
+    fn bench_windows(&self, console: &Console) -> Result<Exit, Failure> {
         let span = Duration::from_millis(if self.quick { 200 } else { 3000 });
         let machine = self.machine.resolve()?;
         let shape = WindowShape::of_bytes(self.window, self.profile)

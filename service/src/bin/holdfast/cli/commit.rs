@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::object::address;
 use super::options::{MachineArguments, PartyArguments};
 use crate::audits::read_record;
-use crate::committing::{commit_object, forget_commitments, replace_record};
+use crate::committing::{commit_object, forget_commitments, record_without_table, replace_record};
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::interrupt;
@@ -35,8 +35,11 @@ pub(crate) struct Arguments {
     /// Make the commitments of that object anew, under a new blinding key
     #[arg(long, requires = "object")]
     again: bool,
+    /// Only give each object a record, for audits of chunks and tokens; the next run without this flag commits
+    #[arg(long, conflicts_with = "again")]
+    no_table: bool,
     /// Keep this record of an object in place of the one that is there: it must be of the same bytes and commitments
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["object", "again"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["object", "again", "no_table"])]
     record: Option<PathBuf>,
     #[command(flatten)]
     parties: PartyArguments,
@@ -66,8 +69,12 @@ impl Arguments {
                 if self.again {
                     forget_commitments(directory, &shelf, stat.root)?;
                 }
-                let jobs = (&machine, &*control, &progress as _);
-                let committed = commit_object(directory, &shelf, &stat, &parties, jobs)?;
+                let committed = if self.no_table {
+                    record_without_table(directory, &shelf, &stat, &parties)?
+                } else {
+                    let jobs = (&machine, &*control, &progress as _);
+                    commit_object(directory, &shelf, &stat, &parties, jobs)?
+                };
                 let record = &committed.record.record;
                 report.objects.push(CommittedObject {
                     cid: stat.cid.to_string(),
@@ -88,7 +95,7 @@ impl Arguments {
         if let Some(cid) = &self.object {
             let shelf = directory.find(cid, OpenMode::ReadWrite)?;
             let stat = shelf.stat(cid)?;
-            let done = !self.again && shelf.find_record(stat.root)?.is_some();
+            let done = !self.again && self.is_done(&shelf, &stat)?;
             return Ok(vec![(shelf, if done { vec![] } else { vec![stat] })]);
         }
         let mut all = Vec::new();
@@ -96,13 +103,21 @@ impl Arguments {
             let shelf = directory.open_shelf(shelf, OpenMode::ReadWrite)?;
             let mut waiting = Vec::new();
             for stat in shelf.objects.list().map_err(|error| shelf.failed(error))? {
-                if shelf.find_record(stat.root)?.is_none() {
+                if !self.is_done(&shelf, &stat)? {
                     waiting.push(stat);
                 }
             }
             all.push((shelf, waiting));
         }
         Ok(all)
+    }
+}
+
+impl Arguments {
+    /// Whether an object has what this run would give it.
+    fn is_done(&self, shelf: &OpenShelf, stat: &ObjectStat) -> Result<bool, Failure> {
+        let record = shelf.find_record(stat.root)?;
+        Ok(record.is_some_and(|signed| self.no_table || signed.record.table_root.is_some()))
     }
 }
 

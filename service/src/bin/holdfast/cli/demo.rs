@@ -9,7 +9,7 @@ use crate::console::{Console, Exit};
 use crate::demo::{self, Wishes};
 use crate::failure::Failure;
 
-/// See everything work on real files in two minutes: plan, fill, kill, resume, audit, cheat, corrupt, repair
+/// See everything work on real files in two minutes: plan, fill, kill, resume, audit, cheat, corrupt, repair, objects
 #[derive(Args, Debug)]
 #[command(
     after_help = "Needs no network and no configuration. Files are deleted at the end unless --keep is given."

@@ -125,7 +125,10 @@ impl StoreStatus {
             disk_bytes: store.object_bytes().map_err(|error| shelf.store_failed(error))?,
             budget_bytes,
             free_bytes: budget_bytes.map(|_| free_bytes),
-            uncommitted: objects.iter().filter(|object| object.record_bytes.is_none()).count(),
+            uncommitted: objects
+                .iter()
+                .filter(|o| o.record_bytes.is_none() || o.table_bytes.is_none())
+                .count(),
             damaged: store.damaged().map_err(|error| shelf.store_failed(error))?.len(),
             allocation: sharing.map(|(sharing, windows)| sharing.map(windows, &objects)),
             foreign_files: shelf.foreign.clone(),

@@ -150,6 +150,11 @@ impl<'c> Stage<'c> {
         Ok(())
     }
 
+    /// What interruptions cancel.
+    pub(super) fn control(&self) -> &Control {
+        &self.control
+    }
+
     /// Fails once the play was interrupted.
     pub(super) fn checkpoint(&self) -> Result<(), Failure> {
         Ok(self.control.checkpoint()?)
@@ -202,7 +207,10 @@ fn directory(wishes: &Wishes) -> Result<(PathBuf, bool), Failure> {
 fn clear_directory(directory: &Path) -> Result<(), Failure> {
     let failed = |error| Failure::file("empty", directory, error);
     for entry in std::fs::read_dir(directory).map_err(failed)? {
-        std::fs::remove_file(entry.map_err(failed)?.path()).map_err(failed)?;
+        let path = entry.map_err(failed)?.path();
+        let removed =
+            if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        removed.map_err(failed)?;
     }
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! Windows give way to objects and come again: trims are recorded and in force before their space is used.
 
+use holdfast_engine::object::Objects;
+use holdfast_engine::possession::commitment_table::table_bytes;
+use holdfast_engine::possession::record::SIGNED_RECORD_BYTES;
+use holdfast_engine::tree::BLOCK_BYTES;
 use holdfast_partition::objects::{ObjectStore, ObjectStoreError, Sharing};
 use holdfast_partition::partition_file::OpenMode;
 use serde::Serialize;
@@ -11,6 +15,14 @@ use crate::console::Console;
 use crate::disks::Disk;
 use crate::failure::Failure;
 use crate::table;
+
+/// Disk space of an object with everything that will stand beside it.
+pub(crate) fn object_disk_bytes(bytes: u64) -> u64 {
+    const PAGE_BYTES: u64 = 4096;
+    let table = table_bytes(bytes.div_ceil(BLOCK_BYTES as u64).max(1));
+    let pages = [table, SIGNED_RECORD_BYTES as u64].map(|bytes| bytes.next_multiple_of(PAGE_BYTES));
+    pages.into_iter().fold(Objects::disk_bytes(bytes), u64::saturating_add)
+}
 
 /// Windows that gave way.
 #[derive(Clone, Debug, Serialize)]

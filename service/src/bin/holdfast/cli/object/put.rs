@@ -1,17 +1,13 @@
 //! `holdfast object put`: encrypt, store, commit, check.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{ArgGroup, Args};
-use holdfast_engine::object::{ObjectStat, Objects, Put, PutTerms};
-use holdfast_engine::possession::commitment_table::table_bytes;
-use holdfast_engine::possession::record::SIGNED_RECORD_BYTES;
-use holdfast_engine::tree::BLOCK_BYTES;
-use holdfast_partition::objects::{ObjectFile, Outcome};
+use holdfast_engine::object::{ObjectStat, Put, PutTerms};
+use holdfast_partition::objects::Outcome;
 use holdfast_service::encryption::{EncryptionError, Recipients};
 use serde::Serialize;
 
@@ -22,7 +18,7 @@ use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::files::read_passphrase;
 use crate::interrupt;
-use crate::objects::{ObjectDirectory, OpenShelf, RoomMade, Shelf, make_room, now};
+use crate::objects::{ObjectDirectory, OpenShelf, RoomMade, Shelf, make_room, mend, now, object_disk_bytes};
 use crate::progress::Board;
 use crate::table;
 
@@ -158,7 +154,7 @@ impl Arguments {
             )));
         };
         let most = stored_bytes_at_most(length, recipients);
-        make_room(directory, shelf, disk_bytes(most), self.keep_windows, console)
+        make_room(directory, shelf, object_disk_bytes(most), self.keep_windows, console)
     }
 
     fn store(
@@ -217,48 +213,6 @@ impl Read for Source {
     }
 }
 
-/// Writes the blocks of an object that are not what was stored again from a file that has its bytes, in place. Returns how
-/// many. The store is open for writing, and the file was just found to have the object's root.
-fn mend(shelf: &OpenShelf, stat: &ObjectStat, path: &Path) -> Result<u64, Failure> {
-    let verify = || shelf.objects.verify(&stat.cid).map_err(|error| shelf.failed(error));
-    if verify()?.is_sound() {
-        return Ok(0);
-    }
-    let failed = |error| Failure::file("read", path, error);
-    if !path.is_file() {
-        return Err(Failure::State {
-            message: format!("{} was there already, and is damaged", stat.cid),
-            advice: "store it again from a regular file, which can be read twice".to_owned(),
-        });
-    }
-    let source = File::open(path).map_err(failed)?;
-    let data_path = shelf.objects.store().file_path(stat.root, ObjectFile::Data);
-    let broken = |error| Failure::file("mend", &data_path, error);
-    let data = OpenOptions::new().read(true).write(true).open(&data_path).map_err(broken)?;
-    let (mut right, mut found) = (vec![0; BLOCK_BYTES], vec![0; BLOCK_BYTES]);
-    let mut mended = 0;
-    for offset in (0..stat.bytes).step_by(BLOCK_BYTES) {
-        let length = usize::try_from(stat.bytes - offset).map_or(BLOCK_BYTES, |left| left.min(BLOCK_BYTES));
-        source.read_exact_at(&mut right[..length], offset).map_err(failed)?;
-        // A sector that cannot be read is written like one with other bytes.
-        let same =
-            data.read_exact_at(&mut found[..length], offset).is_ok() && found[..length] == right[..length];
-        if !same {
-            data.write_all_at(&right[..length], offset).map_err(broken)?;
-            mended += 1;
-        }
-    }
-    data.sync_all().map_err(broken)?;
-    shelf.objects.mend_outboard(&stat.cid).map_err(|error| shelf.failed(error))?;
-    if verify()?.is_sound() {
-        return Ok(mended);
-    }
-    Err(Failure::State {
-        message: format!("{} is still damaged after {mended} blocks were written again", stat.cid),
-        advice: "do not trust this disk".to_owned(),
-    })
-}
-
 fn make_directory(path: &Path) -> Result<(), Failure> {
     match std::fs::create_dir(path) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
@@ -282,14 +236,6 @@ fn stored_bytes_at_most(length: u64, recipients: Option<&Recipients>) -> u64 {
     length
         .saturating_add((length / CHUNK_BYTES + 1) * TAG_BYTES)
         .saturating_add(HEADER_BYTES + stanzas * STANZA_BYTES)
-}
-
-/// Disk space of an object with everything that will stand beside it.
-fn disk_bytes(bytes: u64) -> u64 {
-    const PAGE_BYTES: u64 = 4096;
-    let table = table_bytes(bytes.div_ceil(BLOCK_BYTES as u64).max(1));
-    let pages = [table, SIGNED_RECORD_BYTES as u64].map(|bytes| bytes.next_multiple_of(PAGE_BYTES));
-    pages.into_iter().fold(Objects::disk_bytes(bytes), u64::saturating_add)
 }
 
 #[derive(Serialize)]

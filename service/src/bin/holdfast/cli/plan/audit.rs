@@ -1,7 +1,8 @@
 //! `holdfast plan audit`: how many samples and rounds find a loss, and what that costs.
 
 use clap::{Args, ValueEnum};
-use holdfast_engine::sampling::{Audit, Plan, Question, Row};
+use holdfast_engine::jobs::bench::{AuditCosts, BenchError, CostKind};
+use holdfast_engine::sampling::{Audit, Question, Row};
 use serde::Serialize;
 
 use crate::cli::options::{fraction, size};
@@ -30,6 +31,9 @@ pub(crate) struct Arguments {
     /// How: possession shows blocks in zero knowledge in 17 KB, compressed the same in 1.6 KB, chunks opened KiBs
     #[arg(long, value_name = "KIND", default_value = "possession")]
     kind: Kind,
+    /// Do not measure what an audit takes of this machine's processor, which takes some seconds
+    #[arg(long)]
+    no_measure: bool,
 }
 
 /// The ways of auditing that sample.
@@ -55,12 +59,37 @@ impl Arguments {
             rounds: self.rounds,
         };
         let plan = question.plan().map_err(|error| Failure::Usage(error.to_string()))?;
+        let costs = (!self.no_measure).then(|| self.kind.measure()).transpose()?;
+        let cost = |row: Row| Costed::new(row, costs.as_ref());
         console.report(&Answer {
             bytes: self.size,
             lost_share: self.loss,
             wanted: self.detection,
             rounds: self.rounds,
-            plan,
+            audit: plan.audit,
+            units: plan.units,
+            lost_units: plan.lost_units,
+            least: cost(plan.least),
+            rows: plan.rows.into_iter().map(cost).collect(),
+            costs,
+        })
+    }
+}
+
+impl Kind {
+    /// What an audit of this kind takes of a core.
+    fn measure(self) -> Result<AuditCosts, Failure> {
+        let kind = match self {
+            Kind::Possession => CostKind::Possession,
+            Kind::Compressed => CostKind::Compressed,
+            Kind::Chunks => CostKind::Chunks,
+        };
+        // Processor time: with one thread it is the time that passes.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        let pool = pool.map_err(|error| Failure::Absent(format!("cannot start a thread: {error}")))?;
+        pool.install(|| AuditCosts::measure(kind)).map_err(|error| match error {
+            BenchError::Table(_) | BenchError::Randomness(_) => Failure::Absent(error.to_string()),
+            BenchError::Prove(_) | BenchError::Refused(_) => Failure::work("damaged", "this machine", error),
         })
     }
 }
@@ -71,13 +100,35 @@ struct Answer {
     lost_share: f64,
     wanted: f64,
     rounds: u32,
+    audit: Audit,
+    units: u64,
+    lost_units: u64,
+    least: Costed,
+    rows: Vec<Costed>,
+    /// What was measured here; absent with --no-measure.
+    costs: Option<AuditCosts>,
+}
+
+/// A number of samples with what it takes of a core here.
+#[derive(Serialize)]
+struct Costed {
     #[serde(flatten)]
-    plan: Plan,
+    row: Row,
+    answer_cpu_seconds: Option<f64>,
+    /// With many responses verified together.
+    verify_cpu_seconds: Option<f64>,
+}
+
+impl Costed {
+    fn new(row: Row, costs: Option<&AuditCosts>) -> Costed {
+        let (answer, verify) = costs.map(|costs| costs.of(row.samples)).unzip();
+        Costed { row, answer_cpu_seconds: answer, verify_cpu_seconds: verify }
+    }
 }
 
 impl Report for Answer {
     fn text(&self, out: &mut String) {
-        let Plan { units, lost_units, least, .. } = &self.plan;
+        let Answer { units, lost_units, least, .. } = self;
         out.push_str(&format!(
             "{} are {units} units. To find that {lost_units} of them ({} %) are lost, with {} % within {} round{}:\n  {} samples a round\n\n",
             table::bytes(self.bytes),
@@ -85,7 +136,7 @@ impl Report for Answer {
             percent(self.wanted),
             self.rounds,
             if self.rounds == 1 { "" } else { "s" },
-            least.samples,
+            least.row.samples,
         ));
         let heads = [
             ">samples",
@@ -95,17 +146,24 @@ impl Report for Answer {
             ">reads",
             ">read",
             ">sent at most",
+            ">answering",
+            ">verifying",
         ];
-        let mut rows = Table::new(&heads);
-        for row in &self.plan.rows {
+        let mut rows = Table::new(&heads[..if self.costs.is_some() { heads.len() } else { heads.len() - 2 }]);
+        for row in &self.rows {
             rows.row(cells(row));
         }
         rows.write("  ", out);
+        if self.costs.is_some() {
+            out.push_str("\nanswering and verifying: processor time of one core of this machine, verified many together\n");
+        }
     }
 }
 
-fn cells(row: &Row) -> [String; 7] {
-    [
+fn cells(costed: &Costed) -> Vec<String> {
+    let row = &costed.row;
+    let measured = [costed.answer_cpu_seconds, costed.verify_cpu_seconds];
+    let cells = [
         row.samples.to_string(),
         format!("{} %", percent(row.detection_per_round)),
         format!("{} %", percent(row.detection)),
@@ -113,7 +171,8 @@ fn cells(row: &Row) -> [String; 7] {
         row.reads.to_string(),
         table::bytes(row.bytes_read),
         table::bytes(row.bytes_sent),
-    ]
+    ];
+    cells.into_iter().chain(measured.into_iter().flatten().map(table::duration)).collect()
 }
 
 /// Per cent with as many digits as matter.
