@@ -298,6 +298,10 @@ fn objects_take_the_place_of_windows_and_give_it_back() {
     let total = map["windows"]["disk_bytes"].as_u64().zip(map["object_disk_bytes"].as_u64());
     assert!(total.is_some_and(|(w, o)| Some(w + o) <= map["budget_bytes"].as_u64()), "{map:#}");
 
+    // The same shares again change nothing.
+    place.allocate("disk", 8 << 20);
+    assert_eq!(windows(&place), before - gone);
+
     // Both kinds of audits are answered side by side.
     place.run("commitment --dir disk --validator alice --out a.commitment").expect(0);
     let space = "challenge space --commitment a.commitment --policy test --out a.challenge --beacon";

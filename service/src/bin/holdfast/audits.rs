@@ -148,7 +148,6 @@ impl<'d> HeldObject<'d> {
         let name = ObjectName(root);
         let record = match record {
             Some(record) => record.record.clone(),
-            // A token asks for nothing but the bytes; no record is kept of an object that waits for its commitments.
             None => shelf.record(name)?.record,
         };
         if record.digest() != challenge.record_digest {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use holdfast_engine::registration::{Profile, WindowShape};
 use holdfast_partition::allocate::{self, AllocateError, DiskSpace, Plan, Share};
+use holdfast_partition::format::Geometry;
 use holdfast_partition::manifest::Partition;
 use serde::Serialize;
 
@@ -105,7 +106,7 @@ pub(crate) fn propose(directory: &Path, shares: &Shares) -> Result<Proposal, Fai
     let window = allocate::WindowShape { k: shape.log2_labels(), layers: shape.layers(), minimum_windows: 1 };
     let plan =
         allocate::plan(&shares.stakes, &space, &window).map_err(|error| plan_failure(directory, error))?;
-    let slot_bytes = disk.as_ref().map_or(1, Disk::slot_bytes);
+    let window_bytes = bytes_per_window(&shape)?;
     let by_validator: HashMap<&str, &Partition> =
         ours.iter().map(|partition| (partition.validator_hotkey.as_str(), *partition)).collect();
     let mut partitions: Vec<ProposedPartition> = plan
@@ -114,7 +115,7 @@ pub(crate) fn propose(directory: &Path, shares: &Shares) -> Result<Proposal, Fai
         .map(|share| {
             let partition = by_validator.get(share.validator.hotkey.as_str()).copied();
             let of_objects = partition.and_then(|partition| object_bytes.get(&partition.path));
-            let taken = of_objects.map_or(0, |bytes| bytes.div_ceil(slot_bytes));
+            let taken = of_objects.map_or(0, |bytes| bytes.div_ceil(window_bytes));
             line_of(directory, share, partition, taken)
         })
         .collect();
@@ -202,6 +203,14 @@ fn outside_line(directory: &Path, partition: &Partition) -> ProposedPartition {
         bytes: partition.size_bytes,
         path: Some(directory.join(&partition.path)),
     }
+}
+
+/// Disk space of a window with all that belongs to it.
+fn bytes_per_window(shape: &WindowShape) -> Result<u64, Failure> {
+    let geometry = Geometry::new(shape.log2_labels(), shape.layers(), 1);
+    geometry
+        .map(|geometry| geometry.bytes_per_window())
+        .map_err(|error| Failure::work("state", "a window", error))
 }
 
 /// Disk space of the objects of each partition that has any, by the partition's path.
