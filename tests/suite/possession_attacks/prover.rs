@@ -56,7 +56,7 @@ fn a_damaged_table_is_an_error() {
         matches!(&error, ProveError::DamagedTable(refused) if refused.class == Class::WrongRoot),
         "{error}"
     );
-    assert!(error.to_string().contains("holdfast object commit"), "{error}");
+    assert!(error.to_string().contains("holdfast commit --again"), "{error}");
     let registered = TestObject::new(LENGTH, 1).with_table(swapped);
     let challenge = registered.challenge(0, 25, Form::Plain);
     let error = registered.prover(&&*registered.bytes).answer(&challenge, true).expect_err("wrong points");
