@@ -1,5 +1,7 @@
 //! User objects and their audits: the commands of owners, miners and validators as a script.
 
+use holdfast_partition::objects::ObjectStore;
+use holdfast_partition::partition_file::OpenMode;
 use serde_json::Value;
 
 use crate::support::{Place, Run, command};
@@ -319,6 +321,14 @@ fn objects_take_the_place_of_windows_and_give_it_back() {
     let (kind, _) = place.run("remove --dir disk --validator alice --yes --json").expect(1).error();
     assert_eq!(kind, "state", "objects would be lost");
     place.run(&format!("object rm --dir disk {cid}")).expect(0);
+    // Only a writer knows what space it has promised; fails if `fill` does not ask for the store's lock.
+    let mut stores =
+        std::fs::read_dir(place.path("disk")).expect("reads").flatten().map(|entry| entry.path());
+    let store = stores.find(|path| path.extension().is_some_and(|end| end == "objects")).expect("a store");
+    let (writer, _) = ObjectStore::open(&store, OpenMode::ReadWrite).expect("opens");
+    let filled = place.run("fill --dir disk --json").expect(0).json();
+    assert_eq!(filled["windows_again"], 0);
+    drop(writer);
     let filled = place.run("fill --dir disk --json").expect(0).json();
     assert_eq!(filled["windows_again"].as_u64(), Some(gone));
     assert_eq!(windows(&place), before);

@@ -75,11 +75,21 @@ pub(crate) fn make_room(
     Ok(Some(RoomMade { validator, windows_given_up: given_up, windows: left }))
 }
 
-/// Gives windows their places back where objects went, as many as fit. Returns how many. The disk is locked.
+/// Gives windows their places back where objects went, as many as fit. Returns how many. The disk is locked. A store that is
+/// being written to is left alone: only its writer knows what space it has promised.
 pub(crate) fn fill_again(disk: &mut Disk, console: &Console) -> Result<u64, Failure> {
     let mut again = 0;
     for place in 0..disk.manifest.partitions.len() {
-        let Some(store) = open_store(disk, place, OpenMode::ReadOnly)? else { continue };
+        let store = match open_store(disk, place, OpenMode::ReadWrite) {
+            Ok(Some(store)) => store,
+            Ok(None) => continue,
+            Err(Failure::Locked(path)) => {
+                console
+                    .note(format!("{}: objects are being changed, so no windows come again", path.display()));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let partition = &disk.manifest.partitions[place];
         let failed = |error: ObjectStoreError| Failure::store(store.directory(), error);
         let (budget_bytes, object_bytes) =
