@@ -21,12 +21,19 @@ type Answered = (ObjectChallenge, Vec<u8>);
 
 static PLAIN: LazyLock<Answered> = LazyLock::new(|| answered(Form::Plain));
 static COMPRESSED: LazyLock<Answered> = LazyLock::new(|| answered(Form::Compressed));
-static KEPT: LazyLock<Vec<u8>> = LazyLock::new(|| OBJECT.answer_without_openings(&COMPRESSED.0));
+static KEPT: LazyLock<Vec<u8>> = LazyLock::new(|| answer(&COMPRESSED.0, false));
+
+/// In place of fresh randomness: the process that writes the seeds and the one that fuzzes must have the same honest bytes.
+const FRESH: [u8; 32] = [8; 32];
 
 fn answered(form: Form) -> Answered {
     let challenge = OBJECT.challenge(0, 3, form);
-    let answer = OBJECT.answer(&challenge);
+    let answer = answer(&challenge, true);
     (challenge, answer)
+}
+
+fn answer(challenge: &ObjectChallenge, with_openings: bool) -> Vec<u8> {
+    OBJECT.prover(&&*OBJECT.bytes).answer_with(challenge, with_openings, &FRESH).expect("honest")
 }
 
 fn accepted((challenge, honest): &Answered, table: Option<&CommitmentTable>, bytes: &[u8]) -> bool {

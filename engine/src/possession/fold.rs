@@ -2,7 +2,7 @@
 //! halves would have been.
 //!
 //! Nobody ever computes folded generators. After u rounds the generator at `i` of the folded row is a sum of 2^u of the
-//! original ones, with factors that follow from the rounds' coefficients ([`factors`]); so each round of the prover, and
+//! original ones, with factors that follow from the rounds' coefficients (`factors`); so each round of the prover, and
 //! the verifier's one check, is a sum over the original generators.
 
 use ark_bls12_381::{Fr, G1Affine, G1Projective};
