@@ -34,7 +34,7 @@ pub use file::{CheckFile, CheckFileError};
 
 /// Bytes of a waiting check, without the hash at the end of its file.
 pub const STORE_CHECK_BYTES: usize = 48 + BLOCK_SCALARS * SCALAR_BYTES;
-const TAG: &[u8; 4] = b"HFW1";
+const TAG: &[u8; 4] = b"HFK1";
 
 /// How often one set of coefficients may be asked.
 pub const TRIES: u8 = 8;

@@ -247,7 +247,7 @@ fn a_try_is_counted_before_the_table_is_looked_at() {
 fn waiting_checks_go_round() {
     let check = taken(&[7; 40]);
     let bytes = check.encode().unwrap();
-    assert_eq!((bytes.len(), &bytes[..16]), (16_976, &b"HFW1\0\0\0\0\x28\0\0\0\0\0\0\0"[..]));
+    assert_eq!((bytes.len(), &bytes[..16]), (16_976, &b"HFK1\0\0\0\0\x28\0\0\0\0\0\0\0"[..]));
     let read = StoreCheck::decode(&bytes).unwrap();
     assert_eq!(*read.encode().unwrap(), *bytes);
     let refused = |place: usize, value: u8| {
