@@ -1,15 +1,58 @@
-//! The bytes of uniform and storage buffers, as host types. The tests compare them with what naga reflects.
+//! The bytes of uniform and storage buffers, as host types. The build compares them with what naga reflects.
 
 use bytemuck::{Pod, Zeroable};
+use std::mem::offset_of;
 
-/// A chaining value or key as eight little-endian words; WGSL `Digest`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
-pub struct Digest {
-    /// Words 0 … 3.
-    pub low: [u32; 4],
-    /// Words 4 … 7.
-    pub high: [u32; 4],
+/// Size and member offsets of a host struct, to compare with the WGSL struct of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StructLayout {
+    /// Name of the struct here and in WGSL.
+    pub name: &'static str,
+    /// Size of the whole.
+    pub bytes: usize,
+    /// Members with their offsets in bytes, in order.
+    pub members: &'static [(&'static str, usize)],
+}
+
+/// Declares the structs, and their table [`STRUCTS`] with them, so that none can be forgotten there.
+macro_rules! structs {
+    ($($(#[$about:meta])* pub struct $name:ident { $($(#[$member_about:meta])* pub $member:ident: $type:ty,)* })*) => {
+        $(
+            $(#[$about])*
+            #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+            #[repr(C)]
+            pub struct $name { $($(#[$member_about])* pub $member: $type,)* }
+        )*
+
+        /// All structs of this module.
+        pub const STRUCTS: &[StructLayout] = &[$(StructLayout {
+            name: stringify!($name),
+            bytes: size_of::<$name>(),
+            members: &[$((stringify!($member), offset_of!($name, $member))),*],
+        }),*];
+    };
+}
+
+structs! {
+    /// A chaining value, key or label as eight little-endian words; WGSL `Digest`.
+    pub struct Digest {
+        /// Words 0 … 3.
+        pub low: [u32; 4],
+        /// Words 4 … 7.
+        pub high: [u32; 4],
+    }
+
+    /// Parameters of kernel `label_first_layer`.
+    pub struct LabelFirstLayer {
+        /// Layer key of layer 1.
+        pub key: Digest,
+        /// First node of this dispatch.
+        pub first: u32,
+        /// Nodes of this dispatch.
+        pub count: u32,
+        /// Zero: uniform structs are multiples of 16 bytes.
+        pub reserved: [u32; 2],
+    }
 }
 
 impl Digest {
@@ -28,18 +71,4 @@ impl Digest {
         }
         bytes
     }
-}
-
-/// Parameters of kernel `label_first_layer`; WGSL `LabelFirstLayer`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
-pub struct LabelFirstLayer {
-    /// Layer key of layer 1.
-    pub key: Digest,
-    /// First node of this dispatch.
-    pub first: u32,
-    /// Nodes of this dispatch.
-    pub count: u32,
-    /// Zero: uniform structs are multiples of 16 bytes.
-    pub reserved: [u32; 2],
 }

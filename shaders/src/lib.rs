@@ -1,14 +1,15 @@
 //! WGSL kernels of holdfast and their CPU twins.
 //!
-//! A kernel, its WGSL file, its entry point and its twin have one name. This crate knows no GPU API and no files, and
-//! **no GPU back end exists yet**: nothing here has run on a GPU. What the tests show is that the modules are valid
-//! WGSL with the layouts that [`layout`] states, that the twins equal the official `blake3` crate, and that the WGSL,
-//! evaluated step by step from naga's representation, equals the twins.
+//! A kernel, its WGSL file, its entry point and its twin have one name. This crate knows no GPU API and no files. The
+//! build assembles each variant's module from the pieces that its import lines name, has naga parse and validate it, and
+//! compares what naga reflects with [`catalogue`] and [`layout`]: a broken shader or a layout that differs does not build.
 //!
 //! | kernel | WGSL | twin |
 //! | --- | --- | --- |
 //! | `label_first_layer` | `wgsl/label_first_layer.wgsl` | [`twin::label_first_layer`] |
 
+pub mod catalogue;
 pub mod layout;
+pub mod limits;
 pub mod registry;
 pub mod twin;

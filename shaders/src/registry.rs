@@ -1,50 +1,49 @@
-//! All kernels: name, module text, workgroup, bindings.
+//! All kernels with the text of their modules, as the build made them from [`crate::catalogue`].
 
-use crate::layout::{Digest, LabelFirstLayer};
+pub use crate::catalogue::{Access, Binding};
+use crate::limits::WORKGROUPS_PER_DIMENSION_MAX;
 
-/// One kernel. Its entry point in the module has the same name.
+/// One kernel. Its entry point in every module has the same name.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
     /// Name of the kernel, its entry point, its WGSL file and its twin.
     pub name: &'static str,
-    /// The whole module: the shared pieces, then the kernel.
-    pub wgsl: &'static str,
-    /// Invocations of a workgroup by dimension.
-    pub workgroup: [u32; 3],
-    /// The bindings of group 0, in the order of their numbers.
+    /// The bindings of group 0, in the order of their numbers; the same for all variants.
     pub bindings: &'static [Binding],
+    /// The ways of computing it; the first is the default.
+    pub variants: &'static [Variant],
 }
 
-/// One buffer of group 0; its number is its place in [`Kernel::bindings`].
+impl Kernel {
+    /// The variant of this name.
+    pub fn variant(&self, name: &str) -> Option<&'static Variant> {
+        self.variants.iter().find(|variant| variant.name == name)
+    }
+}
+
+/// One way of computing a kernel.
 #[derive(Clone, Copy, Debug)]
-pub struct Binding {
-    /// Name of the variable in the module.
+pub struct Variant {
+    /// Name of the variant, unique within its kernel.
     pub name: &'static str,
-    /// How the kernel sees the buffer.
-    pub access: Access,
-    /// Bytes of the uniform, or of one element of a storage array.
-    pub unit_bytes: usize,
+    /// The whole module: constants, shared pieces, kernel.
+    pub wgsl: &'static str,
+    /// Invocations of a workgroup by dimension; only the first is not 1.
+    pub workgroup: [u32; 3],
+    /// Invocations that work together on one item of the range: `count` items take `count · lanes` invocations.
+    pub lanes: u32,
+    /// Whether the module uses 64-bit integers.
+    pub needs_int64: bool,
 }
 
-/// How a kernel sees a buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// One struct, the same for all invocations.
-    Uniform,
-    /// An array that is written and may be read.
-    ReadWrite,
+impl Variant {
+    /// Workgroups of a dispatch with at least this many invocations, at most 2^31. Above 65,535 workgroups the grid has
+    /// two dimensions, and kernels number their invocations row by row.
+    pub fn grid(&self, invocations: u32) -> [u32; 3] {
+        let workgroups = invocations.div_ceil(self.workgroup[0]);
+        let rows = workgroups.div_ceil(WORKGROUPS_PER_DIMENSION_MAX).max(1);
+        [workgroups.div_ceil(rows), rows, 1]
+    }
 }
 
-/// All kernels of this version.
-pub const KERNELS: &[Kernel] = &[LABEL_FIRST_LAYER];
-
-/// Labels of layer 1 (space-v1 §5), one invocation a node.
-pub const LABEL_FIRST_LAYER: Kernel = Kernel {
-    name: "label_first_layer",
-    wgsl: concat!(include_str!("../wgsl/shared/blake3.wgsl"), include_str!("../wgsl/label_first_layer.wgsl")),
-    workgroup: [64, 1, 1],
-    bindings: &[
-        Binding { name: "parameters", access: Access::Uniform, unit_bytes: size_of::<LabelFirstLayer>() },
-        Binding { name: "labels", access: Access::ReadWrite, unit_bytes: size_of::<Digest>() },
-    ],
-};
+include!(concat!(env!("OUT_DIR"), "/registry.rs"));

@@ -10,12 +10,20 @@ pub struct Invocation {
     pub global: [u32; 3],
     /// `num_workgroups`.
     pub workgroups: [u32; 3],
+    /// The workgroup's size, WGSL `WORKGROUP`.
+    pub workgroup: u32,
+}
+
+impl Invocation {
+    /// The number of the invocation, row by row; WGSL `flat_index`.
+    pub fn index(self) -> u32 {
+        self.global[1] * (self.workgroups[0] * self.workgroup) + self.global[0]
+    }
 }
 
 /// All invocations of a dispatch of `workgroups` workgroups of `workgroup` invocations, in no order a kernel may rely on.
 pub fn dispatch(workgroup: [u32; 3], workgroups: [u32; 3]) -> impl Iterator<Item = Invocation> {
     let [width, height, depth] = [0, 1, 2].map(|i| workgroup[i] * workgroups[i]);
-    (0..depth).flat_map(move |z| {
-        (0..height).flat_map(move |y| (0..width).map(move |x| Invocation { global: [x, y, z], workgroups }))
-    })
+    let place = move |global| Invocation { global, workgroups, workgroup: workgroup[0] };
+    (0..depth).flat_map(move |z| (0..height).flat_map(move |y| (0..width).map(move |x| place([x, y, z]))))
 }

@@ -1,5 +1,8 @@
 // Labels of layer 1 (space-v1 §5): one keyed compression a node, chunk counter = node, 32 zero bytes, without ROOT.
-// Twin: src/twin/label_first_layer.rs. Prepended: shared/blake3.wgsl.
+// Twin: src/twin/label_first_layer.rs.
+
+// import shared/blake3.wgsl
+// import shared/grid.wgsl
 
 struct LabelFirstLayer {
     key: Digest,
@@ -10,19 +13,19 @@ struct LabelFirstLayer {
 }
 
 @group(0) @binding(0) var<uniform> parameters: LabelFirstLayer;
-// Label i of this dispatch is node first + i.
+// The whole layer, by node.
 @group(0) @binding(1) var<storage, read_write> labels: array<Digest>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn label_first_layer(
     @builtin(global_invocation_id) invocation: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
 ) {
-    // A grid has at most 65,535 workgroups a dimension, so large layers take two dimensions.
-    let i = invocation.y * (workgroups.x * 64u) + invocation.x;
+    let i = flat_index(invocation, workgroups);
     if i < parameters.count {
+        let node = parameters.first + i;
         let zeros = Message(vec4<u32>(), vec4<u32>(), vec4<u32>(), vec4<u32>());
         let flags = KEYED_HASH | CHUNK_START | CHUNK_END;
-        labels[i] = compress(parameters.key, zeros, parameters.first + i, 0u, 32u, flags);
+        labels[node] = compress(parameters.key, zeros, vec2<u32>(node, 0u), 32u, flags);
     }
 }

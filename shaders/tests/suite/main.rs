@@ -2,23 +2,37 @@
 //!
 //! | file | what it shows |
 //! | --- | --- |
-//! | `modules.rs` | modules are valid, keep the rules, and have the layout that the host code states |
-//! | `twins.rs` | twins equal the official crate, the WGSL equals its twin |
-//! | `rules.rs` | no dynamically indexed private memory, no unbounded loop |
-//! | `evaluate.rs` | the meaning of a module, step by step |
+//! | `build.rs` | the build refuses modules that are invalid or differ from the catalogue and the host structs |
+//! | `golden.rs` | the generated text changes only with the golden files |
+//! | `modules.rs`, `rules.rs` | what validation does not know: private memory, loops, sizes, no subgroups, no atomics |
+//! | `twins.rs` | twins equal the official crate and plain code, on the edges |
+//! | `meaning.rs`, `evaluate.rs` | the WGSL, evaluated step by step from naga's representation, equals its twin |
 
+// What the build script is made of.
+#[path = "../../build/assemble.rs"]
+mod assemble;
+#[path = "../../build/check.rs"]
+mod check;
+#[path = "../../build/generate.rs"]
+mod generate;
+use holdfast_shaders::{catalogue, layout};
+
+mod build;
 mod evaluate;
+mod golden;
+mod meaning;
 mod modules;
 mod rules;
 mod twins;
 
-use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use holdfast_shaders::registry::{KERNELS, Kernel, Variant};
 
-/// Parses and validates with no optional capability: no subgroups, no 64-bit integers, no atomics on them.
-pub(crate) fn module(wgsl: &str) -> Result<(naga::Module, ModuleInfo), String> {
-    let module = naga::front::wgsl::parse_str(wgsl).map_err(|error| error.emit_to_string(wgsl))?;
-    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
-        .validate(&module)
-        .map_err(|error| error.emit_to_string(wgsl))?;
-    Ok((module, info))
+/// All variants of all kernels.
+pub(crate) fn variants() -> impl Iterator<Item = (&'static Kernel, &'static Variant)> {
+    KERNELS.iter().flat_map(|kernel| kernel.variants.iter().map(move |variant| (kernel, variant)))
+}
+
+/// Parses and validates a module with the optional capabilities that it declares, and no others.
+pub(crate) fn module(wgsl: &str, needs_int64: bool) -> (naga::Module, naga::valid::ModuleInfo) {
+    check::validate(wgsl, check::capabilities(needs_int64)).unwrap_or_else(|error| panic!("{error}"))
 }

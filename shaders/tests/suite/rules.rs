@@ -1,5 +1,6 @@
 //! Rules for kernels that validation does not know. Each returns the first offence.
 
+use holdfast_shaders::limits::WORKGROUP_MEMORY_BYTES_MAX;
 use naga::{
     AddressSpace, BinaryOperator, Block, Expression, Function, Handle, LocalVariable, Module, Statement,
     TypeInner,
@@ -146,4 +147,31 @@ fn stores(function: &Function, block: &Block) -> Vec<(Handle<LocalVariable>, Han
         }
     }
     found
+}
+
+/// No kernel may assume a subgroup size, and none needs atomics: results must not depend on the order of invocations.
+pub(crate) fn no_subgroups_no_atomics(module: &Module) -> Result<(), String> {
+    let atomic = module.types.iter().any(|(_, ty)| matches!(ty.inner, TypeInner::Atomic(_)));
+    let text = functions(module).find_map(|(name, function)| {
+        // The statements are many and their names few, so their debug text is searched.
+        let text = format!("{:?}", function.body);
+        ["Subgroup", "Atomic"].iter().any(|word| text.contains(word)).then(|| name.to_owned())
+    });
+    match (atomic, text) {
+        (_, Some(name)) => Err(format!("{name} uses subgroups or atomics")),
+        (true, None) => Err("a variable is atomic".into()),
+        (false, None) => Ok(()),
+    }
+}
+
+/// All workgroup variables together fit what every device has.
+pub(crate) fn workgroup_memory_is_small(module: &Module) -> Result<(), String> {
+    let mut layouter = naga::proc::Layouter::default();
+    layouter.update(module.to_ctx()).map_err(|error| error.to_string())?;
+    let workgroup = module.global_variables.iter().filter(|(_, v)| v.space == AddressSpace::WorkGroup);
+    let bytes: u32 = workgroup.map(|(_, v)| layouter[v.ty].to_stride()).sum();
+    if bytes > WORKGROUP_MEMORY_BYTES_MAX {
+        return Err(format!("{bytes} bytes of workgroup memory"));
+    }
+    Ok(())
 }

@@ -1,6 +1,9 @@
 // BLAKE3's compression function, in rows of four words, without arrays and without loops: a private array indexed at
-// run time would live in slow memory, and the seven rounds are the same text seven times over.
+// run time would live in slow memory. The rounds are unrolled, and each takes its message words where they lie, so that
+// the message permutation costs nothing.
 // Twin: src/twin/blake3.rs. Source: the BLAKE3 paper, §2.2 and §2.3.
+
+// import generated/blake3_rounds.wgsl
 
 const CHUNK_START: u32 = 1u;
 const CHUNK_END: u32 = 2u;
@@ -48,40 +51,16 @@ fn mix(s: State, x: vec4<u32>, y: vec4<u32>) -> State {
     return State(a, b, c, d);
 }
 
-// Columns, then diagonals.
-fn full_round(s: State, m: Message) -> State {
-    let columns = mix(s, vec4<u32>(m.a.xz, m.b.xz), vec4<u32>(m.a.yw, m.b.yw));
+// Columns with message words x0 and y0, then diagonals with x1 and y1.
+fn full_round(s: State, x0: vec4<u32>, y0: vec4<u32>, x1: vec4<u32>, y1: vec4<u32>) -> State {
+    let columns = mix(s, x0, y0);
     let turned = State(columns.a, columns.b.yzwx, columns.c.zwxy, columns.d.wxyz);
-    let diagonals = mix(turned, vec4<u32>(m.c.xz, m.d.xz), vec4<u32>(m.c.yw, m.d.yw));
+    let diagonals = mix(turned, x1, y1);
     return State(diagonals.a, diagonals.b.wxyz, diagonals.c.zwxy, diagonals.d.yzwx);
 }
 
-// The message permutation 2 6 3 10 7 0 4 13 1 11 12 5 9 14 15 8.
-fn permute(m: Message) -> Message {
-    return Message(
-        vec4<u32>(m.a.z, m.b.z, m.a.w, m.c.z),
-        vec4<u32>(m.b.w, m.a.x, m.b.x, m.d.y),
-        vec4<u32>(m.a.y, m.c.w, m.d.x, m.b.y),
-        vec4<u32>(m.c.y, m.d.z, m.d.w, m.c.x),
-    );
-}
-
-// One compression; the first eight words of its output.
-fn compress(key: Digest, block: Message, counter_low: u32, counter_high: u32, block_bytes: u32, flags: u32) -> Digest {
-    let m0 = block;
-    let s0 = State(key.low, key.high, IV_LOW, vec4<u32>(counter_low, counter_high, block_bytes, flags));
-    let s1 = full_round(s0, m0);
-    let m1 = permute(m0);
-    let s2 = full_round(s1, m1);
-    let m2 = permute(m1);
-    let s3 = full_round(s2, m2);
-    let m3 = permute(m2);
-    let s4 = full_round(s3, m3);
-    let m4 = permute(m3);
-    let s5 = full_round(s4, m4);
-    let m5 = permute(m4);
-    let s6 = full_round(s5, m5);
-    let m6 = permute(m5);
-    let s7 = full_round(s6, m6);
-    return Digest(s7.a ^ s7.c, s7.b ^ s7.d);
+// One compression; the first eight words of its output. The counter is given by its low and its high word.
+fn compress(key: Digest, block: Message, counter: vec2<u32>, block_bytes: u32, flags: u32) -> Digest {
+    let s = seven_rounds(State(key.low, key.high, IV_LOW, vec4<u32>(counter, block_bytes, flags)), block);
+    return Digest(s.a ^ s.c, s.b ^ s.d);
 }

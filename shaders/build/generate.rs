@@ -1,0 +1,14 @@
+//! Pieces of WGSL that a program writes better than a person: unrolled, with every index resolved.
+
+#[path = "generate/blake3.rs"]
+mod blake3;
+
+use crate::catalogue::VariantDeclaration;
+
+/// The piece `generated/name` for a variant; `None` if no generator has that name.
+pub(crate) fn piece(name: &str, _variant: &VariantDeclaration) -> Option<String> {
+    match name {
+        "blake3_rounds.wgsl" => Some(blake3::rounds()),
+        _ => None,
+    }
+}
