@@ -53,6 +53,64 @@ structs! {
         /// Zero: uniform structs are multiples of 16 bytes.
         pub reserved: [u32; 2],
     }
+
+    /// Parameters of kernels `label` and `gather`.
+    pub struct Label {
+        /// Layer key.
+        pub key: Digest,
+        /// The edges (space-v1 §4) as words: 2·(6·edge + round) is the factor a of that round, the next its addend c.
+        pub edges: [[u32; 4]; 21],
+        /// First node of this dispatch.
+        pub first: u32,
+        /// Nodes of this dispatch.
+        pub count: u32,
+        /// 2^k − 1.
+        pub mask: u32,
+        /// ⌈k/3⌉.
+        pub shift: u32,
+    }
+
+    /// Parameters of kernel `subtree`.
+    pub struct Subtree {
+        /// First block of this dispatch.
+        pub first: u32,
+        /// Blocks of this dispatch.
+        pub count: u32,
+        /// Chunk counter of the first chunk of block 0 of the buffer: low word, high word.
+        pub counter: [u32; 2],
+    }
+
+    /// Parameters of kernel `tree_fold`.
+    pub struct TreeFold {
+        /// First parent of this dispatch.
+        pub first: u32,
+        /// Parents of this dispatch.
+        pub count: u32,
+        /// 0, or [`crate::twin::blake3::ROOT`] for the topmost node.
+        pub flags: u32,
+        /// Zero.
+        pub reserved: u32,
+    }
+
+    /// Parameters of kernel `pick`.
+    pub struct Pick {
+        /// First place of the list in this dispatch.
+        pub first: u32,
+        /// Places of this dispatch.
+        pub count: u32,
+        /// Zero.
+        pub reserved: [u32; 2],
+    }
+
+    /// Parameters of kernel `copy`.
+    pub struct Copy {
+        /// First row of 16 bytes of this dispatch.
+        pub first: u32,
+        /// Rows of this dispatch.
+        pub count: u32,
+        /// Zero.
+        pub reserved: [u32; 2],
+    }
 }
 
 impl Digest {

@@ -4,9 +4,17 @@
 //! build assembles each variant's module from the pieces that its import lines name, has naga parse and validate it, and
 //! compares what naga reflects with [`catalogue`] and [`layout`]: a broken shader or a layout that differs does not build.
 //!
-//! | kernel | WGSL | twin |
-//! | --- | --- | --- |
-//! | `label_first_layer` | `wgsl/label_first_layer.wgsl` | [`twin::label_first_layer`] |
+//! | kernel | what it computes | WGSL | twin |
+//! | --- | --- | --- | --- |
+//! | `label_first_layer` | labels of layer 1 | `wgsl/label_first_layer.wgsl` | [`twin::label_first_layer`] |
+//! | `label` | labels of layers 2 … ℓ | `wgsl/label.wgsl` | [`twin::label`] |
+//! | `subtree` | blocks of 16 or 64 KiB to chaining values | `wgsl/subtree.wgsl` | [`twin::subtree`] |
+//! | `tree_fold` | one level of a BLAKE3 tree | `wgsl/tree_fold.wgsl` | [`twin::tree_fold`] |
+//! | `pick` | digests by a list of places | `wgsl/pick.wgsl` | [`twin::pick`] |
+//! | `copy` | a copy in order: a bound to measure against | `wgsl/copy.wgsl` | [`twin::copy`] |
+//! | `gather` | the loads of `label` alone: another bound | `wgsl/gather.wgsl` | [`twin::gather`] |
+//!
+//! `docs/kernels.md` has the algorithms, budgets and operation counts.
 
 pub mod catalogue;
 pub mod layout;

@@ -13,7 +13,11 @@ pub const ROOT: u32 = 8;
 /// Keyed mode.
 pub const KEYED_HASH: u32 = 16;
 
-const IV_LOW: Row = [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a];
+/// The initial value, which is the key where there is none.
+pub const IV: Digest = Digest {
+    low: [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a],
+    high: [0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19],
+};
 
 type Row = [u32; 4];
 /// A block of 16 words, four to a row.
@@ -60,7 +64,7 @@ fn permute([a, b, c, d]: Message) -> Message {
 /// One compression; the first eight words of its output. `counter` is the low and the high word.
 pub fn compress(key: Digest, block: Message, counter: [u32; 2], block_bytes: u32, flags: u32) -> Digest {
     let mut message = block;
-    let mut state = [key.low, key.high, IV_LOW, [counter[0], counter[1], block_bytes, flags]];
+    let mut state = [key.low, key.high, IV.low, [counter[0], counter[1], block_bytes, flags]];
     for round in 0..7 {
         if round > 0 {
             message = permute(message);
