@@ -6,6 +6,8 @@ mod avx2;
 mod avx512;
 mod check;
 mod constants;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod lanes;
 #[cfg(target_arch = "aarch64")]

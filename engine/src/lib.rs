@@ -2,6 +2,7 @@
 //!
 //! No network. Formats are specified byte for byte in `docs/spec/`.
 
+pub mod accelerator;
 pub mod account;
 pub mod backend;
 pub mod beacon;

@@ -1,65 +1,28 @@
 //! The jobs over real files and a fault-injecting medium: fill, answer, scrub, resume.
 
-use std::sync::{Arc, Mutex};
+#[path = "support/partition.rs"]
+mod partition;
 
-use holdfast_engine::account::Account;
-use holdfast_engine::backend::{self, Choice};
+use std::sync::Mutex;
+
 use holdfast_engine::challenge::{Challenge, Terms};
 use holdfast_engine::commitment::{Batch, Commitment, CommitmentFields};
 use holdfast_engine::jobs::answer::{AnswerError, Answerer};
 use holdfast_engine::jobs::control::Control;
-use holdfast_engine::jobs::fill::{FillError, FillOptions, fill};
+use holdfast_engine::jobs::fill::{FillError, fill};
 use holdfast_engine::jobs::progress::{Snapshot, Watcher};
 use holdfast_engine::jobs::scrub::scrub;
 use holdfast_engine::reference;
-use holdfast_engine::registration::{Intent, Registration, WindowShape};
+use holdfast_engine::registration::{Registration, WindowShape};
 use holdfast_engine::signature::Signature;
 use holdfast_engine::space::label::Layer;
 use holdfast_engine::space::record::{WindowRecord, partition_root};
 use holdfast_engine::space::seal::verify_seal;
 use holdfast_engine::space::verify::verify_space;
 use holdfast_engine::space::window::WindowMaker;
-use holdfast_partition::io::{Access, BlockIo, IoChoice, OpenOptions, open};
+use holdfast_partition::io::{Access, IoChoice, OpenOptions, open};
 use holdfast_partition::partition_file::{Mark, OpenMode, PartitionFile, WindowState};
-
-const WINDOWS: u64 = 6;
-
-fn registration(k: u8, layers: u8) -> Registration {
-    let intent = Intent {
-        shape: WindowShape::new(k, layers).expect("in range"),
-        window_cap: 64,
-        network: [1; 32],
-        miner: Account([2; 32]),
-        validator: Account([3; 32]),
-        ordinal: 0,
-    };
-    Registration { intent, partition_id: 7, intent_height: 100, beacon: [4; 32] }
-}
-
-fn options() -> FillOptions {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
-    FillOptions {
-        place: "test".into(),
-        backend: backend::select(Choice::Auto).expect("portable exists"),
-        pool: Arc::new(pool),
-        queue_depth: 4,
-        staging_bytes: 8 << 20,
-    }
-}
-
-fn create(io: Arc<dyn BlockIo>, registration: &Registration) -> PartitionFile {
-    let file = PartitionFile::create(io, registration.encode()).expect("creates");
-    file.resize(WINDOWS, &mut |_| true).expect("resizes");
-    file
-}
-
-/// A real file in a directory that lives as long as the test.
-fn real_file(registration: &Registration, choice: IoChoice) -> (tempfile::TempDir, PartitionFile) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("partition.holdfast");
-    let opened = open(&path, &OpenOptions::new(Access::CreateNew).with_choice(choice)).expect("opens");
-    (directory, create(opened.io, registration))
-}
+use partition::{WINDOWS, create, options, read_window, real_file, registration};
 
 /// The last layer of a window, by the reference alone.
 fn reference_window(registration: &Registration, window: u64) -> Vec<u8> {
@@ -68,15 +31,6 @@ fn reference_window(registration: &Registration, window: u64) -> Vec<u8> {
         let layer = Layer::derive(&key, number, shape.log2_labels());
         if number == 1 { reference::first_layer(&layer) } else { reference::next_layer(&layer, &previous) }
     })
-}
-
-fn read_window(file: &PartitionFile, window: u64) -> Vec<u8> {
-    let mut bytes = holdfast_partition::io::AlignedBuffer::zeroed(
-        usize::try_from(file.geometry().window_bytes()).expect("small"),
-    )
-    .expect("memory");
-    file.io().read_at(file.window_offset(window).expect("exists"), &mut bytes).expect("reads");
-    bytes.to_vec()
 }
 
 fn commitment(file: &PartitionFile, registration: &Registration) -> Commitment {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use holdfast_engine::accelerator::Devices;
 use holdfast_engine::account::Account;
 use holdfast_engine::backend::{self, Choice};
 use holdfast_engine::jobs::control::Control;
@@ -34,6 +35,7 @@ fn options() -> FillOptions {
     FillOptions {
         place: "faulty".into(),
         backend: backend::select(Choice::Auto).expect("portable exists"),
+        devices: Devices::default(),
         pool: Arc::new(rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread")),
         queue_depth: 3,
         staging_bytes: 0,

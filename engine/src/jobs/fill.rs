@@ -1,16 +1,19 @@
 //! Filling a partition: make windows, write them, record them, with bounded memory and nothing acknowledged early.
 //!
 //! ```text
-//! maker (calling thread + compute pool) ──tiles──► writer (BlockIo::pump) ──written──► sealer ──► journal
-//!        ▲                                                │
-//!        └───────────── staging buffers ◄─────────────────┘
+//! makers (processor; accelerators) ──tiles──► writer (BlockIo::pump) ──written──► sealer ──► journal
+//!        ▲                                        │
+//!        └───────── staging buffers ◄─────────────┘
 //! ```
 //!
-//! Memory: two layers and the staging buffers. The next window is made while earlier ones are written and sealed; when
-//! the disk is slower the maker waits for a staging buffer. A crash costs at most the windows not yet sealed.
+//! Memory: two layers and the staging buffers, and what accelerators have of their own. The next window is made while earlier
+//! ones are written and sealed; when the disk is slower the makers wait for a staging buffer. A crash costs at most the windows
+//! not yet sealed.
+
+mod making;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -20,21 +23,23 @@ use holdfast_partition::io::{
 use holdfast_partition::partition_file::{PartitionFile, PartitionFileError, SealedWindow, WindowState};
 use serde::Serialize;
 
+use crate::accelerator::Devices;
 use crate::backend::Backend;
 use crate::jobs::control::{Cancelled, Control};
 use crate::jobs::progress::{Meter, Watcher};
 use crate::registration::{Registration, WindowShape};
 use crate::rejection::Rejection;
-use crate::space::record::{WindowRecord, layers_root};
-use crate::space::window::{MadeWindow, TILE_BYTES, TileSink, WindowMaker};
+use crate::space::window::{MadeWindow, TILE_BYTES, TileSink};
 
 /// How a fill uses the machine.
 #[derive(Clone, Debug)]
 pub struct FillOptions {
     /// What progress reports call the partition: its path.
     pub place: String,
-    /// Who makes the labels.
+    /// Who makes the labels on the processor.
     pub backend: &'static dyn Backend,
+    /// Who makes windows beside the processor; shared by fills of several disks.
+    pub devices: Devices,
     /// The compute threads; shared by fills of several disks.
     pub pool: Arc<rayon::ThreadPool>,
     /// Writes in flight on the disk.
@@ -48,6 +53,10 @@ pub struct FillOptions {
 pub struct FillReport {
     /// Windows made, written and recorded by this run.
     pub windows_filled: u64,
+    /// Of these: made by accelerators.
+    pub windows_accelerated: u64,
+    /// Windows that an accelerator failed at and the processor made.
+    pub windows_redone: u64,
     /// Windows that were there before.
     pub windows_kept: u64,
     /// Bytes written by this run, outboards included.
@@ -137,6 +146,8 @@ pub(crate) fn fill_windows(
     let state = line.lock();
     Ok(FillReport {
         windows_filled: state.windows_sealed,
+        windows_accelerated: state.windows_accelerated,
+        windows_redone: state.windows_redone,
         windows_kept: kept,
         bytes_written: state.bytes_written,
         seconds: started.elapsed().as_secs_f64(),
@@ -154,6 +165,8 @@ struct Line<'a> {
     meter: &'a Meter<'a>,
     staging: BufferPool,
     state: Mutex<LineState>,
+    /// Told when a window's last outstanding write is done, and when anything fails.
+    written: Condvar,
 }
 
 #[derive(Default)]
@@ -163,6 +176,8 @@ struct LineState {
     /// The first thing that went wrong; everybody stops at it.
     failure: Option<FillError>,
     windows_sealed: u64,
+    windows_accelerated: u64,
+    windows_redone: u64,
     bytes_written: u64,
     disk_wait_seconds: f64,
 }
@@ -185,7 +200,8 @@ impl<'a> Line<'a> {
         let tiles = (options.staging_bytes / TILE_BYTES).max(2);
         let staging = BufferPool::new(tiles, TILE_BYTES)?;
         let (shape, state) = (registration.intent.shape, Mutex::default());
-        Ok(Line { file, registration, shape, options, control, meter, staging, state })
+        let written = Condvar::new();
+        Ok(Line { file, registration, shape, options, control, meter, staging, state, written })
     }
 
     fn run(&self, todo: &[u64]) -> Result<(), FillError> {
@@ -195,10 +211,7 @@ impl<'a> Line<'a> {
             let source = Queue { line: self, queue, written: written.clone() };
             threads.spawn(move || self.file.io().pump(&self.staging, &source, self.options.queue_depth));
             threads.spawn(move || self.seal_all(&to_seal));
-            let made = self.make_all(todo, &writes, &written);
-            if let Err(error) = made {
-                self.fail(error);
-            }
+            self.make_all(todo, &Outlets { writes: &writes, written: &written });
             // The writer ends when its queue does, the sealer when nobody can send it windows any more.
             drop((writes, written));
         });
@@ -211,48 +224,6 @@ impl<'a> Line<'a> {
         failure.map_or_else(|| Ok(checkpoint?), Err)
     }
 
-    fn make_all(
-        &self,
-        todo: &[u64],
-        writes: &Sender<WriteRequest>,
-        written: &Sender<SealedWindow>,
-    ) -> Result<(), FillError> {
-        if todo.is_empty() {
-            return Ok(());
-        }
-        let mut maker = WindowMaker::new(self.shape, self.options.backend, Arc::clone(&self.options.pool))
-            .map_err(|cause| FillError::Memory { window_bytes: self.shape.bytes(), cause })?;
-        for &window in todo {
-            let sink = WindowSink { line: self, window, offset: self.file.window_offset(window)?, writes };
-            self.file.begin_filling(window)?;
-            self.lock().in_flight.insert(window, InFlight::default());
-            let key = self.registration.window_key(window);
-            let made = maker.make(&key, &sink, &|| self.proceed())?;
-            sink.put_outboard(&made)?;
-            let sealed = self.sealed_window(window, &made)?;
-            self.update_in_flight(window, written, |in_flight| in_flight.made = Some(sealed));
-        }
-        Ok(())
-    }
-
-    /// The record of a window just made. If it had been recorded before, it must be the same: a commitment to it may
-    /// be registered, and only a fault of this machine can make it differ.
-    fn sealed_window(&self, window: u64, made: &MadeWindow) -> Result<SealedWindow, FillError> {
-        let layer_roots = made.layer_roots.clone();
-        let record = WindowRecord {
-            shape: self.shape,
-            window,
-            window_key: self.registration.window_key(window),
-            root: made.outboard.root(),
-            layers_root: layers_root(&layer_roots),
-        };
-        let sealed = SealedWindow { index: window, record: record.encode(), layer_roots };
-        match self.file.entry(window)?.seal {
-            Some(before) if before.record != sealed.record => Err(FillError::NotReproduced { window }),
-            _ => Ok(sealed),
-        }
-    }
-
     /// Changes what is outstanding of a window, and passes it on once nothing is.
     fn update_in_flight(
         &self,
@@ -263,6 +234,9 @@ impl<'a> Line<'a> {
         let mut state = self.lock();
         let Some(in_flight) = state.in_flight.get_mut(&window) else { return };
         change(in_flight);
+        if in_flight.writes_left == 0 {
+            self.written.notify_all();
+        }
         if in_flight.writes_left == 0 && in_flight.made.is_some() {
             let done = state.in_flight.remove(&window).and_then(|in_flight| in_flight.made);
             drop(state);
@@ -295,11 +269,21 @@ impl<'a> Line<'a> {
     fn fail(&self, error: FillError) {
         self.lock().failure.get_or_insert(error);
         self.staging.close();
+        self.written.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, LineState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where makers send what they made.
+#[derive(Clone, Copy)]
+struct Outlets<'o> {
+    /// Tiles, to the writer.
+    writes: &'o Sender<WriteRequest>,
+    /// Windows without outstanding writes, to the sealer.
+    written: &'o Sender<SealedWindow>,
 }
 
 /// Takes one window's tiles to the writer.

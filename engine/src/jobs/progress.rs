@@ -27,6 +27,9 @@ pub struct Snapshot {
 pub trait Watcher: Sync {
     /// A new report.
     fn report(&self, snapshot: &Snapshot);
+
+    /// Something happened that does not stop the job, but that its owner should see. Called at any time.
+    fn notice(&self, _message: &str) {}
 }
 
 /// For callers that do not watch.
@@ -79,6 +82,11 @@ impl<'w> Meter<'w> {
             drop(state);
             self.watcher.report(&snapshot);
         }
+    }
+
+    /// Tells the watcher of something that does not stop the job.
+    pub fn notice(&self, message: &str) {
+        self.watcher.notice(message);
     }
 
     /// The figures as they stand.

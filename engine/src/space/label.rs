@@ -1,6 +1,9 @@
 //! What one layer of one window is made of: its key and its edges (space-v1 §4).
 
+use blake3::hazmat::HasherExt;
+
 use crate::transcript::Context;
+use crate::tree::CHUNK_BYTES;
 
 /// Bytes of a label.
 pub const LABEL_BYTES: usize = 32;
@@ -69,5 +72,12 @@ impl Layer {
     pub fn derive(window_key: &[u8; 32], number: u32, log2_labels: u8) -> Layer {
         let key = Context::LAYER_KEY.derive(&[window_key, &number.to_le_bytes()]);
         Layer { key, edges: Edges::derive(&key, log2_labels) }
+    }
+
+    /// The label of a node from the labels of its parents, in their order; layer 1 has none (space-v1 §5).
+    pub fn label(&self, node: u32, parents: &[[u8; LABEL_BYTES]]) -> [u8; LABEL_BYTES] {
+        let message = if parents.is_empty() { &[0; LABEL_BYTES] } else { parents.as_flattened() };
+        let offset = u64::from(node) * CHUNK_BYTES as u64;
+        blake3::Hasher::new_keyed(&self.key).set_input_offset(offset).update(message).finalize_non_root()
     }
 }

@@ -44,6 +44,12 @@ impl Outboard {
         self.root
     }
 
+    /// Whether these are the bytes of a block, by its value; false beyond the end.
+    pub fn holds_block(&self, block: u64, bytes: &[u8]) -> bool {
+        let value = self.levels.first().and_then(|values| values.get(at(block)));
+        value.is_some_and(|value| !bytes.is_empty() && *value == block_value(block, bytes))
+    }
+
     /// The siblings of a block on its way to the root; what follows the inner siblings in an opening.
     pub fn path(&self, block: u64) -> Vec<ChainingValue> {
         self.path_from(0, block)

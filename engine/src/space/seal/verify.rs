@@ -1,16 +1,13 @@
 //! The validator's side: layer roots, openings, labels.
 
-use blake3::hazmat::HasherExt;
-
 use super::{Check, plan, window_proof_bytes};
 use crate::backend::Backend;
 use crate::challenge::{Challenge, Kind};
 use crate::commitment::Commitment;
 use crate::rejection::{Class, Rejection};
-use crate::space::label::LABEL_BYTES;
 use crate::space::record::{WindowRecord, layers_root};
 use crate::space::response::{decode_response, log2_chunks};
-use crate::tree::{CHUNK_BYTES, Claim, Opening, leads_to_root};
+use crate::tree::{Claim, Opening, leads_to_root};
 
 /// Verifies a seal response. That the challenge came late enough after the registration is
 /// [`Challenge::check_against`]'s to say.
@@ -98,7 +95,10 @@ impl<'a> WindowProof<'a> {
         for check in &self.checks {
             let labels: Vec<_> =
                 check.opened().zip(chunks.by_ref()).map(|(node, chunk)| node.label_in(chunk)).collect();
-            if labels.split_first().is_none_or(|(found, parents)| *found != label(check, parents)) {
+            if labels
+                .split_first()
+                .is_none_or(|(found, parents)| *found != check.layer.label(check.at.node, parents))
+            {
                 return Err(Class::WrongLabel.because(format!(
                     "window {}: label {} of layer {} is not the function of its parents",
                     self.record.window, check.at.node, check.at.layer
@@ -107,11 +107,4 @@ impl<'a> WindowProof<'a> {
         }
         Ok(())
     }
-}
-
-/// The label that follows from the parents (space-v1 §5).
-fn label(check: &Check, parents: &[[u8; LABEL_BYTES]]) -> [u8; LABEL_BYTES] {
-    let message = if parents.is_empty() { &[0; LABEL_BYTES] } else { parents.as_flattened() };
-    let offset = u64::from(check.at.node) * CHUNK_BYTES as u64;
-    blake3::Hasher::new_keyed(&check.layer.key).set_input_offset(offset).update(message).finalize_non_root()
 }

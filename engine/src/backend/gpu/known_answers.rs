@@ -1,0 +1,80 @@
+//! What a device must get right before it is used: whole small windows and labels at the ends of a production dispatch, compared
+//! with the processor.
+
+use std::cell::RefCell;
+
+use holdfast_partition::io::AlignedBuffer;
+
+use super::device::Device;
+use super::kernels::Kernels;
+use super::pace::Pace;
+use super::window::{BLOCK_LABELS, WindowSlot};
+use crate::accelerator::{Fault, Interruption, WindowTarget};
+use crate::backend::{Choice, select};
+use crate::registration::WindowShape;
+use crate::space::label::Layer;
+
+/// Labels of the smallest dispatch of a job: the known answers use it too.
+pub(super) const DISPATCH_LABELS: u32 = 128 * BLOCK_LABELS;
+/// k of the window: two smallest dispatches a layer.
+const LOG2_LABELS: u8 = 17;
+/// Layers: the first, one from each buffer, and one more.
+const LAYERS: u8 = 4;
+
+/// Makes a window and compares all of it with the processor's.
+pub(super) fn check(device: &Device, kernels: &Kernels, pace: &Pace) -> Result<(), Fault> {
+    let shape =
+        WindowShape::new(LOG2_LABELS, LAYERS).map_err(|error| Fault::Refused { message: error.detail })?;
+    let key = *blake3::hash(b"known answers of a device").as_bytes();
+    let slot = WindowSlot::new(device, shape)?;
+    let keep = Keep(RefCell::new(vec![0; crate::tree::at(shape.bytes())]));
+    let made =
+        slot.make((device, kernels, pace), &key, &keep).map_err(|interruption| match interruption {
+            Interruption::Fault(fault) => fault,
+            Interruption::Stopped => Fault::Refused { message: "no memory for known answers".to_owned() },
+        })?;
+    let expected = processor_layers(shape, &key);
+    let wrong = |what: String| device.taint(Fault::Wrong { what });
+    for (number, (root, layer)) in (1..).zip(made.layer_roots.iter().zip(&expected)) {
+        if blake3::hash(layer).as_bytes() != root {
+            return Err(wrong(format!("the known root of layer {number}")));
+        }
+    }
+    if expected.last() != Some(&keep.0.take()) {
+        return Err(wrong("the known bytes of a window".to_owned()));
+    }
+    Ok(())
+}
+
+fn processor_layers(shape: WindowShape, key: &[u8; 32]) -> Vec<Vec<u8>> {
+    let backend = select(Choice::Auto).expect("the portable back end is always there");
+    let mut layers: Vec<Vec<u8>> = Vec::new();
+    for number in 1..=u32::from(shape.layers()) {
+        let layer = Layer::derive(key, number, shape.log2_labels());
+        let mut bytes = vec![0; crate::tree::at(shape.bytes())];
+        match layers.last() {
+            None => backend.first_layer(&layer, 0, &mut bytes),
+            Some(previous) => backend.next_layer(&layer, previous, 0, &mut bytes),
+        }
+        layers.push(bytes);
+    }
+    layers
+}
+
+/// Keeps a window in memory.
+struct Keep(RefCell<Vec<u8>>);
+
+impl WindowTarget for Keep {
+    fn proceed(&self) -> bool {
+        true
+    }
+
+    fn take(&self, length: usize) -> Option<AlignedBuffer> {
+        AlignedBuffer::zeroed(length).ok()
+    }
+
+    fn put(&self, offset: u64, buffer: AlignedBuffer) {
+        let start = crate::tree::at(offset);
+        self.0.borrow_mut()[start..start + buffer.len()].copy_from_slice(&buffer);
+    }
+}

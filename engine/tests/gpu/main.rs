@@ -1,0 +1,17 @@
+//! The GPU back end on every adapter that may be used.
+//!
+//! | file | what it shows |
+//! | --- | --- |
+//! | `adapters.rs` | ids, reasons, and that software is never picked silently |
+//! | `windows.rs` | windows of a device, of the processor and of both together are byte-equal |
+//! | `faults.rs` | lost, hung, exhausted and lying devices: the job ends with the right bytes |
+//!
+//! `HOLDFAST_REQUIRE=gpu` makes the absence of an adapter a failure.
+#![cfg(feature = "gpu")]
+
+mod adapters;
+mod faults;
+#[path = "../support/partition.rs"]
+mod partition;
+mod support;
+mod windows;
