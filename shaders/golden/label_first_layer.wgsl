@@ -72,6 +72,7 @@ const ROOT: u32 = 8u;
 const KEYED_HASH: u32 = 16u;
 
 const IV_LOW: vec4<u32> = vec4<u32>(0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa54ff53au);
+const IV_HIGH: vec4<u32> = vec4<u32>(0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u);
 
 // A chaining value or a key: words 0 … 3 and 4 … 7.
 struct Digest {

@@ -1,4 +1,5 @@
-//! Evaluates the part of naga's representation that the kernels use: 32-bit words, vectors, structs, calls, branches.
+//! Evaluates the part of naga's representation that the kernels use: 32-bit words, vectors, structs, calls, branches,
+//! loops. Not workgroup memory and barriers: kernels whose invocations work together are tested on devices only.
 //!
 //! Slow and strict: anything else is a panic that names the expression. It shows what the WGSL *means*; what a device
 //! makes of it is another question.
@@ -77,6 +78,14 @@ pub(crate) struct Machine<'a> {
     globals: HashMap<Handle<GlobalVariable>, Value>,
 }
 
+/// How a block was left.
+enum Flow {
+    Next,
+    Break,
+    Continue,
+    Return(Option<Value>),
+}
+
 struct Frame<'a> {
     function: &'a Function,
     arguments: Vec<Value>,
@@ -85,21 +94,25 @@ struct Frame<'a> {
 }
 
 impl<'a> Machine<'a> {
-    /// With buffers by variable name.
-    pub(crate) fn new(module: &'a Module, buffers: &[(&str, Value)]) -> Machine<'a> {
-        let find = |name: &str| {
-            let found = module.global_variables.iter().find(|(_, v)| v.name.as_deref() == Some(name));
-            found.unwrap_or_else(|| panic!("no variable {name}")).0
-        };
-        Machine { module, globals: buffers.iter().map(|(name, value)| (find(name), value.clone())).collect() }
+    /// With the words of the buffers, in the order of their bindings.
+    pub(crate) fn new(module: &'a Module, buffers: &[&[u32]]) -> Machine<'a> {
+        let mut globals = HashMap::new();
+        for (handle, variable) in module.global_variables.iter() {
+            let Some(binding) = variable.binding else { continue };
+            let mut words = buffers[binding.binding as usize];
+            let value = from_words(module, variable.ty, &mut words);
+            assert!(words.is_empty(), "{:?} has words over", variable.name);
+            globals.insert(handle, value);
+        }
+        Machine { module, globals }
     }
 
-    /// What a buffer holds now.
-    pub(crate) fn buffer(&self, name: &str) -> &Value {
-        let named = |handle: &Handle<GlobalVariable>| {
-            self.module.global_variables[*handle].name.as_deref() == Some(name)
-        };
-        self.globals.iter().find(|(handle, _)| named(handle)).unwrap_or_else(|| panic!("no buffer {name}")).1
+    /// The words that a buffer holds now.
+    pub(crate) fn buffer(&self, binding: usize) -> Vec<u32> {
+        let mut bound = self.module.global_variables.iter();
+        let found = bound.find(|(_, v)| v.binding.is_some_and(|at| at.binding as usize == binding));
+        let (handle, _) = found.unwrap_or_else(|| panic!("no binding {binding}"));
+        self.globals[&handle].flatten()
     }
 
     /// Runs the only entry point once with these built-in values, in the order of its arguments.
@@ -117,16 +130,18 @@ impl<'a> Machine<'a> {
             };
             frame.locals.insert(handle, value);
         }
-        self.block(&mut frame, &function.body).unwrap_or(None)
+        match self.block(&mut frame, &function.body) {
+            Flow::Return(value) => value,
+            _ => None,
+        }
     }
 
-    /// `Some` once the function has returned.
-    fn block(&mut self, frame: &mut Frame<'a>, block: &'a Block) -> Option<Option<Value>> {
+    fn block(&mut self, frame: &mut Frame<'a>, block: &'a Block) -> Flow {
         for statement in block {
             match statement {
                 Statement::Emit(range) => {
                     for handle in range.clone() {
-                        let value = self.expression(frame, handle);
+                        let value = self.fresh(frame, handle);
                         frame.known.insert(handle, value);
                     }
                 }
@@ -149,32 +164,46 @@ impl<'a> Machine<'a> {
                         frame.known.insert(*result, value);
                     }
                 }
-                Statement::Block(inner) => {
-                    if let Some(returned) = self.block(frame, inner) {
-                        return Some(returned);
+                Statement::Block(inner) => match self.block(frame, inner) {
+                    Flow::Next => {}
+                    leaving => return leaving,
+                },
+                Statement::Loop { body, continuing, break_if: None } => loop {
+                    match self.block(frame, body) {
+                        Flow::Next | Flow::Continue => {}
+                        Flow::Break => break,
+                        returned @ Flow::Return(_) => return returned,
                     }
-                }
+                    self.block(frame, continuing);
+                },
+                Statement::Break => return Flow::Break,
+                Statement::Continue => return Flow::Continue,
                 Statement::If { condition, accept, reject } => {
                     let branch = match self.expression(frame, *condition) {
                         Value::Bool(true) => accept,
                         Value::Bool(false) => reject,
                         other => panic!("{other:?} is not a condition"),
                     };
-                    if let Some(returned) = self.block(frame, branch) {
-                        return Some(returned);
+                    match self.block(frame, branch) {
+                        Flow::Next => {}
+                        leaving => return leaving,
                     }
                 }
-                Statement::Return { value } => return Some(value.map(|value| self.expression(frame, value))),
+                Statement::Return { value } => {
+                    return Flow::Return(value.map(|value| self.expression(frame, value)));
+                }
                 other => panic!("not evaluated: {other:?}"),
             }
         }
-        None
+        Flow::Next
     }
 
     fn expression(&self, frame: &Frame<'_>, handle: Handle<Expression>) -> Value {
-        if let Some(value) = frame.known.get(&handle) {
-            return value.clone();
-        }
+        frame.known.get(&handle).cloned().unwrap_or_else(|| self.fresh(frame, handle))
+    }
+
+    /// Anew, since in a loop an expression is evaluated again and again.
+    fn fresh(&self, frame: &Frame<'_>, handle: Handle<Expression>) -> Value {
         let value = |handle: Handle<Expression>| self.expression(frame, handle);
         match frame.function.expressions[handle] {
             Expression::FunctionArgument(i) => frame.arguments[i as usize].clone(),
@@ -195,6 +224,14 @@ impl<'a> Machine<'a> {
                 )
             }
             Expression::Binary { op, left, right } => binary(op, &value(left), &value(right)),
+            Expression::Select { condition, accept, reject } => match value(condition) {
+                Value::Bool(true) => value(accept),
+                Value::Bool(false) => value(reject),
+                other => panic!("{other:?} is not a condition"),
+            },
+            Expression::Math { fun: naga::MathFunction::Min, arg, arg1: Some(arg1), .. } => {
+                Value::Word(value(arg).word().min(value(arg1).word()))
+            }
             Expression::Compose { ty, ref components } => {
                 self.compose(ty, components.iter().map(|&c| value(c)))
             }
@@ -239,6 +276,33 @@ impl<'a> Machine<'a> {
     }
 }
 
+/// A value of this type from the words at the front; an array without a length takes them all.
+fn from_words(module: &Module, ty: Handle<naga::Type>, words: &mut &[u32]) -> Value {
+    let mut take = |count: usize| {
+        let (front, rest) = words.split_at(count);
+        *words = rest;
+        Value::words(front)
+    };
+    match &module.types[ty].inner {
+        TypeInner::Scalar(_) => Value::Word(take(1).at(&[0]).word()),
+        TypeInner::Vector { size, .. } => take(*size as usize),
+        TypeInner::Struct { members, .. } => {
+            Value::Many(members.iter().map(|m| from_words(module, m.ty, words)).collect())
+        }
+        TypeInner::Array { base, size: naga::ArraySize::Constant(count), .. } => {
+            Value::Many((0..count.get()).map(|_| from_words(module, *base, words)).collect())
+        }
+        TypeInner::Array { base, size: naga::ArraySize::Dynamic, .. } => {
+            let mut elements = Vec::new();
+            while !words.is_empty() {
+                elements.push(from_words(module, *base, words));
+            }
+            Value::Many(elements)
+        }
+        other => panic!("no words for {other:?}"),
+    }
+}
+
 fn element(base: Value, index: usize) -> Value {
     match base {
         Value::Pointer(place, mut path) => {
@@ -265,6 +329,7 @@ fn binary(op: BinaryOperator, left: &Value, right: &Value) -> Value {
         BinaryOperator::ShiftLeft => l << r,
         BinaryOperator::ShiftRight => l >> r,
         BinaryOperator::Less => return Value::Bool(l < r),
+        BinaryOperator::Equal => return Value::Bool(l == r),
         other => panic!("not evaluated: {other:?}"),
     })
 }

@@ -5,7 +5,7 @@
 //! | `build.rs` | the build refuses modules that are invalid or differ from the catalogue and the host structs |
 //! | `golden.rs` | the generated text changes only with the golden files |
 //! | `modules.rs`, `rules.rs` | what validation does not know: private memory, loops, sizes, no subgroups, no atomics |
-//! | `twins.rs` | twins equal the official crate and plain code, on the edges |
+//! | `twins.rs`, `fixture.rs` | twins equal the official crate and plain code, on the edges |
 //! | `meaning.rs`, `evaluate.rs` | the WGSL, evaluated step by step from naga's representation, equals its twin |
 
 // What the build script is made of.
@@ -19,6 +19,7 @@ use holdfast_shaders::{catalogue, layout};
 
 mod build;
 mod evaluate;
+mod fixture;
 mod golden;
 mod meaning;
 mod modules;
