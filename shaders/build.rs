@@ -5,6 +5,7 @@
 //! | `build/assemble.rs` | import lines, constants, options |
 //! | `build/generate.rs` | pieces that a program writes better than a person |
 //! | `build/check.rs` | naga: valid, and with the bindings and layouts that the host code assumes |
+//! | `build/rules.rs` | what naga does not know: private memory, loops, subgroups, workgroup memory |
 //! | `build/emit.rs` | the Rust text of the registry |
 
 // The crate's own declarations, read at build time; not everything in them is used here.
@@ -14,6 +15,9 @@ mod catalogue;
 #[allow(dead_code, unreachable_pub)]
 #[path = "src/layout.rs"]
 mod layout;
+#[allow(dead_code, unreachable_pub)]
+#[path = "src/limits.rs"]
+mod limits;
 
 #[path = "build/assemble.rs"]
 mod assemble;
@@ -23,6 +27,8 @@ mod check;
 mod emit;
 #[path = "build/generate.rs"]
 mod generate;
+#[path = "build/rules.rs"]
+mod rules;
 
 use catalogue::{CATALOGUE, Declaration, VariantDeclaration};
 use std::path::Path;
@@ -31,7 +37,7 @@ use std::{env, fs, process};
 // Cargo's own protocol is lines on standard output.
 #[allow(clippy::print_stdout)]
 fn main() {
-    for path in ["build.rs", "build", "src/catalogue.rs", "src/layout.rs", "wgsl"] {
+    for path in ["build.rs", "build", "src/catalogue.rs", "src/layout.rs", "src/limits.rs", "wgsl"] {
         println!("cargo::rerun-if-changed={path}");
     }
     let out = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
@@ -57,7 +63,8 @@ fn build(
     out: &Path,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let wgsl = assemble::module(kernel, variant, &assemble::read)?;
-    check::check(kernel, variant, &wgsl)?;
+    let (module, info) = check::check(kernel, variant, &wgsl)?;
+    rules::all(&module, &info)?;
     fs::write(out.join(emit::file_name(kernel, variant)), wgsl)?;
     Ok(())
 }

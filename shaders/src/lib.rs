@@ -1,8 +1,9 @@
 //! WGSL kernels of holdfast and their CPU twins.
 //!
 //! A kernel, its WGSL file, its entry point and its twin have one name. This crate knows no GPU API and no files. The
-//! build assembles each variant's module from the pieces that its import lines name, has naga parse and validate it, and
-//! compares what naga reflects with [`catalogue`] and [`layout`]: a broken shader or a layout that differs does not build.
+//! build assembles each variant's module from the pieces that its import lines name, has naga parse and validate it,
+//! compares what naga reflects with [`catalogue`] and [`layout`], and holds it to rules that naga does not know: a broken
+//! shader, a layout that differs or a loop without a bound does not build.
 //!
 //! | kernel | what it computes | WGSL | twin |
 //! | --- | --- | --- | --- |

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `build.rs` | the build refuses modules that are invalid or differ from the catalogue and the host structs |
 //! | `golden.rs` | the generated text changes only with the golden files |
-//! | `modules.rs`, `rules.rs` | what validation does not know: private memory, loops, sizes, no subgroups, no atomics |
+//! | `modules.rs` | the rules that validation does not know refuse what they should; sizes stay within the limits |
 //! | `twins.rs`, `fixture.rs` | twins equal the official crate and plain code, on the edges |
 //! | `meaning.rs`, `evaluate.rs` | the WGSL, evaluated step by step from naga's representation, equals its twin |
 
@@ -15,7 +15,9 @@ mod assemble;
 mod check;
 #[path = "../../build/generate.rs"]
 mod generate;
-use holdfast_shaders::{catalogue, layout};
+#[path = "../../build/rules.rs"]
+mod rules;
+use holdfast_shaders::{catalogue, layout, limits};
 
 mod build;
 mod evaluate;
@@ -23,7 +25,6 @@ mod fixture;
 mod golden;
 mod meaning;
 mod modules;
-mod rules;
 mod twins;
 
 use holdfast_shaders::registry::{KERNELS, Kernel, Variant};

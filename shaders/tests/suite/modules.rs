@@ -14,10 +14,7 @@ use naga::valid::Capabilities;
 fn every_module_keeps_the_rules() {
     for (kernel, variant) in variants() {
         let (module, info) = module(variant.wgsl, variant.needs_int64);
-        let kept = rules::no_dynamic_private_index(&module, &info)
-            .and_then(|()| rules::loops_are_bounded(&module))
-            .and_then(|()| rules::no_subgroups_no_atomics(&module))
-            .and_then(|()| rules::workgroup_memory_is_small(&module));
+        let kept = rules::all(&module, &info);
         kept.unwrap_or_else(|offence| panic!("{}.{}: {offence}", kernel.name, variant.name));
     }
 }

@@ -1,10 +1,18 @@
 //! Rules for kernels that validation does not know. Each returns the first offence.
 
-use holdfast_shaders::limits::WORKGROUP_MEMORY_BYTES_MAX;
+use crate::limits::WORKGROUP_MEMORY_BYTES_MAX;
 use naga::{
     AddressSpace, BinaryOperator, Block, Expression, Function, Handle, LocalVariable, Module, Statement,
     TypeInner,
 };
+
+/// Every rule.
+pub(crate) fn all(module: &Module, info: &naga::valid::ModuleInfo) -> Result<(), String> {
+    no_dynamic_private_index(module, info)?;
+    loops_are_bounded(module)?;
+    no_subgroups_no_atomics(module)?;
+    workgroup_memory_is_small(module)
+}
 
 /// All functions of a module, entry points included, with their names.
 fn functions(module: &Module) -> impl Iterator<Item = (&str, &Function)> {
