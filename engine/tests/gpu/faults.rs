@@ -30,10 +30,18 @@ impl Watcher for Notices {
     }
 }
 
-/// Fills a partition on a device that is opened with these options, and compares it with the processor's.
-fn fill_on(device: DeviceOptions) -> Option<(FillReport, AcceleratorReport, Vec<String>)> {
-    let options_of_gpu = GpuOptions { device, window_slots_maximum: 2, ..GpuOptions::default() };
-    let gpu = Arc::new(Gpu::open(adapter()?, options_of_gpu).expect("opens"));
+/// Opens a device on which a fault may strike.
+fn gpu_with(trick: Trick) -> Option<(Arc<Gpu>, Sabotage)> {
+    let sabotage = Sabotage::new(trick);
+    let device = DeviceOptions { sabotage: Some(sabotage.clone()), ..DeviceOptions::default() };
+    let options = GpuOptions { device, window_slots_maximum: 2, ..GpuOptions::default() };
+    Some((Arc::new(Gpu::open(adapter()?, options).expect("opens")), sabotage))
+}
+
+/// Fills a partition on a device that a fault strikes after so many calls, and compares it with the processor's.
+fn sabotaged(trick: Trick, calls: u32) -> Option<(FillReport, AcceleratorReport, Vec<String>)> {
+    let (gpu, sabotage) = gpu_with(trick)?;
+    sabotage.strike_after(calls);
     let registration = registration(16, 3);
     let file = memory_file(&registration, WINDOWS);
     let devices = Devices { accelerators: vec![gpu.clone()], processor: ProcessorRole::TakesOver };
@@ -44,37 +52,8 @@ fn fill_on(device: DeviceOptions) -> Option<(FillReport, AcceleratorReport, Vec<
     fill(&want, &options(), &Control::default(), &()).expect("fills");
     assert!(contents(&file) == contents(&want));
     assert_eq!(report.windows_filled, WINDOWS);
-    Some((report, gpu.report(), notices.0.into_inner().expect("no panic")))
-}
-
-/// How many calls of a kind the opening of a device makes, so that a fault can be placed behind it: none of them strikes before.
-fn calls_to_open(trick: Trick) -> u32 {
-    let strikes_while_opening = |calls: u32| {
-        let sabotage = Sabotage::after(calls, trick);
-        let device = DeviceOptions { sabotage: Some(sabotage.clone()), ..DeviceOptions::default() };
-        let opened =
-            Gpu::open(adapter().expect("asked before"), GpuOptions { device, ..GpuOptions::default() });
-        let has_struck = sabotage.has_struck();
-        assert_eq!(opened.is_err(), has_struck, "{trick:?} after {calls} calls: {opened:?}");
-        has_struck
-    };
-    let (mut struck, mut calm) = (0, 1);
-    while strikes_while_opening(calm) {
-        (struck, calm) = (calm, 2 * calm);
-    }
-    while calm - struck > 1 {
-        let middle = struck.midpoint(calm);
-        if strikes_while_opening(middle) { struck = middle } else { calm = middle }
-    }
-    calm
-}
-
-fn sabotaged(trick: Trick, calls_into_the_job: u32) -> Option<(FillReport, AcceleratorReport, Vec<String>)> {
-    adapter()?;
-    let sabotage = Sabotage::after(calls_to_open(trick) + calls_into_the_job, trick);
-    let outcome = fill_on(DeviceOptions { sabotage: Some(sabotage.clone()), ..DeviceOptions::default() });
     assert!(sabotage.has_struck(), "{trick:?} must happen in the job");
-    outcome
+    Some((report, gpu.report(), notices.0.into_inner().expect("no panic")))
 }
 
 fn kinds(report: &AcceleratorReport) -> Vec<&str> {
@@ -140,7 +119,8 @@ fn a_submission_that_takes_longer_than_the_time_out() {
 #[test]
 fn a_device_with_a_wrong_known_answer_is_not_used() {
     let Some(adapter) = adapter() else { return };
-    let sabotage = Sabotage::after(0, Trick::Corrupt);
+    let sabotage = Sabotage::new(Trick::Corrupt);
+    sabotage.strike_after(0);
     let device = DeviceOptions { sabotage: Some(sabotage), ..DeviceOptions::default() };
     let refused = Gpu::open(adapter, GpuOptions { device, ..GpuOptions::default() });
     assert_eq!(refused.err().map(|fault| fault.kind()), Some("wrong"));
@@ -149,10 +129,8 @@ fn a_device_with_a_wrong_known_answer_is_not_used() {
 /// After a fault the device rests, is opened anew and makes right windows again.
 #[test]
 fn a_device_is_used_again_after_a_rest() {
-    let Some(adapter) = adapter() else { return };
-    let sabotage = Sabotage::after(calls_to_open(Trick::Destroy), Trick::Destroy);
-    let device = DeviceOptions { sabotage: Some(sabotage), ..DeviceOptions::default() };
-    let gpu = Gpu::open(adapter, GpuOptions { device, ..GpuOptions::default() }).expect("opens");
+    let Some((gpu, sabotage)) = gpu_with(Trick::Destroy) else { return };
+    sabotage.strike_after(0);
     let shape = WindowShape::new(12, 2).expect("in range");
     gpu.make_window(shape, &[1; 32], &Keep::new(shape)).expect_err("destroyed");
     gpu.make_window(shape, &[1; 32], &Keep::new(shape)).expect_err("closed until it is opened anew");

@@ -273,8 +273,9 @@ impl Device {
             _ if self.strikes(Trick::Hang) => self.trouble.report(self.timed_out()),
             Err(wgpu::PollError::Timeout) => self.trouble.report(self.timed_out()),
             Err(error) => {
-                // A lost device takes no submissions, and says that it is lost only at the next poll.
-                let _ = self.device.poll(wgpu::PollType::Poll);
+                // A lost device takes no submissions, and says that it is lost only once those before have ended.
+                let rest = wgpu::PollType::Wait { submission_index: None, timeout: Some(self.options.timeout) };
+                let _ = self.device.poll(rest);
                 self.trouble.report(Fault::Refused { message: error.to_string() });
             }
             Ok(_) => {}

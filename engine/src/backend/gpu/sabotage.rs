@@ -16,10 +16,11 @@ pub enum Trick {
     Hang,
 }
 
-/// One fault, once, at a given call of the kind that it strikes: submissions, reads, buffers, or waits.
+/// One fault, once, at a call of the kind that it strikes: submissions, reads, buffers, or waits.
 #[derive(Clone, Debug)]
 pub struct Sabotage {
     trick: Trick,
+    /// Calls that go well before it strikes; negative afterwards.
     calls_left: Arc<AtomicI64>,
 }
 
@@ -32,9 +33,14 @@ impl PartialEq for Sabotage {
 impl Eq for Sabotage {}
 
 impl Sabotage {
-    /// After so many calls that go well. Counted over all devices that are opened with clones of it.
-    pub fn after(calls: u32, trick: Trick) -> Sabotage {
-        Sabotage { trick, calls_left: Arc::new(AtomicI64::new(calls.into())) }
+    /// A fault that does not strike yet.
+    pub fn new(trick: Trick) -> Sabotage {
+        Sabotage { trick, calls_left: Arc::new(AtomicI64::new(i64::MAX)) }
+    }
+
+    /// Strikes after so many calls from now on that go well, counted over all devices that were opened with clones of it.
+    pub fn strike_after(&self, calls: u32) {
+        self.calls_left.store(calls.into(), Ordering::Relaxed);
     }
 
     /// Whether it has struck.
