@@ -5,6 +5,7 @@
 //! goes wrong is a [`Fault`]: the work goes back, the processor does it again, the fault is counted and shown, and the
 //! accelerator rests before it is tried again ([`health`]). So a job always ends, and with the right bytes.
 
+pub mod discovery;
 pub mod health;
 pub mod shared_work;
 

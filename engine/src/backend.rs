@@ -1,4 +1,6 @@
-//! Which back ends exist on this machine and why the others do not; the only place that dispatches.
+//! Which back ends of the processor exist on this machine and why the others do not; the only place that dispatches. Graphics
+//! processors ([`gpu`]) keep what they work on in their own memory, so they are no [`Backend`] but an
+//! [`crate::accelerator::Accelerator`].
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -77,14 +79,11 @@ pub enum Choice {
     Avx512,
     /// AArch64 with NEON, 4 lanes.
     Neon,
-    /// A graphics processor.
-    Gpu,
 }
 
 impl Choice {
     /// Every single back end, the fastest last.
-    pub const BACKENDS: [Choice; 5] =
-        [Choice::Portable, Choice::Neon, Choice::Avx2, Choice::Avx512, Choice::Gpu];
+    pub const BACKENDS: [Choice; 4] = [Choice::Portable, Choice::Neon, Choice::Avx2, Choice::Avx512];
 
     /// The name on the command line and in reports.
     pub fn name(self) -> &'static str {
@@ -94,7 +93,6 @@ impl Choice {
             Choice::Avx2 => "avx2",
             Choice::Avx512 => "avx512",
             Choice::Neon => "neon",
-            Choice::Gpu => "gpu",
         }
     }
 
@@ -106,7 +104,6 @@ impl Choice {
             Choice::Avx2 => vectors::avx2(),
             Choice::Avx512 => vectors::avx512(),
             Choice::Neon => vectors::neon(),
-            Choice::Gpu => Err("this build has no GPU kernels"),
         }
     }
 }
@@ -126,7 +123,7 @@ impl FromStr for Choice {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BackendError {
     /// No back end has this name.
-    #[error("there is no back end {name:?}; choose auto, portable, neon, avx2, avx512 or gpu")]
+    #[error("there is no back end {name:?}; choose auto, portable, neon, avx2 or avx512")]
     Unknown {
         /// What was asked for.
         name: String,

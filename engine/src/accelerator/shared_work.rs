@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Pieces that nobody has taken, pieces that an accelerator failed at, and who is working.
 ///
 /// Whoever is free takes the next piece, so that a fast device does more of them. A piece that an accelerator gave back is the
-/// processor's: a device that failed at it once is not asked twice.
+/// processor's: a device that failed at it once is not asked twice. So is what an accelerator hands over, to be checked.
 #[derive(Debug)]
 pub struct SharedWork<P> {
     state: Mutex<State<P>>,
@@ -136,6 +136,12 @@ impl<P> AcceleratorShare<'_, P> {
         pace.seconds = pace.began.take().map(|began| began.elapsed().as_secs_f64());
         drop(state);
         self.work.changed.notify_all();
+    }
+
+    /// The piece taken last is done, but for what the processor has to do with it.
+    pub fn hand_over(&self, piece: P) {
+        self.work.lock().given_back.push_back(piece);
+        self.done();
     }
 
     /// The piece taken last is not done, and the processor's now.

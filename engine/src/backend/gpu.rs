@@ -24,6 +24,7 @@ mod sabotage;
 mod tree;
 mod window;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -58,14 +59,20 @@ pub struct GpuOptions {
     pub memory_bytes: Option<u64>,
     /// Windows under way at once, if the memory allows.
     pub window_slots_maximum: usize,
+    /// Where tables of multiples are kept, which take a while to compute.
+    pub cache_directory: Option<PathBuf>,
     /// How it is opened.
     pub device: DeviceOptions,
 }
 
 impl Default for GpuOptions {
     fn default() -> Self {
-        let (memory_bytes, device) = (None, DeviceOptions::default());
-        GpuOptions { memory_bytes, window_slots_maximum: WINDOW_SLOTS_MAXIMUM, device }
+        GpuOptions {
+            memory_bytes: None,
+            window_slots_maximum: WINDOW_SLOTS_MAXIMUM,
+            cache_directory: None,
+            device: DeviceOptions::default(),
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! What this machine gives: labels, disk, audits, and from them how long a fill will take. Every measurement takes a
 //! bounded time and uses the code that the jobs use.
 
+mod accelerators;
 mod audits;
 mod disk;
 mod labels;
 mod possession;
 
+pub use accelerators::{AcceleratorRate, measure_accelerator, measure_processor_commits};
 pub use audits::{VerifyRate, measure_verifying};
 pub use disk::{DiskRate, measure_disk, measure_writes};
 pub use labels::{KernelRate, WindowRate, blake3_compressions_per_second, measure_kernel, measure_windows};

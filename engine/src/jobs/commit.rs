@@ -51,6 +51,10 @@ pub struct CommitReport {
     pub bytes: u64,
     /// Blocks that were committed to in this run.
     pub blocks_committed: u64,
+    /// Of these: by accelerators.
+    pub blocks_accelerated: u64,
+    /// Blocks that an accelerator failed at and the processor committed to.
+    pub blocks_redone: u64,
     /// Blocks whose commitments an earlier run had kept.
     pub blocks_kept: u64,
     /// Time of the whole.
@@ -143,7 +147,8 @@ impl CommitOptions<'_> {
         let kept_bytes = (kept * BLOCK_BYTES as u64).min(report.bytes);
         let meter = Meter::new(watcher, "commit", self.place.to_owned(), kept_bytes, report.bytes);
         let mut accumulator = Accumulator::new()?;
-        let tile = (BLOCKS_PER_THREAD * rayon::current_num_threads()) as u64;
+        let tile = BLOCKS_PER_THREAD * rayon::current_num_threads() + self.committer.blocks_wanted();
+        let tile = tile.next_multiple_of(CHUNK_POINTS) as u64;
         let mut first = 0;
         let mut bytes = Vec::new();
         while first < blocks {
@@ -161,6 +166,10 @@ impl CommitOptions<'_> {
                 self.append_points(first, &bytes, &mut table);
                 report.commit_seconds += clock.elapsed().as_secs_f64();
                 report.blocks_committed += last - first;
+                let shares = self.committer.take_shares();
+                report.blocks_accelerated += shares.accelerated_blocks;
+                report.blocks_redone += shares.redone_blocks;
+                shares.notices.iter().for_each(|notice| meter.notice(notice));
                 partial.write_all(&table[start..]).map_err(|source| self.partial_failed(source))?;
                 meter.add(bytes.len() as u64);
             }

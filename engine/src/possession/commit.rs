@@ -1,4 +1,7 @@
-//! Computing commitments (commitment-v1 §4): the miner's side, and nearly all of the work there is.
+//! Computing commitments (commitment-v1 §4): the miner's side, and nearly all of the work there is. By the processor, or shared
+//! with accelerators, whose every batch has to pass the store-time check.
+
+mod sharing;
 
 use ark_bls12_381::{Fr, G1Projective};
 use ark_ec::CurveGroup;
@@ -9,9 +12,12 @@ use super::blinding::BlindingKey;
 use super::encode::BLOCK_SCALARS;
 use super::generators::{GENERATORS, Generators};
 use super::points::{POINT_BYTES, encode_point};
+use crate::accelerator::Devices;
 use crate::backend::Backend;
 use crate::curve::{Table, TableError};
 use crate::tree::BLOCK_BYTES;
+
+pub use sharing::Shares;
 
 /// Widths of tables that are made for one run: 4 KiB a base up to 208 MB in all.
 const WIDTHS_BITS: std::ops::RangeInclusive<u32> = 4..=12;
@@ -23,6 +29,7 @@ const LIMB_BITS: u64 = 248;
 pub struct Committer<'b> {
     backend: &'b dyn Backend,
     table: Table,
+    sharing: Option<sharing::Sharing>,
 }
 
 impl<'b> Committer<'b> {
@@ -32,7 +39,23 @@ impl<'b> Committer<'b> {
     /// Not enough memory.
     pub fn for_blocks(backend: &'b dyn Backend, blocks: u64) -> Result<Committer<'b>, TableError> {
         let table = Table::build(Generators::standard().all(), width_bits(blocks))?;
-        Ok(Committer { backend, table })
+        Ok(Committer { backend, table, sharing: None })
+    }
+
+    /// The same, sharing work with accelerators.
+    pub fn with_devices(mut self, devices: Devices) -> Committer<'b> {
+        self.sharing = sharing::Sharing::new(devices);
+        self
+    }
+
+    /// Blocks that one call of [`Committer::points`] should have at least to keep everybody busy, besides 160 for each thread.
+    pub fn blocks_wanted(&self) -> usize {
+        self.sharing.as_ref().map_or(0, sharing::Sharing::blocks_wanted)
+    }
+
+    /// Who committed to how many blocks so far, and what accelerators did wrong since the last call.
+    pub fn take_shares(&self) -> Shares {
+        self.sharing.as_ref().map(sharing::Sharing::take_shares).unwrap_or_default()
     }
 
     /// Bits of the table's windows.
@@ -41,7 +64,7 @@ impl<'b> Committer<'b> {
     }
 
     /// The commitments of the blocks from `first_block` on, which `bytes` are, the last one perhaps short; as bytes of
-    /// points. With all threads of the pool that the caller is in.
+    /// points. With all threads of the pool that the caller is in, and with the accelerators.
     pub fn points(
         &self,
         key: &BlindingKey,
@@ -54,8 +77,13 @@ impl<'b> Committer<'b> {
             if bytes.is_empty() { vec![&[]] } else { bytes.chunks(BLOCK_BYTES).collect() };
         let mut blindings: Zeroizing<Vec<Fr>> = Zeroizing::new(Vec::with_capacity(blocks.len()));
         blindings.extend((first_block..).zip(&blocks).map(|(block, _)| key.scalar(replica, block)));
-        let points = self.backend.commit(&self.table, &blocks, &blindings);
-        G1Projective::normalize_batch(&points).iter().map(encode_point).collect()
+        let points = match &self.sharing {
+            Some(sharing) => sharing.commit(&blocks, &blindings, |blocks, blindings| {
+                self.backend.commit(&self.table, blocks, blindings)
+            }),
+            None => G1Projective::normalize_batch(&self.backend.commit(&self.table, &blocks, &blindings)),
+        };
+        points.iter().map(encode_point).collect()
     }
 }
 

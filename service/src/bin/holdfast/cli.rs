@@ -25,6 +25,8 @@ mod trim;
 mod tune;
 mod verify;
 
+pub(crate) use options::size;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use holdfast_engine::accelerator::Devices;
 use holdfast_engine::jobs::commit::{CommitOptions, CommitReport, commit};
 use holdfast_engine::jobs::control::Control;
 use holdfast_engine::jobs::progress::Watcher;
@@ -17,6 +18,7 @@ use crate::allocation::NamedAccount;
 use crate::console::Console;
 use crate::disks::RECORDER_NAME;
 use crate::failure::Failure;
+use crate::gpus::Work;
 use crate::machine::Machine;
 use crate::objects::{ObjectDirectory, OpenShelf, now, replica};
 
@@ -78,9 +80,15 @@ pub(crate) fn commit_object(
     let object = object.map_err(|error| shelf.failed(error))?;
     let partial = partial_path(directory, stat.root);
     let place = stat.cid.to_string();
+    let devices = if machine.gpus.is_worth(stat.bytes) {
+        machine.gpus.devices(Work::Commitments, |message| watcher.notice(message))?
+    } else {
+        Devices::default()
+    };
     let computed = machine.pool.install(|| {
         let committer = Committer::for_blocks(machine.backend, replica.blocks())
-            .map_err(|error| Failure::Absent(error.to_string()))?;
+            .map_err(|error| Failure::Absent(error.to_string()))?
+            .with_devices(devices);
         let (committer, place) = (&committer, place.as_str());
         let (object, replica, key, partial) = (&object, &replica, &key, partial.as_path());
         let options = CommitOptions { object, replica, key, committer, partial, place };

@@ -3,17 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use holdfast_engine::accelerator::Devices;
 use holdfast_engine::backend::Backend;
 use holdfast_engine::jobs::fill::FillOptions;
 use holdfast_partition::io::IoChoice;
 
 use crate::failure::Failure;
+use crate::gpus::Gpus;
 
 /// Resolved machine flags.
 #[derive(Debug)]
 pub(crate) struct Machine {
-    /// Who computes.
+    /// Who computes on the processor.
     pub(crate) backend: &'static dyn Backend,
+    /// Who computes beside it, in jobs that take long.
+    pub(crate) gpus: Gpus,
     /// How disks are read and written.
     pub(crate) io: IoChoice,
     /// The compute threads.
@@ -28,10 +32,11 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// The options of a fill or a repair of the file at `path`.
-    pub(crate) fn fill_options(&self, path: &Path) -> FillOptions {
+    pub(crate) fn fill_options(&self, path: &Path, devices: &Devices) -> FillOptions {
         FillOptions {
             place: path.display().to_string(),
             backend: self.backend,
+            devices: devices.clone(),
             pool: Arc::clone(&self.pool),
             queue_depth: self.queue_depth,
             staging_bytes: usize::try_from(self.staging_bytes).unwrap_or(usize::MAX),

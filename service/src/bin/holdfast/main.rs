@@ -10,6 +10,7 @@ mod demo;
 mod disks;
 mod failure;
 mod files;
+mod gpus;
 mod interrupt;
 mod machine;
 mod medium;

@@ -48,6 +48,22 @@ impl Board {
         }
     }
 
+    /// A message among the lines: above them on a terminal.
+    fn note(&self, message: &str) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = String::new();
+        if lines.drawn > 0 {
+            let _ = write!(out, "\x1b[{}A\r\x1b[J", lines.drawn);
+            lines.drawn = 0;
+        }
+        let _ = writeln!(out, "{message}");
+        if self.mode == Some(true) {
+            out.push_str(&lines.redraw());
+        }
+        // Nobody can be told that standard error is gone.
+        let _ = std::io::stderr().write_all(out.as_bytes());
+    }
+
     fn set(&self, line: usize, text: String, done: bool) {
         let Some(terminal) = self.mode else { return };
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -121,5 +137,9 @@ impl Watcher for DiskProgress {
             table::rate(rate),
         );
         self.board.set(self.line, text, done >= self.total_bytes);
+    }
+
+    fn notice(&self, message: &str) {
+        self.board.note(message);
     }
 }

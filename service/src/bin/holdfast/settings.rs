@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::files::write_whole;
+use crate::gpus::Work;
 
 /// Settings under which a host fills fastest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tuned {
     /// Compute threads.
     pub(crate) threads: u16,
@@ -17,6 +18,37 @@ pub(crate) struct Tuned {
     pub(crate) queue_depth: u16,
     /// Memory for data that waits for a disk, in bytes.
     pub(crate) staging_bytes: u64,
+    /// How fast the processor and the graphics processors are; absent from files of earlier versions.
+    #[serde(default)]
+    pub(crate) rates: Option<Rates>,
+}
+
+/// What was measured of a host's processor and graphics processors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Rates {
+    /// All cores.
+    pub(crate) processor: Rate,
+    /// By id.
+    pub(crate) gpus: BTreeMap<String, Rate>,
+}
+
+/// Bytes a second; absent for what a device cannot do.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Rate {
+    /// Of windows.
+    pub(crate) windows: Option<f64>,
+    /// Of blocks that are committed to.
+    pub(crate) commitments: Option<f64>,
+}
+
+impl Rate {
+    /// Of a kind of work.
+    pub(crate) fn of(&self, work: Work) -> Option<f64> {
+        match work {
+            Work::Windows => self.windows,
+            Work::Commitments => self.commitments,
+        }
+    }
 }
 
 /// The file: one entry a host, since home directories are shared.
@@ -46,7 +78,7 @@ pub(crate) fn host() -> String {
 /// The settings of this host, if it was tuned.
 pub(crate) fn load() -> Result<Option<Tuned>, Failure> {
     match default_path() {
-        Some(path) => Ok(read(&path)?.hosts.get(&host()).copied()),
+        Some(path) => Ok(read(&path)?.hosts.remove(&host())),
         None => Ok(None),
     }
 }
@@ -83,7 +115,7 @@ fn read(path: &Path) -> Result<TuneFile, Failure> {
 mod tests {
     use super::*;
 
-    const TUNED: Tuned = Tuned { threads: 3, queue_depth: 4, staging_bytes: 5 };
+    const TUNED: Tuned = Tuned { threads: 3, queue_depth: 4, staging_bytes: 5, rates: None };
 
     #[test]
     fn settings_of_other_hosts_are_kept() {
@@ -92,7 +124,7 @@ mod tests {
         store(&path, TUNED).expect("stores");
         let mut file = read(&path).expect("reads");
         let other = Tuned { threads: 9, ..TUNED };
-        file.hosts.insert("another".into(), other);
+        file.hosts.insert("another".into(), other.clone());
         write_whole(&path, &serde_json::to_vec(&file).expect("JSON")).expect("writes");
         store(&path, Tuned { queue_depth: 8, ..TUNED }).expect("stores");
         let hosts = read(&path).expect("reads").hosts;

@@ -14,6 +14,7 @@ use crate::audits::read_record;
 use crate::committing::{commit_object, forget_commitments, record_without_table, replace_record};
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
+use crate::gpus::GpuArguments;
 use crate::interrupt;
 use crate::objects::{ObjectDirectory, OpenShelf};
 use crate::progress::Board;
@@ -45,6 +46,8 @@ pub(crate) struct Arguments {
     parties: PartyArguments,
     #[command(flatten)]
     machine: MachineArguments,
+    #[command(flatten)]
+    gpus: GpuArguments,
 }
 
 impl Arguments {
@@ -58,7 +61,7 @@ impl Arguments {
 
     fn commit(&self, directory: &ObjectDirectory, console: &Console) -> Result<Exit, Failure> {
         let parties = self.parties.resolve(directory, console)?;
-        let machine = self.machine.resolve()?;
+        let machine = self.machine.resolve_with(self.gpus.resolve()?)?;
         let control = interrupt::control(self.machine.rate_limit);
         let board = Board::new(console);
         let mut report = Committed::default();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use holdfast_engine::accelerator::discovery::{self, Found, Wanted};
 use holdfast_engine::backend::{self, State};
 use serde::Serialize;
 
@@ -19,13 +20,23 @@ pub(crate) struct Arguments {
     /// Look at the disk of this directory; may be repeated
     #[arg(long = "dir", value_name = "DIR")]
     dirs: Vec<PathBuf>,
+    /// Count software adapters as usable; they are slow, and for tests
+    #[arg(long)]
+    allow_software_gpu: bool,
 }
 
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let disks = self.dirs.iter().map(|dir| DiskDevices::of(dir)).collect::<Result<Vec<_>, _>>()?;
-        console.report(&Devices { cores, backends: backends(), disks })
+        let wanted = Wanted { allow_software: self.allow_software_gpu, ..Wanted::default() };
+        let gpus = discovery::survey(&wanted);
+        let no_gpus_because = match (gpus.is_empty(), discovery::absent_from_build()) {
+            (false, _) => None,
+            (true, Some(why)) => Some(why),
+            (true, None) => Some("no Vulkan loader, or no driver that it finds (is libvulkan1 installed?)"),
+        };
+        console.report(&Devices { cores, backends: backends(), gpus, no_gpus_because, disks })
     }
 }
 
@@ -33,6 +44,9 @@ impl Arguments {
 struct Devices {
     cores: usize,
     backends: Vec<Device>,
+    gpus: Vec<Found>,
+    /// Why there are none.
+    no_gpus_because: Option<&'static str>,
     disks: Vec<DiskDevices>,
 }
 
@@ -84,10 +98,31 @@ fn write_devices(devices: &[Device], out: &mut String) {
     lines.write("  ", out);
 }
 
+impl Devices {
+    fn write_gpus(&self, out: &mut String) {
+        if let Some(why) = self.no_gpus_because {
+            out.push_str(&format!("\n  absent: {why}\n"));
+            return;
+        }
+        let mut lines = Table::new(&["", "", "", ""]);
+        for gpu in &self.gpus {
+            let state = match &gpu.unused_because {
+                None if gpu.can_commit => "usable".to_owned(),
+                None => "usable for windows; commitments take 64-bit integers, which it lacks".to_owned(),
+                Some(why) => format!("not used: {why}"),
+            };
+            lines.row([gpu.id.clone(), gpu.name.clone(), gpu.kind.clone(), state]);
+        }
+        lines.write("  ", out);
+    }
+}
+
 impl Report for Devices {
     fn text(&self, out: &mut String) {
         out.push_str(&format!("back ends ({} cores)", self.cores));
         write_devices(&self.backends, out);
+        out.push_str("\ngraphics processors");
+        self.write_gpus(out);
         for disk in &self.disks {
             out.push_str(&format!(
                 "\n{}: {} free of {}",

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use holdfast_engine::accelerator::{AcceleratorReport, Devices};
 use holdfast_engine::jobs::control::Control;
 use holdfast_engine::jobs::fill::{FillError, FillReport, fill};
 use holdfast_partition::manifest::Partition;
@@ -14,6 +15,7 @@ use crate::commit;
 use crate::console::{Console, Exit, Report};
 use crate::disks::Disk;
 use crate::failure::Failure;
+use crate::gpus::{self, GpuArguments, Work};
 use crate::interrupt;
 use crate::machine::Machine;
 use crate::objects;
@@ -32,12 +34,15 @@ pub(crate) struct Arguments {
     disks: DirArguments,
     #[command(flatten)]
     machine: MachineArguments,
+    #[command(flatten)]
+    gpus: GpuArguments,
 }
 
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let mut disks = Disk::open_all(&self.disks.dirs)?;
-        let machine = self.machine.resolve()?;
+        let machine = self.machine.resolve_with(self.gpus.resolve()?)?;
+        let devices = machine.gpus.devices(Work::Windows, |message| console.note(message))?;
         let control = interrupt::control(self.machine.rate_limit);
         let board = Board::new(console);
         let _locks = disks.iter().map(Disk::lock).collect::<Result<Vec<_>, _>>()?;
@@ -48,9 +53,10 @@ impl Arguments {
         let outcomes = each_disk(&disks, |disk| {
             let total = disk.window_bytes_allocated();
             let progress = board.disk(disk.directory.display().to_string(), total);
-            fill_disk(disk, &machine, &control, &progress)
+            fill_disk(disk, (&machine, &devices), &control, &progress)
         });
-        let mut report = Filled { windows_again, ..Filled::default() };
+        let accelerators = machine.gpus.reports();
+        let mut report = Filled { windows_again, accelerators, ..Filled::default() };
         for (disk, outcome) in disks.iter().zip(outcomes) {
             // What is complete is recorded, whatever became of the rest.
             let recorded = commit::record_batches(disk, console);
@@ -64,7 +70,7 @@ impl Arguments {
 /// Fills the partitions of one disk one after another; one that fails does not stop the next.
 fn fill_disk(
     disk: &Disk,
-    machine: &Machine,
+    machine: (&Machine, &Devices),
     control: &Control,
     progress: &DiskProgress,
 ) -> (Vec<FilledPartition>, Vec<Failure>) {
@@ -86,14 +92,14 @@ fn fill_disk(
 fn fill_partition(
     disk: &Disk,
     partition: &Partition,
-    machine: &Machine,
+    (machine, devices): (&Machine, &Devices),
     control: &Control,
     progress: &DiskProgress,
 ) -> Result<FillReport, Failure> {
     control.checkpoint()?;
     let path = disk.path(partition);
     let file = disk.open_file(partition, OpenMode::ReadWrite, machine.io)?;
-    let report = fill(&file, &machine.fill_options(&path), control, progress);
+    let report = fill(&file, &machine.fill_options(&path, devices), control, progress);
     let report = report.map_err(|error| fill_failure(&path, error))?;
     file.close().map_err(|error| Failure::partition(&path, error))?;
     Ok(report)
@@ -117,6 +123,8 @@ struct Filled {
     windows_again: u64,
     bytes_written: u64,
     partitions_recorded: u64,
+    /// Graphics processors that were opened.
+    accelerators: Vec<AcceleratorReport>,
     partitions: Vec<FilledPartition>,
     failures: Vec<FailedDisk>,
 }
@@ -171,6 +179,7 @@ impl Report for Filled {
         if self.windows_again > 0 {
             out.push_str(&format!("{} windows took the place of objects that went\n", self.windows_again));
         }
+        gpus::write_reports(&self.accelerators, out);
         out.push_str(&format!("{} commitments recorded\n", self.partitions_recorded));
         FailedDisk::write_all(&self.failures, out);
     }

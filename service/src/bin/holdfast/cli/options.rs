@@ -17,6 +17,7 @@ use crate::committing::{OWNER, Parties};
 use crate::console::Console;
 use crate::disks::Disk;
 use crate::failure::Failure;
+use crate::gpus::Gpus;
 use crate::machine::{self, Machine};
 use crate::objects::ObjectDirectory;
 use crate::settings;
@@ -62,7 +63,7 @@ pub(crate) struct PolicyArguments {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Machine")]
 pub(crate) struct MachineArguments {
-    /// Who computes: auto takes the fastest of portable, neon, avx2, avx512, gpu that is present
+    /// Who computes on the processor: auto takes the fastest of portable, neon, avx2, avx512 that is present
     #[arg(long, value_name = "NAME", default_value = "auto", value_parser = backend_choice)]
     pub(crate) backend: backend::Choice,
     /// How disks are read and written: auto takes uring or else pread, both direct; buffered and mmap use the page cache
@@ -213,10 +214,16 @@ impl StakeArguments {
 }
 
 impl MachineArguments {
-    /// The back end, threads and buffers: as given, else as tuned for this host, else sensible.
+    /// The back end, threads and buffers: as given, else as tuned for this host, else sensible. No graphics processors.
     pub(crate) fn resolve(&self) -> Result<Machine, Failure> {
+        self.resolve_with(Gpus::off())
+    }
+
+    /// The same, with graphics processors.
+    pub(crate) fn resolve_with(&self, gpus: Gpus) -> Result<Machine, Failure> {
         let tuned = settings::load()?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let tuned = tuned.as_ref();
         let threads = self.threads.or(tuned.map(|tuned| tuned.threads)).map_or(cores, usize::from);
         if self.low_priority {
             machine::lower_priority()?;
@@ -226,6 +233,7 @@ impl MachineArguments {
             pool.map_err(|error| Failure::Absent(format!("cannot start {threads} threads: {error}")))?;
         Ok(Machine {
             backend: backend::select(self.backend).map_err(|error| Failure::Absent(error.to_string()))?,
+            gpus,
             io: self.io,
             pool: Arc::new(pool),
             answer_depth: self.queue_depth.map_or(answer::QUEUE_DEPTH, usize::from),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use holdfast_engine::accelerator::Devices;
 use holdfast_engine::jobs::control::Control;
 use holdfast_engine::jobs::scrub::{ScrubError, ScrubReport, scrub};
 use holdfast_partition::manifest::Partition;
@@ -70,7 +71,7 @@ impl Arguments {
         control.checkpoint()?;
         let path = disk.path(partition);
         let file = disk.open_file(partition, OpenMode::ReadWrite, machine.io)?;
-        let scrubbed = scrub(&file, &machine.fill_options(&path), self.repair, control, progress);
+        let scrubbed = scrub(&file, &machine.fill_options(&path, &Devices::default()), self.repair, control, progress);
         let report = scrubbed.map_err(|error| match error {
             ScrubError::Fill(error) => fill_failure(&path, error),
             ScrubError::Partition(error) => Failure::partition(&path, error),

@@ -1,10 +1,12 @@
 //! `holdfast tune`: find and keep the settings under which this host fills fastest.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use holdfast_engine::backend;
+use holdfast_engine::backend::{self, Backend};
+use holdfast_engine::jobs::bench::{measure_accelerator, measure_processor_commits};
 use holdfast_engine::jobs::tune::{Trial, TuneReport, tune};
 use holdfast_engine::registration::{Profile, WindowShape};
 use holdfast_partition::io::IoChoice;
@@ -14,8 +16,9 @@ use super::bench::scratch_file;
 use super::options::window;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
-use crate::settings::{self, Tuned};
-use crate::table;
+use crate::gpus;
+use crate::settings::{self, Rate, Rates, Tuned};
+use crate::table::{self, Table};
 
 /// Measure thread counts, queue depths and buffers, and store the best for this host
 #[derive(Args, Debug)]
@@ -30,6 +33,9 @@ pub(crate) struct Arguments {
     /// Bytes of one window
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = window)]
     window: u64,
+    /// Take software adapters too; they are slow, and for tests
+    #[arg(long)]
+    allow_software_gpu: bool,
     /// Shorter measurements
     #[arg(long)]
     quick: bool,
@@ -60,8 +66,9 @@ impl Arguments {
             threads: measured.best_threads,
             queue_depth: measured.best_queue_depth,
             staging_bytes: measured.staging_bytes,
+            rates: Some(self.rates(&measured, backend, shape, span, console)?),
         };
-        settings::store(&path, tuned)?;
+        settings::store(&path, tuned.clone())?;
         console.report(&Stored {
             out: path,
             host: settings::host(),
@@ -69,6 +76,42 @@ impl Arguments {
             tuned,
             measured,
         })
+    }
+}
+
+impl Arguments {
+    /// The processor against the graphics processors, with which a job will be shared where they are faster.
+    fn rates(
+        &self,
+        measured: &TuneReport,
+        backend: &'static dyn Backend,
+        shape: WindowShape,
+        span: Duration,
+        console: &Console,
+    ) -> Result<Rates, Failure> {
+        let threads = measured.best_threads;
+        let windows = measured.threads.iter().find(|trial| trial.value == threads);
+        let commitments = measure_processor_commits(backend, threads.into(), span)
+            .map_err(|error| Failure::Absent(error.to_string()))?;
+        let processor =
+            Rate { windows: windows.map(|trial| trial.bytes_per_second), commitments: Some(commitments) };
+        let mut gpus = BTreeMap::new();
+        let opened = gpus::open_all(self.allow_software_gpu);
+        for (id, why) in &opened.unused {
+            console.note(format!("graphics processor {id} is not measured: {why}"));
+        }
+        for accelerator in &opened.accelerators {
+            match measure_accelerator(accelerator.as_ref(), shape, span) {
+                Ok(rate) => {
+                    let (windows, commitments) = (rate.window_bytes_per_second, rate.commit_bytes_per_second);
+                    gpus.insert(rate.id, Rate { windows, commitments });
+                }
+                Err(fault) => {
+                    console.warn(format!("graphics processor {} failed: {fault}", accelerator.id()));
+                }
+            }
+        }
+        Ok(Rates { processor, gpus })
     }
 }
 
@@ -92,6 +135,15 @@ impl Report for Stored {
         };
         list("windows made, by threads", &self.measured.threads);
         list("bytes written, by requests in flight", &self.measured.queue_depths);
+        if let Some(rates) = &self.tuned.rates {
+            let mut lines = Table::new(&["", ">windows", ">commitments"]);
+            let rate = |rate: Option<f64>| rate.map_or("-".to_owned(), table::rate);
+            let gpus = rates.gpus.iter().map(|(id, rate)| (id.as_str(), rate));
+            for (name, of) in std::iter::once(("processor", &rates.processor)).chain(gpus) {
+                lines.row([name.to_owned(), rate(of.windows), rate(of.commitments)]);
+            }
+            lines.write("  ", out);
+        }
         out.push_str(&format!(
             "{}: {} threads, {} requests in flight, {} of staging memory; kept in {}\n",
             self.host,

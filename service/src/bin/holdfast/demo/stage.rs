@@ -20,6 +20,7 @@ use crate::cli::{simulation_settings, write_partitions};
 use crate::console::{Console, print};
 use crate::disks::{Disk, RECORDER_NAME};
 use crate::failure::Failure;
+use crate::gpus::Gpus;
 use crate::interrupt;
 use crate::machine::Machine;
 use crate::table;
@@ -71,6 +72,7 @@ impl<'c> Stage<'c> {
         let machine = Machine {
             backend: backend::select(backend::Choice::Auto)
                 .map_err(|error| Failure::Absent(error.to_string()))?,
+            gpus: Gpus::off(),
             io: IoChoice::Auto,
             pool: Arc::new(pool),
             queue_depth: 8,

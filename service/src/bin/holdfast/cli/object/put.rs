@@ -16,6 +16,7 @@ use crate::cli::options::{MachineArguments, PartyArguments, expiry, find_partiti
 use crate::committing::{Committed, commit_object};
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
+use crate::gpus::GpuArguments;
 use crate::files::read_passphrase;
 use crate::interrupt;
 use crate::objects::{ObjectDirectory, OpenShelf, RoomMade, Shelf, make_room, mend, now, object_disk_bytes};
@@ -66,6 +67,8 @@ pub(crate) struct Arguments {
     parties: PartyArguments,
     #[command(flatten)]
     machine: MachineArguments,
+    #[command(flatten)]
+    gpus: GpuArguments,
 }
 
 impl Arguments {
@@ -89,7 +92,7 @@ impl Arguments {
         report.mended_blocks = mended_blocks;
         report.store_seconds = started.elapsed().as_secs_f64();
         if !self.later {
-            let machine = self.machine.resolve()?;
+            let machine = self.machine.resolve_with(self.gpus.resolve()?)?;
             let control = interrupt::control(self.machine.rate_limit);
             let progress = Board::new(console).disk(put.stat.cid.to_string(), put.stat.bytes);
             let jobs = (&machine, &*control, &progress as _);
