@@ -37,12 +37,24 @@ set_up() {
     return $failed
 }
 
+# Mesa's driver that computes on the processor.
+software_vulkan='/usr/share/vulkan/icd.d/lvp_icd.*.json'
+
+# Nothing but that driver, whatever else is installed; and the directory that the loader asks for.
+use_software_vulkan() {
+    # shellcheck disable=SC2086 # a pattern
+    VK_DRIVER_FILES=$(ls $software_vulkan | head -n 1)
+    [ -n "${XDG_RUNTIME_DIR:-}" ] || XDG_RUNTIME_DIR=$(mktemp -d)
+    export VK_DRIVER_FILES XDG_RUNTIME_DIR
+}
+
 # Debian packages and cargo tools, each only when missing.
 set_up_machine() {
     local missing=()
     command -v cc >/dev/null && command -v c++ >/dev/null || missing+=(build-essential)
     command -v valgrind >/dev/null || missing+=(valgrind)
     command -v git >/dev/null || missing+=(git)
+    ls $software_vulkan >/dev/null 2>&1 || missing+=(mesa-vulkan-drivers libvulkan1)
     # valgrind refuses to start without the symbols of ld.so.
     [ -e /usr/lib/debug/.build-id ] || missing+=(libc6-dbg)
     if [ ${#missing[@]} -gt 0 ]; then

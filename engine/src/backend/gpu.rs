@@ -13,6 +13,7 @@
 //! | `runner.rs` | one kernel over buffers of its own, for tests and measurements |
 
 pub mod adapter;
+mod commit;
 mod device;
 mod evidence;
 mod kernels;
@@ -24,7 +25,7 @@ mod sabotage;
 mod tree;
 mod window;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,7 @@ pub use label::parameters as label_parameters;
 pub use pace::Pace;
 pub use sabotage::{Sabotage, Trick};
 
+use commit::Committing;
 use kernels::Kernels;
 use window::WindowSlot;
 
@@ -45,9 +47,15 @@ use crate::accelerator::{
 use crate::curve::{Fr, G1Projective};
 use crate::registration::WindowShape;
 use crate::space::window::MadeWindow;
+use crate::tree::BLOCK_BYTES;
 
 /// Windows under way at once on a device that has the memory: one is computed, one comes back, one waits.
 const WINDOW_SLOTS_MAXIMUM: usize = 3;
+/// Batches of blocks under way at once.
+const COMMIT_SLOTS: usize = 3;
+/// The table of multiples takes at most one part in so many of the memory.
+const TABLE_SHARE: u64 = 4;
+const SOFTWARE_TABLE_BYTES: u64 = 8 << 20;
 /// How often a rest looks whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -104,17 +112,30 @@ struct Session {
     device: Device,
     kernels: Kernels,
     pace: Pace,
+    /// Made when the first commitments are asked for.
+    committing: Mutex<Option<Arc<Committing>>>,
 }
 
 impl Session {
     fn open(adapter: &Adapter, options: &GpuOptions) -> Result<Session, Fault> {
         let device = Device::open(adapter, options.device.clone())?;
         let kernels = Kernels::compile(&device)?;
-        // A dispatch of this many labels keeps any device busy; the most is what the known answers cover.
-        let pace = Pace::new(known_answers::DISPATCH_LABELS, 1 << 25);
-        let session = Session { device, kernels, pace };
-        known_answers::check(&session.device, &session.kernels, &session.pace)?;
+        // A dispatch of the least number keeps any device busy.
+        let most_labels = if adapter.kind == adapter::Kind::Software { 1 << 18 } else { 1 << 25 };
+        let pace = Pace::new(known_answers::DISPATCH_LABELS, most_labels);
+        let session = Session { device, kernels, pace, committing: Mutex::default() };
+        known_answers::check(&session.device, &session.kernels, &session.pace, most_labels)?;
         Ok(session)
+    }
+
+    fn committing(&self, plan: (u32, usize), cache_directory: Option<&Path>) -> Result<Arc<Committing>, Fault> {
+        // Held while it is prepared, so that only one thread does it.
+        let mut committing = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(prepared) = &*committing {
+            return Ok(Arc::clone(prepared));
+        }
+        let prepared = Arc::new(Committing::prepare(&self.device, plan, cache_directory)?);
+        Ok(Arc::clone(committing.insert(prepared)))
     }
 }
 
@@ -161,6 +182,21 @@ impl Gpu {
             )),
             slots => Ok(slots.min(self.options.window_slots_maximum).max(1)),
         }
+    }
+
+    /// Width of the table's windows and blocks of a batch, or why there can be no commitments.
+    fn commit_plan(&self) -> Result<(u32, usize), String> {
+        if !self.adapter.has_64_bit_integers {
+            return Err("its shaders have no 64-bit integers".to_owned());
+        }
+        let longest = self.adapter.binding_bytes_maximum.min(BINDING_BYTES_MAXIMUM);
+        let (share, batch_blocks) = match self.adapter.kind {
+            // What is computed on the processor anyway is computed for tests: small tables, small batches.
+            adapter::Kind::Software => (SOFTWARE_TABLE_BYTES, 16),
+            _ => (self.lock().memory_bytes / TABLE_SHARE, 1024),
+        };
+        let width = commit::width_bits(share.min(longest));
+        width.map(|width| (width, batch_blocks)).ok_or_else(|| format!("{share} bytes are too few for a table"))
     }
 
     /// A slot for a window and the session it belongs to; waits until one is free.
@@ -265,11 +301,20 @@ impl Accelerator for Gpu {
     }
 
     fn commit_slots(&self) -> Result<CommitSlots, String> {
-        Err("commitments are not computed on devices yet".to_owned())
+        let (_, batch_blocks) = self.commit_plan()?;
+        Ok(CommitSlots { batches: COMMIT_SLOTS, batch_blocks })
     }
 
-    fn commit(&self, _: &[&[u8]], _: &[Fr]) -> Result<Vec<G1Projective>, Fault> {
-        self.with_session(|_| Err(Fault::Refused { message: "no commitments".to_owned() }))
+    fn commit(&self, blocks: &[&[u8]], blindings: &[Fr]) -> Result<Vec<G1Projective>, Fault> {
+        assert_eq!(blocks.len(), blindings.len(), "a blinding a block");
+        assert!(blocks.iter().all(|block| block.len() <= BLOCK_BYTES), "blocks of at most 16 KiB");
+        let plan = self.commit_plan().map_err(|message| Fault::Refused { message })?;
+        let points = self.with_session(|session| {
+            let committing = session.committing(plan, self.options.cache_directory.as_deref())?;
+            committing.commit(&session.device, blocks, blindings)
+        })?;
+        self.lock().blocks += blocks.len() as u64;
+        Ok(points)
     }
 
     fn taint(&self, fault: Fault) {

@@ -124,6 +124,12 @@ impl Table {
         windows(scalar_bits, self.width_bits)
     }
 
+    /// The entries of all bases as they lie in memory.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn entries(&self) -> &[u8] {
+        &self.entries
+    }
+
     /// Entries of one base, the multiples 1, 3, 5, … of its half.
     pub(crate) fn row(&self, base: usize) -> &[Stored] {
         let row_bytes = row_bytes(self.width_bits);

@@ -13,6 +13,7 @@ use crate::accelerator::{Fault, Interruption, WindowTarget};
 use crate::backend::{Choice, select};
 use crate::registration::WindowShape;
 use crate::space::label::Layer;
+use crate::space::window::MadeWindow;
 
 /// Labels of the smallest dispatch of a job: the known answers use it too.
 pub(super) const DISPATCH_LABELS: u32 = 128 * BLOCK_LABELS;
@@ -33,14 +34,14 @@ pub(super) fn check(device: &Device, kernels: &Kernels, pace: &Pace) -> Result<(
             Interruption::Fault(fault) => fault,
             Interruption::Stopped => Fault::Refused { message: "no memory for known answers".to_owned() },
         })?;
-    let expected = processor_layers(shape, &key);
+    let expected = processor_layers(shape, key);
     let wrong = |what: String| device.taint(Fault::Wrong { what });
     for (number, (root, layer)) in (1..).zip(made.layer_roots.iter().zip(&expected)) {
         if blake3::hash(layer).as_bytes() != root {
             return Err(wrong(format!("the known root of layer {number}")));
         }
     }
-    if expected.last() != Some(&keep.0.take()) {
+    if expected.last() != Some(&bytes) {
         return Err(wrong("the known bytes of a window".to_owned()));
     }
     Ok(())
