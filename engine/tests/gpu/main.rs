@@ -3,6 +3,7 @@
 //! | file | what it shows |
 //! | --- | --- |
 //! | `adapters.rs` | ids, reasons, and that software is never picked silently |
+//! | `kernels_blake3.rs` | kernels of labels and trees equal their twins, every variant |
 //! | `windows.rs` | windows of a device, of the processor and of both together are byte-equal |
 //! | `faults.rs` | lost, hung, exhausted and lying devices: the job ends with the right bytes |
 //!
@@ -11,6 +12,7 @@
 
 mod adapters;
 mod faults;
+mod kernels_blake3;
 #[path = "../support/partition.rs"]
 mod partition;
 mod support;
