@@ -3,6 +3,7 @@
 //! No network. Formats are specified byte for byte in `docs/spec/`.
 
 pub mod account;
+pub mod audit_round;
 pub mod backend;
 pub mod beacon;
 pub mod challenge;
