@@ -4,6 +4,7 @@
 
 pub mod accelerator;
 pub mod account;
+pub mod audit_round;
 pub mod backend;
 pub mod beacon;
 pub mod challenge;

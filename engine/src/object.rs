@@ -20,7 +20,7 @@ pub use error::ObjectError;
 pub use hash::Hashed;
 pub use put::{Put, PutTerms};
 pub use read::ObjectReader;
-pub use sampling::{AuditSplit, split_samples};
+pub use sampling::{AuditSplit, Holdings, split_samples};
 pub use verify::Verification;
 
 use crate::tree::block_count;

@@ -88,6 +88,8 @@ contexts! {
     LINK_BLOCKS = "holdfast v1 link blocks";
     /// A token's key and digest → what the record commits to.
     TOKEN = "holdfast v1 token";
+    /// Beacon, height, parties and registration → seed of a round over windows and objects.
+    AUDIT_ROUND = "holdfast v1 audit round";
     /// Seed → which objects of a partition the samples of an audit are of.
     OBJECT_SAMPLES = "holdfast v1 object samples";
     /// Development name → sr25519 mini secret of a simulated network.

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use holdfast_engine::object::{Address, Hashed, ObjectError, Objects, PutTerms, split_samples};
+use holdfast_engine::object::{Address, Hashed, Holdings, ObjectError, Objects, PutTerms, split_samples};
 use holdfast_engine::rejection::Class;
 use holdfast_engine::tree::{self, Outboard};
 use holdfast_partition::format::{Geometry, REGISTRATION_BYTES};
@@ -418,7 +418,7 @@ fn an_object_takes_the_place_of_windows_and_frees_them_again() {
     assert_eq!((map.windows.count, map.objects.len()), (20 - gone, 1));
     assert_eq!(map.windows.disk_bytes + map.object_disk_bytes + map.free_bytes, budget);
     assert_eq!(map.objects[0].name, stat.root);
-    let split = split_samples(&map, 64, &[3; 32]);
+    let split = split_samples(&Holdings::from(&map), 64, &[3; 32]);
     // 100,000 of 100,000 + 17 · 32,768 bytes.
     assert_eq!((gone, split.windows, split.objects), (3, 54, vec![(stat.root, 10)]));
 

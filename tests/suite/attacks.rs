@@ -10,6 +10,8 @@ mod hostile;
 mod policy;
 #[path = "attacks/registration.rs"]
 mod registration;
+#[path = "attacks/round.rs"]
+mod round;
 #[path = "attacks/seal.rs"]
 mod seal;
 #[path = "attacks/space.rs"]

@@ -5,6 +5,7 @@
 //! - `mistakes`: wrong flags, missing and foreign files, unreadable directories, full disks
 //! - `interrupted`: signals and kills in the middle of a fill
 //! - `objects`, `object_mistakes`: the same of user objects and their audits
+//! - `round`: audits of windows and objects together
 //! - `help`: the help texts, word for word
 
 #[path = "cli/support.rs"]
@@ -24,3 +25,5 @@ mod object_mistakes;
 mod objects;
 #[path = "cli/receipts.rs"]
 mod receipts;
+#[path = "cli/round.rs"]
+mod round;

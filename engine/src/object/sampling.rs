@@ -5,6 +5,15 @@ use serde::Serialize;
 
 use crate::transcript::Context;
 
+/// What the samples are shared over. For a validator these are registered facts; a miner's own map turns into one too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Holdings {
+    /// Bytes of all windows, without their outboards.
+    pub window_bytes: u64,
+    /// The objects, each once, with the bytes of their data, in any order.
+    pub objects: Vec<(ObjectName, u64)>,
+}
+
 /// Samples of one audit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AuditSplit {
@@ -14,22 +23,53 @@ pub struct AuditSplit {
     pub objects: Vec<(ObjectName, u32)>,
 }
 
-/// Shares `samples` between the windows and the objects of a partition in proportion to their bytes; which objects are
-/// asked follows from the seed. The same map and seed give the same split, in whatever order the map has its objects.
+impl From<&AllocationMap> for Holdings {
+    fn from(map: &AllocationMap) -> Holdings {
+        let objects = map.objects.iter().map(|object| (object.name, object.bytes)).collect();
+        Holdings { window_bytes: map.windows.bytes(), objects }
+    }
+}
+
+impl Holdings {
+    /// Bytes of all objects.
+    pub fn object_bytes(&self) -> u64 {
+        self.objects.iter().map(|(_, bytes)| bytes).fold(0, |sum, &bytes| sum.saturating_add(bytes))
+    }
+
+    /// The least number of samples in all of which the windows' share is `windows` at least; `None` if there are no windows,
+    /// or so few beside the objects that no number of 32 bits does.
+    pub fn samples_for_windows(&self, windows: u32) -> Option<u32> {
+        let object_bytes = self.object_bytes();
+        let share = |samples: u32| samples - objects_share(self.window_bytes, object_bytes, samples);
+        // The share never falls as samples are added, so the least is found by halving.
+        let (mut least, mut most) = (windows, u32::MAX);
+        if share(most) < windows || self.window_bytes == 0 {
+            return None;
+        }
+        while least < most {
+            let middle = least + (most - least) / 2;
+            if share(middle) < windows { least = middle + 1 } else { most = middle }
+        }
+        Some(least)
+    }
+}
+
+/// Shares `samples` between windows and objects in proportion to their bytes; which objects are asked follows from the seed.
+/// The same holdings and seed give the same split, in whatever order the objects stand.
 ///
 /// Costs O(n log n) for n objects.
-pub fn split_samples(map: &AllocationMap, samples: u32, seed: &[u8; 32]) -> AuditSplit {
-    let mut objects: Vec<_> = map.objects.iter().filter(|object| object.bytes > 0).collect();
-    objects.sort_by_key(|object| object.name);
+pub fn split_samples(holdings: &Holdings, samples: u32, seed: &[u8; 32]) -> AuditSplit {
+    let mut objects: Vec<_> = holdings.objects.iter().filter(|(_, bytes)| *bytes > 0).collect();
+    objects.sort_by_key(|(name, _)| *name);
     let ends: Vec<u64> = objects
         .iter()
-        .scan(0_u64, |end, object| {
-            *end = end.saturating_add(object.bytes);
+        .scan(0_u64, |end, (_, bytes)| {
+            *end = end.saturating_add(*bytes);
             Some(*end)
         })
         .collect();
     let object_bytes = ends.last().copied().unwrap_or(0);
-    let of_objects = objects_share(map.windows.bytes(), object_bytes, samples);
+    let of_objects = objects_share(holdings.window_bytes, object_bytes, samples);
 
     let mut counts = vec![0_u32; objects.len()];
     let mut stream = Context::OBJECT_SAMPLES.stream(&[seed]);
@@ -40,7 +80,7 @@ pub fn split_samples(map: &AllocationMap, samples: u32, seed: &[u8; 32]) -> Audi
     let asked = objects.iter().zip(counts).filter(|&(_, count)| count > 0);
     AuditSplit {
         windows: samples - of_objects,
-        objects: asked.map(|(object, count)| (object.name, count)).collect(),
+        objects: asked.map(|((name, _), count)| (*name, count)).collect(),
     }
 }
 
@@ -63,31 +103,13 @@ fn objects_share(window_bytes: u64, object_bytes: u64, samples: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_partition::objects::{ObjectPlace, WindowPlaces};
     use proptest::prelude::*;
 
     use super::*;
 
-    fn map(window_bytes: u64, objects: &[u64]) -> AllocationMap {
-        let place = |(number, &bytes): (u8, &u64)| ObjectPlace {
-            name: ObjectName([number; 32]),
-            bytes,
-            disk_bytes: bytes,
-        };
-        let windows = WindowPlaces {
-            count: window_bytes,
-            window_bytes: 1,
-            first_offset: 0,
-            stride_bytes: 1,
-            disk_bytes: 0,
-        };
-        AllocationMap {
-            budget_bytes: 0,
-            free_bytes: 0,
-            windows,
-            object_disk_bytes: 0,
-            objects: (0..).zip(objects).map(place).collect(),
-        }
+    fn holdings(window_bytes: u64, objects: &[u64]) -> Holdings {
+        let named = |(number, &bytes): (u8, &u64)| (ObjectName([number; 32]), bytes);
+        Holdings { window_bytes, objects: (0..).zip(objects).map(named).collect() }
     }
 
     #[test]
@@ -117,7 +139,7 @@ mod tests {
 
     #[test]
     fn empty_objects_are_never_asked_for_and_large_ones_most() {
-        let split = split_samples(&map(0, &[0, 10, 990]), 1000, &[7; 32]);
+        let split = split_samples(&holdings(0, &[0, 10, 990]), 1000, &[7; 32]);
         assert_eq!(split.windows, 0);
         let names: Vec<u8> = split.objects.iter().map(|(name, _)| name.0[0]).collect();
         assert_eq!(names, [1, 2]);
@@ -126,18 +148,38 @@ mod tests {
     }
 
     #[test]
-    fn the_split_follows_from_the_seed_and_not_from_the_order_of_the_map() {
-        let map = map(100, &[5, 50, 7, 38]);
-        let mut turned = map.clone();
+    fn no_number_of_samples_is_enough_for_windows_that_are_not_there() {
+        assert_eq!(holdings(0, &[5]).samples_for_windows(1), None);
+        assert_eq!(holdings(1, &[1 << 60]).samples_for_windows(2), None, "one is all that rounding leaves");
+        assert_eq!(holdings(100, &[]).samples_for_windows(64), Some(64));
+        assert_eq!(holdings(300, &[100]).samples_for_windows(60), Some(80));
+    }
+
+    #[test]
+    fn the_split_follows_from_the_seed_and_not_from_the_order_of_the_objects() {
+        let holdings = holdings(100, &[5, 50, 7, 38]);
+        let mut turned = holdings.clone();
         turned.objects.reverse();
-        assert_eq!(split_samples(&map, 40, &[1; 32]), split_samples(&turned, 40, &[1; 32]));
-        assert_ne!(split_samples(&map, 40, &[1; 32]), split_samples(&map, 40, &[2; 32]));
+        assert_eq!(split_samples(&holdings, 40, &[1; 32]), split_samples(&turned, 40, &[1; 32]));
+        assert_ne!(split_samples(&holdings, 40, &[1; 32]), split_samples(&holdings, 40, &[2; 32]));
     }
 
     proptest! {
+        /// One sample fewer would leave the windows short of what the policy asks of them.
+        #[test]
+        fn windows_keep_their_samples(windows in 1_u64..1 << 50, object in 0_u64..1 << 50, least in 1_u32..2000) {
+            let holdings = holdings(windows, &[object]);
+            let share = |samples| split_samples(&holdings, samples, &[0; 32]).windows;
+            // Splitting draws every sample of objects, so sides that differ by more are not tried.
+            prop_assume!(object / windows < 100);
+            let samples = holdings.samples_for_windows(least).unwrap();
+            prop_assert!(share(samples) >= least);
+            prop_assert!(share(samples - 1) < least);
+        }
+
         #[test]
         fn every_sample_is_somebodys(windows in 0_u64..1 << 50, objects in prop::collection::vec(0_u64..1 << 40, 0..6), samples in 0_u32..500, seed: [u8; 32]) {
-            let split = split_samples(&map(windows, &objects), samples, &seed);
+            let split = split_samples(&holdings(windows, &objects), samples, &seed);
             let asked: u32 = split.objects.iter().map(|(_, count)| count).sum();
             prop_assume!(windows > 0 || objects.iter().any(|&bytes| bytes > 0));
             prop_assert_eq!(split.windows + asked, samples);

@@ -39,6 +39,7 @@ const COMMANDS: &[&str] = &[
     "challenge possession",
     "challenge chunks",
     "challenge link",
+    "challenge round",
     "prove",
     "verify",
     "token",

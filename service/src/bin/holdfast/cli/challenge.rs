@@ -1,6 +1,7 @@
-//! `holdfast challenge`: what a validator asks of partitions and objects.
+//! `holdfast challenge`: what a validator asks of partitions and objects, and of both in one round.
 
 mod object;
+mod round;
 
 use std::path::PathBuf;
 
@@ -34,6 +35,7 @@ enum Kind {
     Possession(object::PossessionAsked),
     Chunks(object::ChunksAsked),
     Link(object::LinkAsked),
+    Round(Box<round::RoundAsked>),
 }
 
 #[derive(Args, Debug)]
@@ -74,6 +76,7 @@ impl Arguments {
             Kind::Possession(asked) => return asked.run(console),
             Kind::Chunks(asked) => return asked.run(console),
             Kind::Link(asked) => return asked.run(console),
+            Kind::Round(asked) => return asked.run(console),
         };
         let policy = asked.policy.resolve()?;
         let commitment = files::read_commitment(&asked.commitment)?;

@@ -95,7 +95,7 @@ fn take_all(judge: &mut Judge<'_>, examined: Vec<Result<Examined, Failure>>) -> 
 
 /// The files that are meant: those that are named, and those in directories that are named which begin with one of the
 /// tags, by name.
-fn files_with(paths: &[PathBuf], tags: &[&[u8; 4]]) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn files_with(paths: &[PathBuf], tags: &[&[u8; 4]]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {
         if !path.is_dir() {

@@ -1,5 +1,7 @@
 //! Chapter 7: a file of a user beside the windows, audited without being fetched, damaged, and mended.
 
+mod round;
+
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -47,6 +49,7 @@ pub(super) struct ObjectStory {
     commit_seconds: f64,
     check_seconds: f64,
     audits: Vec<Audit>,
+    round: round::Round,
     batch: Together,
     loss: Loss,
 }
@@ -127,6 +130,7 @@ pub(super) fn play(stage: &Stage<'_>) -> Result<ObjectStory, Failure> {
     };
     let scene = Scene { stage, directory: &directory, recorder, record, tokens, copy };
     let audits = scene.audit_every_way()?;
+    let round = round::play(&scene)?;
     let batch = scene.audit_together()?;
     let loss = scene.lose_and_mend(&stat)?;
     Ok(ObjectStory {
@@ -138,6 +142,7 @@ pub(super) fn play(stage: &Stage<'_>) -> Result<ObjectStory, Failure> {
         commit_seconds: report.commit_seconds,
         check_seconds: report.check_seconds,
         audits,
+        round,
         batch,
         loss,
     })
@@ -196,19 +201,24 @@ impl Scene<'_> {
     /// A challenge at a height that nobody knew the beacon of.
     fn challenge(&self, kind: AuditKind, samples: u32, form: Form) -> Result<ObjectChallenge, Failure> {
         let record = &self.record.record;
-        let earliest = record.height + self.stage.policy.finality_blocks;
+        let (beacon, height) = self.next_beacon(record.height)?;
+        let deadline_ms = self.stage.policy.objects.deadline_ms(kind);
+        let ask = Ask { kind, samples, deadline_ms, form };
+        let validator = Signer::development("demo-validator").account();
+        let challenge = ObjectChallenge::of(record, validator, (beacon, height), ask);
+        challenge.map_err(|rejection| Failure::rejected("a challenge", rejection))
+    }
+
+    /// Beacon and height of the next block at which what was recorded at `recorded` is final.
+    fn next_beacon(&self, recorded: u64) -> Result<([u8; 32], u64), Failure> {
+        let earliest = recorded + self.stage.policy.finality_blocks;
         let height = loop {
             let height = self.recorder.advance(1)?;
             if height >= earliest {
                 break height;
             }
         };
-        let beacon = self.recorder.beacon(height)?.unwrap_or_default();
-        let deadline_ms = self.stage.policy.objects.deadline_ms(kind);
-        let ask = Ask { kind, samples, deadline_ms, form };
-        let validator = Signer::development("demo-validator").account();
-        let challenge = ObjectChallenge::of(record, validator, (beacon, height), ask);
-        challenge.map_err(|rejection| Failure::rejected("a challenge", rejection))
+        Ok((self.recorder.beacon(height)?.unwrap_or_default(), height))
     }
 
     fn answer(&self, challenge: &AnyChallenge) -> Result<Vec<u8>, Failure> {

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::files;
 
 /// Who asks when nothing else is said, a development name.
-const VALIDATOR: &str = "validator";
+pub(super) const VALIDATOR: &str = "validator";
 
 /// Ask for a zero-knowledge proof over whole blocks: are they still held?
 #[derive(Args, Debug)]
