@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_engine::account::Account;
 use holdfast_engine::accelerator::Devices;
+use holdfast_engine::account::Account;
 use holdfast_engine::backend::{self, Backend, State};
 use holdfast_engine::commitment::{Batch, Commitment, CommitmentFields};
 use holdfast_engine::jobs::fill::FillOptions;
@@ -91,7 +91,14 @@ pub fn create(
 pub fn fill_options(backend: &'static dyn Backend) -> FillOptions {
     let pool = rayon::ThreadPoolBuilder::new().build().expect("threads");
     let (place, queue_depth, staging_bytes) = ("bench".into(), 4, 64 << 20);
-    FillOptions { place, backend, devices: Devices::default(), pool: Arc::new(pool), queue_depth, staging_bytes }
+    FillOptions {
+        place,
+        backend,
+        devices: Devices::default(),
+        pool: Arc::new(pool),
+        queue_depth,
+        staging_bytes,
+    }
 }
 
 /// The commitment to a filled partition.

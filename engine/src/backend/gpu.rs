@@ -128,7 +128,11 @@ impl Session {
         Ok(session)
     }
 
-    fn committing(&self, plan: (u32, usize), cache_directory: Option<&Path>) -> Result<Arc<Committing>, Fault> {
+    fn committing(
+        &self,
+        plan: (u32, usize),
+        cache_directory: Option<&Path>,
+    ) -> Result<Arc<Committing>, Fault> {
         // Held while it is prepared, so that only one thread does it.
         let mut committing = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(prepared) = &*committing {
@@ -196,7 +200,9 @@ impl Gpu {
             _ => (self.lock().memory_bytes / TABLE_SHARE, 1024),
         };
         let width = commit::width_bits(share.min(longest));
-        width.map(|width| (width, batch_blocks)).ok_or_else(|| format!("{share} bytes are too few for a table"))
+        width
+            .map(|width| (width, batch_blocks))
+            .ok_or_else(|| format!("{share} bytes are too few for a table"))
     }
 
     /// A slot for a window and the session it belongs to; waits until one is free.

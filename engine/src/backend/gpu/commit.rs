@@ -30,7 +30,10 @@ const WIDTHS_BITS: [u32; 6] = [14, 13, 12, 10, 8, 6];
 /// Bytes of a table entry.
 const ENTRY_BYTES: u64 = size_of::<AffinePoint>() as u64;
 const SCALAR_BYTES: usize = 32;
-const BLOCK_WORDS: u32 = (BLOCK_BYTES / 4) as u32;
+const BLOCK_WORDS: u32 = 4096;
+const _: () = assert!(BLOCK_WORDS as usize * 4 == BLOCK_BYTES, "a block's words");
+const BASES: u32 = 530;
+const _: () = assert!(BASES as usize == GENERATORS, "a base for every limb and one for the blinding");
 /// Blocks of a smallest dispatch.
 const DISPATCH_BLOCKS: u32 = 16;
 /// Segments that give a device enough invocations for a batch.
@@ -78,7 +81,7 @@ impl Committing {
         cache_directory: Option<&Path>,
     ) -> Result<Committing, Fault> {
         let refused = |message: String| Fault::Refused { message };
-        let bases = GENERATORS as u32;
+        let bases = BASES;
         let shape = CommitShape { width_bits, bases, segments: SEGMENTS, block_words: BLOCK_WORDS };
         let shape = shape
             .with_segments_near(SEGMENTS)
@@ -86,7 +89,7 @@ impl Committing {
         let table = load_table(width_bits, cache_directory).map_err(refused)?;
         let on_device = device.storage(table_bytes(width_bits))?;
         for (part, bytes) in table.entries().chunks(UPLOAD_BYTES).enumerate() {
-            device.upload(&on_device, (part * UPLOAD_BYTES) as u64, bytes);
+            device.upload(&on_device, (part * UPLOAD_BYTES) as u64, &[bytes])?;
             // Each submission lets the driver give its copy of the bytes back.
             device.wait(&device.submit(device.begin())?)?;
         }
@@ -144,7 +147,7 @@ impl Committing {
         blindings: &[Fr],
     ) -> Result<Vec<G1Projective>, Fault> {
         let count = u32::try_from(blocks.len()).unwrap_or(u32::MAX);
-        self.upload(device, slot, blocks, blindings);
+        upload(device, slot, blocks, blindings)?;
         self.sum(device, slot, count)?;
         let mut list = device.begin();
         let parameters = self.shape.commit_fold(0, count, self.correction);
@@ -158,22 +161,6 @@ impl Committing {
             points.map(|point| projective(&bytemuck::pod_read_unaligned(point))).collect::<Option<Vec<_>>>()
         })?;
         points.ok_or_else(|| device.taint(Fault::Wrong { what: "an element of the field".to_owned() }))
-    }
-
-    fn upload(&self, device: &Device, slot: &CommitSlot, blocks: &[&[u8]], blindings: &[Fr]) {
-        for (place, block) in blocks.iter().enumerate() {
-            let offset = (place * BLOCK_BYTES) as u64;
-            if block.len() == BLOCK_BYTES {
-                device.upload(&slot.blocks, offset, block);
-            } else {
-                let mut whole = vec![0; BLOCK_BYTES];
-                whole[..block.len()].copy_from_slice(block);
-                device.upload(&slot.blocks, offset, &whole);
-            }
-        }
-        let bytes: Vec<[u64; 4]> = blindings.iter().map(|blinding| blinding.into_bigint().0).collect();
-        let bytes: Vec<u8> = bytes.as_flattened().iter().flat_map(|word| word.to_le_bytes()).collect();
-        device.upload(&slot.blindings, 0, &bytes);
     }
 
     /// All sums of a batch, in pieces that take about as long as a dispatch should.
@@ -216,6 +203,16 @@ impl Committing {
     }
 }
 
+/// Blocks one after another, each padded with zeros to 16 KiB, and their blindings.
+fn upload(device: &Device, slot: &CommitSlot, blocks: &[&[u8]], blindings: &[Fr]) -> Result<(), Fault> {
+    static ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
+    let parts: Vec<&[u8]> = blocks.iter().flat_map(|block| [*block, &ZEROS[block.len()..]]).collect();
+    device.upload(&slot.blocks, 0, &parts)?;
+    let words: Vec<[u64; 4]> = blindings.iter().map(|blinding| blinding.into_bigint().0).collect();
+    let bytes: Vec<u8> = words.as_flattened().iter().flat_map(|word| word.to_le_bytes()).collect();
+    device.upload(&slot.blindings, 0, &[&bytes])
+}
+
 /// Bytes of the table that are handed over at once.
 const UPLOAD_BYTES: usize = 64 << 20;
 
@@ -244,7 +241,7 @@ fn projective(point: &Point) -> Option<G1Projective> {
     let element = |limbs: [u32; 12]| {
         let words = std::array::from_fn(|i| u64::from(limbs[2 * i]) | u64::from(limbs[2 * i + 1]) << 32);
         let words = BigInt::<6>(words);
-        (words < Fq::MODULUS).then(|| ark_ff::Fp(words, PhantomData))
+        (words < Fq::MODULUS).then_some(ark_ff::Fp(words, PhantomData))
     };
     let limbs = |at: usize| {
         let (words, _) = bytemuck::bytes_of(point).as_chunks::<4>();

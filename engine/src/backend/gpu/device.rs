@@ -193,15 +193,24 @@ impl Device {
         self.scoped(bytes, || self.device.create_buffer(&descriptor))
     }
 
-    /// Writes to a buffer before the next submission. A length that is no multiple of four is padded with zeros.
-    pub fn upload(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) {
-        let whole = bytes.len() - bytes.len() % 4;
-        self.queue.write_buffer(buffer, offset, &bytes[..whole]);
-        if whole < bytes.len() {
-            let mut last = [0; 4];
-            last[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
-            self.queue.write_buffer(buffer, offset + whole as u64, &last);
-        }
+    /// Writes to a buffer before the next submission: the parts one after another. Their length in all is a multiple of four.
+    ///
+    /// # Errors
+    /// No memory on the host, or the device has failed before.
+    pub fn upload(&self, buffer: &wgpu::Buffer, offset: u64, parts: &[&[u8]]) -> Result<(), Fault> {
+        let bytes = parts.iter().map(|part| part.len() as u64).sum();
+        let Some(size) = wgpu::BufferSize::new(bytes) else { return Ok(()) };
+        let written = self.scoped(bytes, || {
+            let mut view = self.queue.write_buffer_with(buffer, offset, size)?;
+            let mut start = 0;
+            for part in parts {
+                view.slice(start..start + part.len()).copy_from_slice(part);
+                start += part.len();
+            }
+            Some(())
+        })?;
+        let refused = || Fault::Refused { message: format!("{bytes} bytes cannot be written to a buffer") };
+        written.ok_or_else(|| self.taint(refused()))
     }
 
     /// A list of work that is not handed over yet.
@@ -223,7 +232,7 @@ impl Device {
     ) -> Result<(), Fault> {
         let uniform =
             self.buffer(parameters.len() as u64, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)?;
-        self.upload(&uniform, 0, parameters);
+        self.upload(&uniform, 0, &[parameters])?;
         self.scoped(0, || {
             let bound = std::iter::once(&uniform).chain(buffers.iter().copied());
             let entries: Vec<_> = (0..)
@@ -272,12 +281,7 @@ impl Device {
         match self.device.poll(poll) {
             _ if self.strikes(Trick::Hang) => self.trouble.report(self.timed_out()),
             Err(wgpu::PollError::Timeout) => self.trouble.report(self.timed_out()),
-            Err(error) => {
-                // A lost device takes no submissions, and says that it is lost only once those before have ended.
-                let rest = wgpu::PollType::Wait { submission_index: None, timeout: Some(self.options.timeout) };
-                let _ = self.device.poll(rest);
-                self.trouble.report(Fault::Refused { message: error.to_string() });
-            }
+            Err(error) => self.report(Fault::Refused { message: error.to_string() }),
             Ok(_) => {}
         }
         self.sound()
@@ -305,7 +309,7 @@ impl Device {
         outcome
             .map_err(|_| self.timed_out())
             .and_then(|mapped| mapped.map_err(|error| refused(error.to_string())))
-            .inspect_err(|fault| self.trouble.report(fault.clone()))?;
+            .inspect_err(|fault| self.report(fault.clone()))?;
         let length = usize::try_from(bytes).unwrap_or(usize::MAX);
         let seen = {
             let view = slice.get_mapped_range().map_err(|error| refused(error.to_string()))?;
@@ -328,10 +332,10 @@ impl Device {
         self.trouble.first().map_or(Ok(()), Err)
     }
 
-    /// Notes a fault that was found by looking at results: from now on every call fails.
+    /// Notes a fault that was found by looking at results: from now on every call fails. Returns what went wrong first.
     pub fn taint(&self, fault: Fault) -> Fault {
-        self.trouble.report(fault.clone());
-        fault
+        self.report(fault.clone());
+        self.trouble.first().unwrap_or(fault)
     }
 
     fn timed_out(&self) -> Fault {
@@ -351,10 +355,20 @@ impl Device {
         let result = call();
         for scope in scopes.into_iter().rev() {
             if let Some(error) = pollster::block_on(scope.pop()) {
-                self.trouble.report(fault_of(&error, bytes));
+                self.report(fault_of(&error, bytes));
             }
         }
         self.sound().map(|()| result)
+    }
+
+    /// Notes a fault. A lost device refuses calls for reasons of all kinds, and says that it is lost only once the submissions
+    /// before have ended, so that is waited for: the cause comes before its consequences.
+    fn report(&self, fault: Fault) {
+        if matches!(fault, Fault::Refused { .. }) {
+            let rest = wgpu::PollType::Wait { submission_index: None, timeout: Some(self.options.timeout) };
+            let _ = self.device.poll(rest);
+        }
+        self.trouble.report(fault);
     }
 }
 

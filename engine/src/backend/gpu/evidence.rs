@@ -17,9 +17,10 @@ use crate::tree::{BLOCK_BYTES, ChainingValue, Outboard, block_value};
 
 /// Labels that are computed again in each layer.
 pub const LABELS_PER_LAYER: u32 = 32;
-const PARENTS: u32 = EDGE_COUNT as u32 + 1;
+const PARENTS: u32 = 8;
+const _: () = assert!(PARENTS as usize == EDGE_COUNT + 1, "the node itself and its edges");
 /// Bytes of the labels that come back of each layer.
-const LABELS_BYTES: u64 = (LABELS_PER_LAYER * LABEL_BYTES as u32) as u64;
+const LABELS_BYTES: u64 = LABELS_PER_LAYER as u64 * LABEL_BYTES as u64;
 const PARENTS_BYTES: u64 = LABELS_BYTES * PARENTS as u64;
 /// Root, labels, parents; then one block.
 const ROOT_END: u64 = 32;
@@ -134,13 +135,13 @@ impl Evidence {
     ) -> Result<(), Fault> {
         let [own, parents] = &self.indices;
         let [picked, picked_parents] = &self.picked;
-        device.upload(own, 0, bytemuck::cast_slice(&samples.nodes));
+        device.upload(own, 0, &[bytemuck::cast_slice(&samples.nodes)])?;
         pick(device, kernels, list, [own, layers.current, picked], LABELS_PER_LAYER)?;
         list.copy_buffer_to_buffer(picked, 0, &self.staging, ROOT_END, LABELS_BYTES);
         if samples.number > 1 {
             let nodes: Vec<u32> =
                 samples.nodes.iter().flat_map(|&node| samples.layer.edges.parents(node)).collect();
-            device.upload(parents, 0, bytemuck::cast_slice(&nodes));
+            device.upload(parents, 0, &[bytemuck::cast_slice(&nodes)])?;
             let buffers = [parents, layers.previous, picked_parents];
             pick(device, kernels, list, buffers, LABELS_PER_LAYER * PARENTS)?;
             list.copy_buffer_to_buffer(picked_parents, 0, &self.staging, LABELS_END, PARENTS_BYTES);

@@ -22,18 +22,42 @@ const LOG2_LABELS: u8 = 17;
 /// Layers: the first, one from each buffer, and one more.
 const LAYERS: u8 = 4;
 
-/// Makes a window and compares all of it with the processor's.
-pub(super) fn check(device: &Device, kernels: &Kernels, pace: &Pace) -> Result<(), Fault> {
-    let shape =
-        WindowShape::new(LOG2_LABELS, LAYERS).map_err(|error| Fault::Refused { message: error.detail })?;
+/// k of a window whose layers are computed by one dispatch each: 2^22 labels are the first that take a grid of two dimensions,
+/// where a kernel numbers its invocations in another way.
+const LOG2_DISPATCH_LABELS: u8 = 22;
+
+/// A small window, all of it compared with the processor's; and one with the largest dispatches of production, or the first that
+/// are like them, of which samples are compared as in every window.
+pub(super) fn check(device: &Device, kernels: &Kernels, pace: &Pace, most_labels: u32) -> Result<(), Fault> {
     let key = *blake3::hash(b"known answers of a device").as_bytes();
+    check_whole(device, kernels, pace, &key)?;
+    let log2_labels = LOG2_DISPATCH_LABELS.min(u8::try_from(most_labels.ilog2()).unwrap_or(LOG2_LABELS));
+    let labels = 1 << log2_labels;
+    make(device, kernels, &Pace::new(labels, labels), (shape(log2_labels, 2)?, &key)).map(|_| ())
+}
+
+fn shape(log2_labels: u8, layers: u8) -> Result<WindowShape, Fault> {
+    WindowShape::new(log2_labels, layers).map_err(|error| Fault::Refused { message: error.detail })
+}
+
+fn make(
+    device: &Device,
+    kernels: &Kernels,
+    pace: &Pace,
+    (shape, key): (WindowShape, &[u8; 32]),
+) -> Result<(MadeWindow, Vec<u8>), Fault> {
     let slot = WindowSlot::new(device, shape)?;
     let keep = Keep(RefCell::new(vec![0; crate::tree::at(shape.bytes())]));
-    let made =
-        slot.make((device, kernels, pace), &key, &keep).map_err(|interruption| match interruption {
-            Interruption::Fault(fault) => fault,
-            Interruption::Stopped => Fault::Refused { message: "no memory for known answers".to_owned() },
-        })?;
+    let made = slot.make((device, kernels, pace), key, &keep).map_err(|interruption| match interruption {
+        Interruption::Fault(fault) => fault,
+        Interruption::Stopped => Fault::Refused { message: "no memory for known answers".to_owned() },
+    })?;
+    Ok((made, keep.0.take()))
+}
+
+fn check_whole(device: &Device, kernels: &Kernels, pace: &Pace, key: &[u8; 32]) -> Result<(), Fault> {
+    let shape = shape(LOG2_LABELS, LAYERS)?;
+    let (made, bytes) = make(device, kernels, pace, (shape, key))?;
     let expected = processor_layers(shape, key);
     let wrong = |what: String| device.taint(Fault::Wrong { what });
     for (number, (root, layer)) in (1..).zip(made.layer_roots.iter().zip(&expected)) {

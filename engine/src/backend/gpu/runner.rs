@@ -35,7 +35,11 @@ impl<'d> Run<'d> {
             Contents::Zeros(bytes) => device.storage(*bytes),
             Contents::Bytes(bytes) => {
                 let buffer = device.storage(bytes.len() as u64)?;
-                device.upload(&buffer, 0, bytes);
+                device.upload(
+                    &buffer,
+                    0,
+                    &[bytes, &[0; 3][..bytes.len().next_multiple_of(4) - bytes.len()]],
+                )?;
                 Ok(buffer)
             }
         };

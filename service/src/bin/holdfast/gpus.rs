@@ -7,8 +7,8 @@ use clap::Args;
 use holdfast_engine::accelerator::discovery::{self, Opened, Wanted};
 use holdfast_engine::accelerator::{AcceleratorReport, Devices, ProcessorRole};
 
-use crate::failure::Failure;
 use crate::cli::size;
+use crate::failure::Failure;
 use crate::settings::{self, Rates};
 
 /// Opening a device takes seconds, in which a processor commits to this much at least.
@@ -62,8 +62,12 @@ pub(crate) struct Gpus {
 impl GpuArguments {
     pub(crate) fn resolve(&self) -> Result<Gpus, Failure> {
         let has = |word: &str| self.which.iter().any(|which| which == word);
-        let ids: Vec<String> =
-            self.which.iter().filter(|word| !["auto", "off", "only"].contains(&word.as_str())).cloned().collect();
+        let ids: Vec<String> = self
+            .which
+            .iter()
+            .filter(|word| !["auto", "off", "only"].contains(&word.as_str()))
+            .cloned()
+            .collect();
         if has("off") && self.which.len() > 1 {
             return Err(Failure::Usage("--gpu off allows no other --gpu".to_owned()));
         }
@@ -136,7 +140,8 @@ impl Gpus {
     /// What was asked for by name must be there.
     fn check(&self, opened: &Opened) -> Result<(), Failure> {
         if let Some(id) = opened.unknown.first() {
-            let why = discovery::absent_from_build().unwrap_or("`holdfast devices` lists those of this machine");
+            let why =
+                discovery::absent_from_build().unwrap_or("`holdfast devices` lists those of this machine");
             return Err(Failure::Absent(format!("there is no graphics processor {id}: {why}")));
         }
         if self.mode == Mode::Named && opened.accelerators.is_empty() {
@@ -167,7 +172,9 @@ impl Gpus {
 
 /// What was done on graphics processors and what went wrong there, for people.
 pub(crate) fn write_reports(reports: &[AcceleratorReport], out: &mut String) {
-    for report in reports.iter().filter(|report| report.windows + report.blocks > 0 || !report.faults.is_empty()) {
+    for report in
+        reports.iter().filter(|report| report.windows + report.blocks > 0 || !report.faults.is_empty())
+    {
         out.push_str(&format!("{} ({}):", report.id, report.name));
         if report.windows > 0 {
             out.push_str(&format!(" {} windows", report.windows));

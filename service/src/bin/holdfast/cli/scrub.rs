@@ -71,7 +71,8 @@ impl Arguments {
         control.checkpoint()?;
         let path = disk.path(partition);
         let file = disk.open_file(partition, OpenMode::ReadWrite, machine.io)?;
-        let scrubbed = scrub(&file, &machine.fill_options(&path, &Devices::default()), self.repair, control, progress);
+        let scrubbed =
+            scrub(&file, &machine.fill_options(&path, &Devices::default()), self.repair, control, progress);
         let report = scrubbed.map_err(|error| match error {
             ScrubError::Fill(error) => fill_failure(&path, error),
             ScrubError::Partition(error) => Failure::partition(&path, error),

@@ -16,8 +16,8 @@ use crate::cli::options::{MachineArguments, PartyArguments, expiry, find_partiti
 use crate::committing::{Committed, commit_object};
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
-use crate::gpus::GpuArguments;
 use crate::files::read_passphrase;
+use crate::gpus::GpuArguments;
 use crate::interrupt;
 use crate::objects::{ObjectDirectory, OpenShelf, RoomMade, Shelf, make_room, mend, now, object_disk_bytes};
 use crate::progress::Board;
