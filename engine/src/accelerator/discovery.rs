@@ -78,7 +78,7 @@ pub use with_gpu::{open, survey};
 mod with_gpu {
     use super::{Arc, Found, Opened, Wanted};
     use crate::backend::gpu::adapter::{self, Adapter, Selection};
-    use crate::backend::gpu::{BINDING_BYTES_MAXIMUM, Gpu, GpuOptions};
+    use crate::backend::gpu::{Gpu, GpuOptions};
 
     fn adapters(wanted: &Wanted) -> (Selection, Vec<Adapter>) {
         let allow_software = wanted.allow_software || Selection::from_environment().allow_software;
@@ -92,7 +92,7 @@ mod with_gpu {
         let found = |adapter: Adapter| Found {
             can_commit: adapter.has_64_bit_integers,
             kind: adapter.kind.to_string(),
-            layer_bytes_maximum: adapter.binding_bytes_maximum.min(BINDING_BYTES_MAXIMUM),
+            layer_bytes_maximum: adapter.binding_bytes_maximum,
             id: adapter.id,
             name: adapter.name,
             driver: adapter.driver,

@@ -30,7 +30,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use adapter::{Adapter, Selection, survey};
-pub use device::{BINDING_BYTES_MAXIMUM, Checks, Device, DeviceOptions, Pipeline};
+pub use device::{Checks, Device, DeviceOptions, Pipeline};
 pub use evidence::LABELS_PER_LAYER;
 pub use label::parameters as label_parameters;
 pub use pace::Pace;
@@ -173,7 +173,7 @@ impl Gpu {
     }
 
     fn slots_of(&self, shape: WindowShape, memory_bytes: u64) -> Result<usize, String> {
-        let (layer, longest) = (shape.bytes(), self.adapter.binding_bytes_maximum.min(BINDING_BYTES_MAXIMUM));
+        let (layer, longest) = (shape.bytes(), self.adapter.binding_bytes_maximum);
         if layer > longest {
             return Err(format!(
                 "a layer of {layer} bytes, and its kernels see {longest} bytes of a buffer at most"
@@ -193,7 +193,7 @@ impl Gpu {
         if !self.adapter.has_64_bit_integers {
             return Err("its shaders have no 64-bit integers".to_owned());
         }
-        let longest = self.adapter.binding_bytes_maximum.min(BINDING_BYTES_MAXIMUM);
+        let longest = self.adapter.binding_bytes_maximum;
         let (share, batch_blocks) = match self.adapter.kind {
             // What is computed on the processor anyway is computed for tests: small tables, small batches.
             adapter::Kind::Software => (SOFTWARE_TABLE_BYTES, 16),

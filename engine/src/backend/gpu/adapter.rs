@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use holdfast_shaders::limits::BINDING_BYTES_MAX;
 use serde::Serialize;
 
 /// What a kernel's storage buffer may be bound with at least, or a device is of no use: a layer of windows of 64 MiB.
@@ -84,7 +85,7 @@ pub struct Adapter {
     pub has_64_bit_integers: bool,
     /// The largest buffer.
     pub buffer_bytes_maximum: u64,
-    /// The largest part of a buffer that a kernel can see.
+    /// The largest part of a buffer that a kernel can see, by the driver and by wgpu.
     pub binding_bytes_maximum: u64,
     /// Why it is not used, if so.
     pub unused_because: Option<String>,
@@ -129,7 +130,7 @@ impl Adapter {
             kind,
             has_64_bit_integers: handle.features().contains(wgpu::Features::SHADER_INT64),
             buffer_bytes_maximum: limits.max_buffer_size,
-            binding_bytes_maximum: limits.max_storage_buffer_binding_size,
+            binding_bytes_maximum: limits.max_storage_buffer_binding_size.min(BINDING_BYTES_MAX),
             unused_because,
             handle,
         }

@@ -13,8 +13,6 @@ use super::adapter::Adapter;
 use super::sabotage::{Sabotage, Trick};
 use crate::accelerator::Fault;
 
-/// Bindings are at most this long, whatever the driver says: larger ones are refused by wgpu.
-pub const BINDING_BYTES_MAXIMUM: u64 = (1 << 31) - 4;
 /// Copies and mappings begin and end on multiples of this.
 const COPY_BYTES: u64 = wgpu::COPY_BUFFER_ALIGNMENT;
 
@@ -56,8 +54,6 @@ pub struct Device {
     trouble: Arc<Trouble>,
     /// Whether commitments are possible.
     pub has_64_bit_integers: bool,
-    /// The longest binding.
-    pub binding_bytes_maximum: u64,
 }
 
 /// What went wrong first.
@@ -116,7 +112,6 @@ impl Device {
             options,
             trouble,
             has_64_bit_integers: !features.is_empty(),
-            binding_bytes_maximum: adapter.binding_bytes_maximum.min(BINDING_BYTES_MAXIMUM),
         })
     }
 

@@ -1,8 +1,4 @@
-//! Jobs shared with accelerators, by accelerators that are no devices: exact ones, failing ones, lying ones. What a real device
-//! does stands in `gpu/`.
-
-#[path = "support/partition.rs"]
-mod partition;
+//! Fills shared with accelerators that compute on the processor, or fail, or lie.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,7 +15,8 @@ use holdfast_engine::registration::WindowShape;
 use holdfast_engine::space::window::{MadeWindow, TileSink, WindowMaker};
 use holdfast_partition::io::AlignedBuffer;
 use holdfast_partition::partition_file::{Mark, PartitionFile};
-use partition::{contents, memory_file, options, options_with, registration};
+
+use crate::partition::{contents, memory_file, options, options_with, registration};
 
 /// What an accelerator does with its n-th window, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
