@@ -6,6 +6,7 @@
 //! - `interrupted`: signals and kills in the middle of a fill
 //! - `objects`, `object_mistakes`: the same of user objects and their audits
 //! - `round`: audits of windows and objects together
+//! - `gpus`: jobs on graphics processors, and machines that have none
 //! - `help`: the help texts, word for word
 
 #[path = "cli/support.rs"]
@@ -13,6 +14,8 @@ mod support;
 
 #[path = "cli/contract.rs"]
 mod contract;
+#[path = "cli/gpus.rs"]
+mod gpus;
 #[path = "cli/help.rs"]
 mod help;
 #[path = "cli/interrupted.rs"]

@@ -142,7 +142,10 @@ fn no_lie_counts() {
         assert_eq!((shares.accelerated_blocks, shares.redone_blocks), (0, 20), "{what}");
         assert_eq!(shares.notices.len(), 5, "{what}: {shares:?}");
         let taints = accelerator.taints.lock().expect("no panic");
-        assert!(taints.len() == 5 && taints.iter().all(|fault| fault.kind() == "wrong"), "{what}: {taints:?}");
+        assert!(
+            taints.len() == 5 && taints.iter().all(|fault| fault.kind() == "wrong"),
+            "{what}: {taints:?}"
+        );
     }
 }
 

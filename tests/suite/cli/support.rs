@@ -73,10 +73,15 @@ impl From<Output> for Run {
     }
 }
 
-/// The binary with arguments, away from the settings of whoever runs the tests.
+/// The binary with arguments, away from the settings and caches of whoever runs the tests, and without software GPUs. Caches are
+/// kept from one test to the next: drivers compile kernels for seconds.
 pub(crate) fn command<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = Command::new(binary());
-    command.args(arguments).env("XDG_CONFIG_HOME", "/nonexistent").stdin(std::process::Stdio::null());
+    command
+        .args(arguments)
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    command.env_remove("HOLDFAST_ALLOW_SOFTWARE_GPU").stdin(std::process::Stdio::null());
     command
 }
 

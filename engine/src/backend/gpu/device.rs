@@ -106,13 +106,7 @@ impl Device {
         // The default handler panics.
         device
             .on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured.report(fault_of(&error, 0))));
-        Ok(Device {
-            device,
-            queue,
-            options,
-            trouble,
-            has_64_bit_integers: !features.is_empty(),
-        })
+        Ok(Device { device, queue, options, trouble, has_64_bit_integers: !features.is_empty() })
     }
 
     /// Compiles a kernel.

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use holdfast_engine::accelerator::Devices;
 use holdfast_engine::jobs::commit::{CommitOptions, CommitReport, commit};
 use holdfast_engine::jobs::control::Control;
 use holdfast_engine::jobs::progress::Watcher;
@@ -80,11 +79,7 @@ pub(crate) fn commit_object(
     let object = object.map_err(|error| shelf.failed(error))?;
     let partial = partial_path(directory, stat.root);
     let place = stat.cid.to_string();
-    let devices = if machine.gpus.is_worth(stat.bytes) {
-        machine.gpus.devices(Work::Commitments, |message| watcher.notice(message))?
-    } else {
-        Devices::default()
-    };
+    let devices = machine.gpus.devices(Work::Commitments, stat.bytes, |message| watcher.notice(message))?;
     let computed = machine.pool.install(|| {
         let committer = Committer::for_blocks(machine.backend, replica.blocks())
             .map_err(|error| Failure::Absent(error.to_string()))?

@@ -113,9 +113,10 @@ impl Gpus {
         Gpus { mode: Mode::Off, processor, wanted, rates: None, opened: OnceLock::new() }
     }
 
-    /// The accelerators for a job; says which are left out and why.
-    pub(crate) fn devices(&self, work: Work, note: impl Fn(&str)) -> Result<Devices, Failure> {
-        if self.mode == Mode::Off {
+    /// The accelerators for a job of so many bytes; notes which are left out and why. For a small job none is opened, unless it
+    /// was asked for.
+    pub(crate) fn devices(&self, work: Work, bytes: u64, note: impl Fn(&str)) -> Result<Devices, Failure> {
+        if self.mode == Mode::Off || (self.mode == Mode::Auto && bytes < WORTH_BYTES) {
             return Ok(Devices::default());
         }
         let opened = self.opened.get_or_init(|| discovery::open(&self.wanted));
@@ -130,11 +131,6 @@ impl Gpus {
             }
         }
         Ok(devices)
-    }
-
-    /// Whether a job of so many bytes is worth opening devices for, unless they were asked for by name.
-    pub(crate) fn is_worth(&self, bytes: u64) -> bool {
-        self.mode == Mode::Named || bytes >= WORTH_BYTES
     }
 
     /// What was asked for by name must be there.

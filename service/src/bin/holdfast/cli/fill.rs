@@ -42,7 +42,8 @@ impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let mut disks = Disk::open_all(&self.disks.dirs)?;
         let machine = self.machine.resolve_with(self.gpus.resolve()?)?;
-        let devices = machine.gpus.devices(Work::Windows, |message| console.note(message))?;
+        let bytes = disks.iter().map(Disk::window_bytes_allocated).sum();
+        let devices = machine.gpus.devices(Work::Windows, bytes, |message| console.note(message))?;
         let control = interrupt::control(self.machine.rate_limit);
         let board = Board::new(console);
         let _locks = disks.iter().map(Disk::lock).collect::<Result<Vec<_>, _>>()?;
