@@ -2,13 +2,16 @@
 
 #[path = "generate/blake3.rs"]
 mod blake3;
+#[path = "generate/field.rs"]
+mod field;
 
 use crate::catalogue::VariantDeclaration;
 
 /// The piece `generated/name` for a variant; `None` if no generator has that name.
-pub(crate) fn piece(name: &str, _variant: &VariantDeclaration) -> Option<String> {
+pub(crate) fn piece(name: &str, variant: &VariantDeclaration) -> Option<String> {
     match name {
         "blake3_rounds.wgsl" => Some(blake3::rounds()),
+        "field.wgsl" => field::functions(variant),
         _ => None,
     }
 }

@@ -1,7 +1,10 @@
 //! Every kernel and every variant, declared once. The build script reads this file too: it assembles, checks and
 //! writes one module for each variant, and [`crate::registry`] is what comes out.
 
-use crate::layout::{Copy as CopyParameters, Digest, Label, LabelFirstLayer, Pick, Subtree, TreeFold};
+use crate::layout::{
+    AffinePoint, Commit, CommitFold, Copy as CopyParameters, CurveTest, Digest, FieldElement, FieldTest,
+    Label, LabelFirstLayer, Pick, Point, Subtree, TreeFold,
+};
 
 /// A kernel as declared.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +123,29 @@ const STAGED: &[(&str, &str)] = &[("chunk", "staged")];
 const KIB_16: &[(&str, u32)] = &[("LEVELS", 4)];
 const KIB_64: &[(&str, u32)] = &[("LEVELS", 6)];
 
+/// `shared/field.wgsl`: where products get their carries from, and how far the loop over the limbs is unrolled.
+const fn field(
+    name: &'static str,
+    options: &'static [(&'static str, &'static str)],
+    workgroup: u32,
+) -> VariantDeclaration {
+    VariantDeclaration { options, ..VariantDeclaration::plain(name, workgroup) }
+}
+/// The same with 64-bit integers.
+const fn wide(
+    name: &'static str,
+    options: &'static [(&'static str, &'static str)],
+    workgroup: u32,
+) -> VariantDeclaration {
+    VariantDeclaration { needs_int64: true, ..field(name, options, workgroup) }
+}
+const WIDE_LOOPED: &[(&str, &str)] = &[("product", "wide"), ("limb_loop", "looped")];
+const WIDE_LIMBWISE: &[(&str, &str)] = &[("product", "wide"), ("limb_loop", "limbwise")];
+const WIDE_UNROLLED: &[(&str, &str)] = &[("product", "wide"), ("limb_loop", "unrolled")];
+const SPLIT_LOOPED: &[(&str, &str)] = &[("product", "split"), ("limb_loop", "looped")];
+const SPLIT_LIMBWISE: &[(&str, &str)] = &[("product", "split"), ("limb_loop", "limbwise")];
+const SPLIT_UNROLLED: &[(&str, &str)] = &[("product", "split"), ("limb_loop", "unrolled")];
+
 /// All kernels of this version.
 pub const CATALOGUE: &[Declaration] = &[
     Declaration {
@@ -206,6 +232,76 @@ pub const CATALOGUE: &[Declaration] = &[
         variants: &[
             VariantDeclaration::plain("workgroup_64", 64),
             VariantDeclaration::plain("workgroup_256", 256),
+        ],
+    },
+    Declaration {
+        name: "commit",
+        summary: "Sums of table entries for commitments of blocks (commitment-v1 §4), one invocation a window of a segment.",
+        bindings: &[
+            Binding::parameters::<Commit>(),
+            Binding::read::<AffinePoint>("table"),
+            Binding::read::<u32>("blocks"),
+            Binding::read::<u32>("blindings"),
+            Binding::write::<Point>("sums"),
+        ],
+        variants: &[
+            wide("wide_looped_64", WIDE_LOOPED, 64),
+            wide("wide_looped_32", WIDE_LOOPED, 32),
+            wide("wide_looped_128", WIDE_LOOPED, 128),
+            wide("wide_limbwise_64", WIDE_LIMBWISE, 64),
+            wide("wide_unrolled_64", WIDE_UNROLLED, 64),
+            field("split_limbwise_64", SPLIT_LIMBWISE, 64),
+        ],
+    },
+    Declaration {
+        name: "commit_fold",
+        summary: "Joins the sums of `commit` to one point a block by Horner's rule, one invocation a block.",
+        bindings: &[
+            Binding::parameters::<CommitFold>(),
+            Binding::read::<Point>("sums"),
+            Binding::write::<Point>("points"),
+        ],
+        variants: &[
+            wide("wide_looped_64", WIDE_LOOPED, 64),
+            wide("wide_looped_32", WIDE_LOOPED, 32),
+            wide("wide_unrolled_64", WIDE_UNROLLED, 64),
+            field("split_limbwise_64", SPLIT_LIMBWISE, 64),
+        ],
+    },
+    Declaration {
+        name: "field_test",
+        summary: "The field alone, one invocation an element: known answers, and the speed of products.",
+        bindings: &[
+            Binding::parameters::<FieldTest>(),
+            Binding::read::<FieldElement>("left"),
+            Binding::read::<FieldElement>("right"),
+            Binding::write::<FieldElement>("result"),
+        ],
+        variants: &[
+            wide("wide_looped_64", WIDE_LOOPED, 64),
+            wide("wide_looped_32", WIDE_LOOPED, 32),
+            wide("wide_looped_128", WIDE_LOOPED, 128),
+            wide("wide_limbwise_64", WIDE_LIMBWISE, 64),
+            wide("wide_unrolled_64", WIDE_UNROLLED, 64),
+            field("split_looped_64", SPLIT_LOOPED, 64),
+            field("split_limbwise_64", SPLIT_LIMBWISE, 64),
+            field("split_unrolled_64", SPLIT_UNROLLED, 64),
+        ],
+    },
+    Declaration {
+        name: "curve_test",
+        summary: "The complete additions alone, one invocation a point: known answers, and their speed.",
+        bindings: &[
+            Binding::parameters::<CurveTest>(),
+            Binding::read::<Point>("left"),
+            Binding::read::<Point>("right"),
+            Binding::write::<Point>("result"),
+        ],
+        variants: &[
+            wide("wide_looped_64", WIDE_LOOPED, 64),
+            wide("wide_limbwise_64", WIDE_LIMBWISE, 64),
+            wide("wide_unrolled_64", WIDE_UNROLLED, 64),
+            field("split_limbwise_64", SPLIT_LIMBWISE, 64),
         ],
     },
 ];

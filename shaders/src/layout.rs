@@ -111,6 +111,104 @@ structs! {
         /// Zero.
         pub reserved: [u32; 2],
     }
+
+    /// An element of the base field of BLS12-381 in Montgomery form with factor 2^384: 12 limbs, least significant first.
+    pub struct FieldElement {
+        /// Limbs 0 … 3.
+        pub a: [u32; 4],
+        /// Limbs 4 … 7.
+        pub b: [u32; 4],
+        /// Limbs 8 … 11.
+        pub c: [u32; 4],
+    }
+
+    /// A point of E other than infinity; an entry of a table of multiples.
+    pub struct AffinePoint {
+        /// x.
+        pub x: FieldElement,
+        /// y.
+        pub y: FieldElement,
+    }
+
+    /// A point of E in homogeneous coordinates: x = X/Z and y = Y/Z, and (0 : Y : 0) is infinity.
+    pub struct Point {
+        /// X.
+        pub x: FieldElement,
+        /// Y.
+        pub y: FieldElement,
+        /// Z.
+        pub z: FieldElement,
+    }
+
+    /// Parameters of kernel `field_test`.
+    pub struct FieldTest {
+        /// First element of this dispatch.
+        pub first: u32,
+        /// Elements of this dispatch.
+        pub count: u32,
+        /// How often the operation is applied.
+        pub rounds: u32,
+        /// [`crate::twin::field_test::MULTIPLY`] and its neighbours.
+        pub operation: u32,
+    }
+
+    /// Parameters of kernel `curve_test`.
+    pub struct CurveTest {
+        /// First point of this dispatch.
+        pub first: u32,
+        /// Points of this dispatch.
+        pub count: u32,
+        /// How often the right point is added.
+        pub rounds: u32,
+        /// [`crate::twin::curve_test::ADD_MIXED`] or `ADD_FULL`.
+        pub operation: u32,
+    }
+
+    /// Parameters of kernel `commit`; [`crate::commitment::CommitShape`] makes them.
+    pub struct Commit {
+        /// First invocation of this dispatch.
+        pub first: u32,
+        /// Invocations of this dispatch; in all there are blocks · segments · windows.
+        pub count: u32,
+        /// Windows of a blinding scalar.
+        pub windows: u32,
+        /// Windows of a limb of a block; at most `windows`.
+        pub limb_windows: u32,
+        /// w.
+        pub width_bits: u32,
+        /// Bases, the blinding's last.
+        pub bases: u32,
+        /// Segments of the bases.
+        pub segments: u32,
+        /// Bases of a segment; the last may have fewer.
+        pub segment_bases: u32,
+        /// Words from one block to the next.
+        pub block_words: u32,
+        /// Zero.
+        pub reserved_word: u32,
+        /// Zero.
+        pub reserved: [u32; 2],
+    }
+
+    /// Parameters of kernel `commit_fold`; [`crate::commitment::CommitShape`] makes them.
+    pub struct CommitFold {
+        /// First block of this dispatch.
+        pub first: u32,
+        /// Blocks of this dispatch.
+        pub count: u32,
+        /// Windows of a blinding scalar.
+        pub windows: u32,
+        /// Segments of the bases.
+        pub segments: u32,
+        /// w.
+        pub width_bits: u32,
+        /// windows · (w + segments) − w + 1.
+        pub steps: u32,
+        /// Zero.
+        pub reserved: [u32; 2],
+        /// What the odd digits leave out: Σ (2^(w·windows) − 1)·H over all bases, by the windows of each.
+        pub correction: AffinePoint,
+    }
 }
 
 impl Digest {

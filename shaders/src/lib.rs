@@ -14,10 +14,15 @@
 //! | `pick` | digests by a list of places | `wgsl/pick.wgsl` | [`twin::pick`] |
 //! | `copy` | a copy in order: a bound to measure against | `wgsl/copy.wgsl` | [`twin::copy`] |
 //! | `gather` | the loads of `label` alone: another bound | `wgsl/gather.wgsl` | [`twin::gather`] |
+//! | `commit` | sums of table entries for commitments of blocks | `wgsl/commit.wgsl` | [`twin::commit`] |
+//! | `commit_fold` | those sums to one point a block | `wgsl/commit_fold.wgsl` | [`twin::commit_fold`] |
+//! | `field_test` | the field alone | `wgsl/field_test.wgsl` | [`twin::field_test`] |
+//! | `curve_test` | the additions alone | `wgsl/curve_test.wgsl` | [`twin::curve_test`] |
 //!
 //! `docs/kernels.md` has the algorithms, budgets and operation counts.
 
 pub mod catalogue;
+pub mod commitment;
 pub mod layout;
 pub mod limits;
 pub mod registry;

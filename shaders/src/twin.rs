@@ -1,12 +1,19 @@
 //! The kernels as plain Rust in 32-bit words, one file a kernel, step for step what the WGSL does.
 
 pub mod blake3;
+pub mod commit;
+pub mod commit_fold;
 pub mod copy;
+pub mod curve;
+pub mod curve_test;
+pub mod field;
+pub mod field_test;
 pub mod gather;
 pub mod label;
 pub mod label_first_layer;
 pub mod layer;
 pub mod pick;
+pub mod product;
 pub mod subtree;
 pub mod tree;
 pub mod tree_fold;

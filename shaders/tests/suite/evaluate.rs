@@ -4,10 +4,12 @@
 //! Slow and strict: anything else is a panic that names the expression. It shows what the WGSL *means*; what a device
 //! makes of it is another question.
 
+mod operations;
+
 use naga::{
-    BinaryOperator, Block, Expression, Function, GlobalVariable, Handle, LocalVariable, Module, Statement,
-    TypeInner,
+    Block, Expression, Function, GlobalVariable, Handle, LocalVariable, Module, Statement, TypeInner,
 };
+use operations::{binary, converted, select};
 use std::collections::HashMap;
 
 /// A value.
@@ -15,6 +17,8 @@ use std::collections::HashMap;
 pub(crate) enum Value {
     /// A u32.
     Word(u32),
+    /// A u64.
+    Long(u64),
     /// A condition.
     Bool(bool),
     /// A vector, struct or array.
@@ -76,6 +80,8 @@ impl Value {
 pub(crate) struct Machine<'a> {
     module: &'a Module,
     globals: HashMap<Handle<GlobalVariable>, Value>,
+    /// How often bodies of loops were entered, all loops together.
+    pub(crate) loop_iterations: u32,
 }
 
 /// How a block was left.
@@ -104,7 +110,7 @@ impl<'a> Machine<'a> {
             assert!(words.is_empty(), "{:?} has words over", variable.name);
             globals.insert(handle, value);
         }
-        Machine { module, globals }
+        Machine { module, globals, loop_iterations: 0 }
     }
 
     /// The words that a buffer holds now.
@@ -175,6 +181,7 @@ impl<'a> Machine<'a> {
                         returned @ Flow::Return(_) => return returned,
                     }
                     self.block(frame, continuing);
+                    self.loop_iterations += 1;
                 },
                 Statement::Break => return Flow::Break,
                 Statement::Continue => return Flow::Continue,
@@ -186,6 +193,17 @@ impl<'a> Machine<'a> {
                     };
                     match self.block(frame, branch) {
                         Flow::Next => {}
+                        leaving => return leaving,
+                    }
+                }
+                Statement::Switch { selector, cases } => {
+                    let selector = naga::SwitchValue::U32(self.expression(frame, *selector).word());
+                    let chosen = cases.iter().find(|case| case.value == selector);
+                    let default = || cases.iter().find(|case| case.value == naga::SwitchValue::Default);
+                    let case = chosen.or_else(default).expect("a default case");
+                    assert!(!case.fall_through, "cases end by themselves");
+                    match self.block(frame, &case.body) {
+                        Flow::Next | Flow::Break => {}
                         leaving => return leaving,
                     }
                 }
@@ -202,6 +220,19 @@ impl<'a> Machine<'a> {
         frame.known.get(&handle).cloned().unwrap_or_else(|| self.fresh(frame, handle))
     }
 
+    /// A value that lies in the frame, without a copy.
+    fn place<'f>(&self, frame: &'f Frame<'_>, handle: Handle<Expression>) -> Option<&'f Value> {
+        match frame.function.expressions[handle] {
+            _ if frame.known.contains_key(&handle) => frame.known.get(&handle),
+            Expression::FunctionArgument(i) => frame.arguments.get(i as usize),
+            Expression::AccessIndex { base, index } => match self.place(frame, base)? {
+                Value::Many(parts) => parts.get(index as usize),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Anew, since in a loop an expression is evaluated again and again.
     fn fresh(&self, frame: &Frame<'_>, handle: Handle<Expression>) -> Value {
         let value = |handle: Handle<Expression>| self.expression(frame, handle);
@@ -210,7 +241,10 @@ impl<'a> Machine<'a> {
             Expression::GlobalVariable(at) => Value::Pointer(Place::Global(at), vec![]),
             Expression::LocalVariable(at) => Value::Pointer(Place::Local(at), vec![]),
             Expression::Access { base, index } => element(value(base), value(index).word() as usize),
-            Expression::AccessIndex { base, index } => element(value(base), index as usize),
+            Expression::AccessIndex { base, index } => match self.place(frame, base) {
+                Some(Value::Many(parts)) => parts[index as usize].clone(),
+                _ => element(value(base), index as usize),
+            },
             Expression::Load { pointer } => match value(pointer) {
                 Value::Pointer(Place::Global(at), path) => self.globals[&at].at(&path).clone(),
                 Value::Pointer(Place::Local(at), path) => frame.locals[&at].at(&path).clone(),
@@ -224,11 +258,19 @@ impl<'a> Machine<'a> {
                 )
             }
             Expression::Binary { op, left, right } => binary(op, &value(left), &value(right)),
-            Expression::Select { condition, accept, reject } => match value(condition) {
-                Value::Bool(true) => value(accept),
-                Value::Bool(false) => value(reject),
+            Expression::Unary { op: naga::UnaryOperator::BitwiseNot, expr } => {
+                Value::Word(!value(expr).word())
+            }
+            Expression::Unary { op: naga::UnaryOperator::LogicalNot, expr } => match value(expr) {
+                Value::Bool(truth) => Value::Bool(!truth),
                 other => panic!("{other:?} is not a condition"),
             },
+            Expression::As { expr, kind: naga::ScalarKind::Uint, convert: Some(bytes) } => {
+                converted(&value(expr), bytes)
+            }
+            Expression::Select { condition, accept, reject } => {
+                select(&value(condition), &value(accept), &value(reject))
+            }
             Expression::Math { fun: naga::MathFunction::Min, arg, arg1: Some(arg1), .. } => {
                 Value::Word(value(arg).word().min(value(arg1).word()))
             }
@@ -311,25 +353,4 @@ fn element(base: Value, index: usize) -> Value {
         }
         value => value.at(&[index]).clone(),
     }
-}
-
-fn binary(op: BinaryOperator, left: &Value, right: &Value) -> Value {
-    if let (Value::Many(left), Value::Many(right)) = (left, right) {
-        assert_eq!(left.len(), right.len(), "vectors of one length");
-        return Value::Many(left.iter().zip(right).map(|(l, r)| binary(op, l, r)).collect());
-    }
-    let (l, r) = (left.word(), right.word());
-    Value::Word(match op {
-        BinaryOperator::Add => l.wrapping_add(r),
-        BinaryOperator::Subtract => l.wrapping_sub(r),
-        BinaryOperator::Multiply => l.wrapping_mul(r),
-        BinaryOperator::And => l & r,
-        BinaryOperator::ExclusiveOr => l ^ r,
-        BinaryOperator::InclusiveOr => l | r,
-        BinaryOperator::ShiftLeft => l << r,
-        BinaryOperator::ShiftRight => l >> r,
-        BinaryOperator::Less => return Value::Bool(l < r),
-        BinaryOperator::Equal => return Value::Bool(l == r),
-        other => panic!("not evaluated: {other:?}"),
-    })
 }

@@ -1,5 +1,7 @@
 //! What the tests of all kernels share: contents, plain code of the edges, dispatches.
 
+pub(crate) mod curve;
+
 use holdfast_shaders::layout::{Digest, Label};
 
 /// A key.

@@ -1,6 +1,8 @@
 //! The WGSL, evaluated from naga's representation, equals the twins; so the modules mean what the twins do before any
 //! device is asked. `subtree` needs workgroup memory and is compared on devices.
 
+mod curve;
+
 use crate::evaluate::{Machine, Value};
 use crate::fixture::{KEY, PlainLayer, Range, UNTOUCHED, distinct, rows};
 use crate::module;

@@ -1,0 +1,43 @@
+// The complete additions alone: known answers and their speed. Point i takes left[i], then `rounds` times adds right[i]. Twin:
+// src/twin/curve_test.rs.
+
+// import shared/curve.wgsl
+// import shared/grid.wgsl
+
+const ADD_MIXED: u32 = 0u;
+const ADD_FULL: u32 = 1u;
+
+struct CurveTest {
+    // First point of this dispatch and number of points.
+    first: u32,
+    count: u32,
+    rounds: u32,
+    operation: u32,
+}
+
+@group(0) @binding(0) var<uniform> parameters: CurveTest;
+// ADD_MIXED takes Z of the right point as one, whatever it is.
+@group(0) @binding(1) var<storage, read> left: array<Point>;
+@group(0) @binding(2) var<storage, read> right: array<Point>;
+@group(0) @binding(3) var<storage, read_write> result: array<Point>;
+
+@compute @workgroup_size(WORKGROUP)
+fn curve_test(
+    @builtin(global_invocation_id) invocation: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+) {
+    let i = flat_index(invocation, workgroups);
+    if i < parameters.count {
+        let n = parameters.first + i;
+        var sum = left[n];
+        let addend = right[n];
+        for (var round = 0u; round < parameters.rounds; round += 1u) {
+            if parameters.operation == ADD_MIXED {
+                sum = add_mixed(sum, AffinePoint(addend.x, addend.y));
+            } else {
+                sum = add_full(sum, addend);
+            }
+        }
+        result[n] = sum;
+    }
+}
