@@ -52,7 +52,11 @@ pub struct Opened {
 
 /// Why this build has no accelerators at all; `None` if it can have some.
 pub fn absent_from_build() -> Option<&'static str> {
-    if cfg!(feature = "gpu") { None } else { Some("this build leaves graphics processors out (cargo feature gpu)") }
+    if cfg!(feature = "gpu") {
+        None
+    } else {
+        Some("this build leaves graphics processors out (cargo feature gpu)")
+    }
 }
 
 /// Every adapter, those to prefer first.

@@ -75,7 +75,7 @@ impl Trouble {
 }
 
 /// A kernel ready to run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pipeline {
     pub(super) kernel: &'static Kernel,
     pub(super) variant: &'static Variant,
@@ -274,7 +274,8 @@ impl Device {
             Err(wgpu::PollError::Timeout) => self.trouble.report(self.timed_out()),
             Err(error) => {
                 // A lost device takes no submissions, and says that it is lost only once those before have ended.
-                let rest = wgpu::PollType::Wait { submission_index: None, timeout: Some(self.options.timeout) };
+                let rest =
+                    wgpu::PollType::Wait { submission_index: None, timeout: Some(self.options.timeout) };
                 let _ = self.device.poll(rest);
                 self.trouble.report(Fault::Refused { message: error.to_string() });
             }

@@ -58,7 +58,8 @@ impl Sharing {
                 }
             }
         }
-        let sharing = Sharing { slots, batch_blocks, processor: devices.processor, shares: Mutex::new(shares) };
+        let sharing =
+            Sharing { slots, batch_blocks, processor: devices.processor, shares: Mutex::new(shares) };
         (!devices.accelerators.is_empty()).then_some(sharing)
     }
 
@@ -91,7 +92,8 @@ impl Sharing {
                 let (range, computed) = match piece {
                     Piece::Commit(range) => (range, None),
                     Piece::Check(range, number, points) => {
-                        let computed = self.checked(number, &blocks[range.clone()], &blindings[range.clone()], &points);
+                        let computed =
+                            self.checked(number, &blocks[range.clone()], &blindings[range.clone()], &points);
                         (range, computed)
                     }
                 };
