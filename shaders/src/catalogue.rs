@@ -264,7 +264,6 @@ pub const CATALOGUE: &[Declaration] = &[
         variants: &[
             wide("wide_looped_64", WIDE_LOOPED, 64),
             wide("wide_looped_32", WIDE_LOOPED, 32),
-            wide("wide_unrolled_64", WIDE_UNROLLED, 64),
             field("split_limbwise_64", SPLIT_LIMBWISE, 64),
         ],
     },
@@ -300,7 +299,6 @@ pub const CATALOGUE: &[Declaration] = &[
         variants: &[
             wide("wide_looped_64", WIDE_LOOPED, 64),
             wide("wide_limbwise_64", WIDE_LIMBWISE, 64),
-            wide("wide_unrolled_64", WIDE_UNROLLED, 64),
             field("split_limbwise_64", SPLIT_LIMBWISE, 64),
         ],
     },
