@@ -70,8 +70,8 @@ impl Trouble {
     }
 }
 
-/// A kernel ready to run.
-#[derive(Debug)]
+/// A kernel ready to run; clones share what was compiled.
+#[derive(Clone, Debug)]
 pub struct Pipeline {
     pub(super) kernel: &'static Kernel,
     pub(super) variant: &'static Variant,
