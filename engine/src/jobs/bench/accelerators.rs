@@ -120,7 +120,11 @@ fn measure_slots(
     }
 }
 
-fn make_window(accelerator: &dyn Accelerator, shape: WindowShape) -> Result<(), Fault> {
+/// Has one window made and forgets it.
+///
+/// # Errors
+/// The accelerator fails, or the host has no memory for a part of the window.
+pub fn make_window(accelerator: &dyn Accelerator, shape: WindowShape) -> Result<(), Fault> {
     match accelerator.make_window(shape, &[0x48; 32], &Discard(Mutex::default())) {
         Ok(_) => Ok(()),
         Err(Interruption::Fault(fault)) => Err(fault),

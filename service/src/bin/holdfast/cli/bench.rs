@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use holdfast_engine::backend::{self, State};
 use holdfast_engine::jobs::bench::{
-    DiskRate, KernelRate, VerifyRate, WindowRate, blake3_compressions_per_second, measure_disk,
-    measure_kernel, measure_verifying, measure_windows,
+    AcceleratorRate, DiskRate, KernelRate, VerifyRate, WindowRate, blake3_compressions_per_second,
+    measure_accelerator, measure_disk, measure_kernel, measure_verifying, measure_windows,
 };
 use holdfast_engine::registration::{Profile, WindowShape};
 use holdfast_partition::io::{IoChoice, Opened};
@@ -20,6 +20,8 @@ use super::options::{MachineArguments, profile, size, window};
 use crate::allocation::FileSystem;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
+use crate::gpus::{GpuArguments, Work};
+use crate::machine::Machine;
 use crate::medium;
 use crate::table::{self, Table, rate};
 
@@ -54,6 +56,8 @@ pub(crate) struct Arguments {
     quick: bool,
     #[command(flatten)]
     machine: MachineArguments,
+    #[command(flatten)]
+    gpus: GpuArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -78,27 +82,52 @@ impl Arguments {
 
     fn bench_windows(&self, console: &Console) -> Result<Exit, Failure> {
         let span = Duration::from_millis(if self.quick { 200 } else { 3000 });
-        let machine = self.machine.resolve()?;
+        let machine = self.machine.resolve_with(self.gpus.resolve()?)?;
         let shape = WindowShape::of_bytes(self.window, self.profile)
             .map_err(|rejection| Failure::Usage(rejection.detail))?;
         console.note("measuring labels …");
         let blake3 = blake3_compressions_per_second(span);
         let kernels = self.kernels(shape, blake3, span)?;
         let windows = measure_windows(shape, machine.backend, &machine.pool, span).map_err(no_memory)?;
+        let gpus = self.gpu_rates(&machine, shape, span, console)?;
         let verifying = measure_verifying(machine.backend, shape.log2_labels(), SAMPLES, span);
         let disk = match &self.dir {
             Some(dir) => Some(self.measure_disk(dir, machine.queue_depth, span, console)?),
             None => None,
         };
-        let forecast = Forecast::new(self.fill, &windows, disk.as_ref());
+        let of_gpus: f64 = gpus.iter().filter_map(|rate| rate.window_bytes_per_second).sum();
+        let forecast = Forecast::new(self.fill, windows.bytes_per_second + of_gpus, disk.as_ref());
         console.report(&Bench {
             blake3_compressions_per_second: blake3,
             kernels,
             windows,
+            gpus,
             verifying,
             disk,
             forecast,
         })
+    }
+
+    /// Every graphics processor that a fill would use; one that fails is named.
+    fn gpu_rates(
+        &self,
+        machine: &Machine,
+        shape: WindowShape,
+        span: Duration,
+        console: &Console,
+    ) -> Result<Vec<AcceleratorRate>, Failure> {
+        let devices = machine.gpus.devices(Work::Windows, self.fill, |message| console.note(message))?;
+        let mut rates = Vec::new();
+        for accelerator in &devices.accelerators {
+            console.note(format!("measuring graphics processor {} …", accelerator.id()));
+            match measure_accelerator(accelerator.as_ref(), shape, span) {
+                Ok(rate) => rates.push(rate),
+                Err(fault) => {
+                    console.warn(format!("graphics processor {} failed: {fault}", accelerator.id()))
+                }
+            }
+        }
+        Ok(rates)
     }
 
     /// Every back end that is present, on one core.
@@ -162,6 +191,8 @@ struct Bench {
     kernels: Vec<Kernel>,
     /// All threads.
     windows: WindowRate,
+    /// Each alone.
+    gpus: Vec<AcceleratorRate>,
     /// One core.
     verifying: VerifyRate,
     disk: Option<DiskRate>,
@@ -189,8 +220,8 @@ struct Forecast {
 
 impl Forecast {
     #[allow(clippy::cast_precision_loss)] // bytes of a disk are far below 2^52
-    fn new(bytes: u64, windows: &WindowRate, disk: Option<&DiskRate>) -> Forecast {
-        let compute_seconds = bytes as f64 / windows.bytes_per_second;
+    fn new(bytes: u64, window_bytes_per_second: f64, disk: Option<&DiskRate>) -> Forecast {
+        let compute_seconds = bytes as f64 / window_bytes_per_second;
         let disk_seconds = disk.map(|disk| bytes as f64 / disk.write_bytes_per_second);
         let fill_seconds = compute_seconds.max(disk_seconds.unwrap_or(0.0));
         Forecast { bytes, compute_seconds, disk_seconds, fill_seconds }
@@ -222,6 +253,14 @@ impl Report for Bench {
             table::duration(*window_seconds),
             rate(*bytes_per_second)
         ));
+        for AcceleratorRate { id, window_bytes_per_second, commit_bytes_per_second } in &self.gpus {
+            let of = |value: &Option<f64>| value.map_or("none".to_owned(), rate);
+            out.push_str(&format!(
+                "  graphics processor {id}: windows {}, commitments {}\n",
+                of(window_bytes_per_second),
+                of(commit_bytes_per_second)
+            ));
+        }
         out.push_str(&format!(
             "verifying answers of {} samples on one core: {:.0}/s one by one, {:.0}/s in batches\n",
             self.verifying.samples, self.verifying.single_per_second, self.verifying.batched_per_second
