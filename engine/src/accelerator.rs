@@ -29,7 +29,7 @@ pub enum Fault {
         why: String,
     },
     /// Not enough memory on the device.
-    #[error("the device has no memory for another {bytes} bytes")]
+    #[error("the device has no memory left{}", .bytes.checked_sub(1).map_or(String::new(), |_| format!(" for {bytes} bytes")))]
     OutOfMemory {
         /// What was asked for; 0 if the driver did not say when.
         bytes: u64,
@@ -97,6 +97,9 @@ pub trait Accelerator: Send + Sync + fmt::Debug {
     /// Names the device in the same way at every start.
     fn id(&self) -> &str;
 
+    /// Counts the times it was opened: what was computed belongs to the session in which it was asked for.
+    fn session(&self) -> u64;
+
     /// How many windows of this shape it wants to make at once, so that one is read back while another is computed; or why it
     /// cannot make any.
     fn window_slots(&self, shape: WindowShape) -> Result<usize, String>;
@@ -122,11 +125,12 @@ pub trait Accelerator: Send + Sync + fmt::Debug {
     /// A fault.
     fn commit(&self, blocks: &[&[u8]], blindings: &[Fr]) -> Result<Vec<G1Projective>, Fault>;
 
-    /// Notes a fault that the caller found; the device is not used as it is any more.
-    fn taint(&self, fault: Fault);
+    /// Notes a fault that the caller found in what was computed in a session; if the device still is in it, it is not used as it is
+    /// any more.
+    fn taint(&self, session: u64, fault: Fault);
 
-    /// After a fault: waits until the device may be tried again and opens it anew, known answers included. Asks `proceed` while
-    /// it waits. False if it is not to be used any more, or if `proceed` said so.
+    /// Makes sure that the device is open: after a fault it waits until the device may be tried again and opens it anew, known
+    /// answers included. Asks `proceed` while it waits. False if it is not to be used any more, or if `proceed` said so.
     fn recover(&self, proceed: &dyn Fn() -> bool) -> bool;
 
     /// What it has done so far, and what went wrong.

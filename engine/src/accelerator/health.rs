@@ -10,6 +10,8 @@ const RESTS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Du
 const FAULTS_MAXIMUM: usize = 3;
 /// …within this time, and the device is given up.
 const FAULT_SPAN: Duration = Duration::from_secs(600);
+/// So many wrong results, whenever they were, and the device is given up: samples that are hit mean others that were not.
+const WRONG_MAXIMUM: usize = 2;
 
 /// The faults of one device.
 #[derive(Debug, Default)]
@@ -20,13 +22,17 @@ pub struct Health {
 }
 
 impl Health {
-    /// Notes a fault. A device that computed wrongly at its known answers, or failed too often lately, is given up.
+    /// Notes a fault. A device that failed too often lately, or computed wrongly twice, is given up.
     pub fn note(&mut self, fault: Fault, now: Instant) {
         self.faults.push((now, fault));
         let recent = self.recent(now);
         if recent >= FAULTS_MAXIMUM {
             let minutes = FAULT_SPAN.as_secs() / 60;
             self.give_up(format!("it failed {recent} times within {minutes} minutes"));
+        }
+        let is_wrong = |(_, fault): &&(Instant, Fault)| matches!(fault, Fault::Wrong { .. });
+        if self.faults.iter().filter(is_wrong).count() >= WRONG_MAXIMUM {
+            self.give_up(format!("it computed wrongly {WRONG_MAXIMUM} times"));
         }
     }
 
@@ -82,6 +88,18 @@ mod tests {
         assert_eq!(health.retry_at(start + Duration::from_secs(599)), None);
         assert!(health.given_up_because().is_some_and(|why| why.contains("3 times")));
         assert_eq!(health.faults().count(), 3);
+    }
+
+    #[test]
+    fn wrong_results_are_not_forgiven() {
+        let start = Instant::now();
+        let mut health = Health::default();
+        let wrong = || Fault::Wrong { what: "test".into() };
+        health.note(wrong(), start);
+        assert!(health.given_up_because().is_none());
+        let days_later = start + Duration::from_secs(500_000);
+        health.note(wrong(), days_later);
+        assert_eq!(health.retry_at(days_later), None);
     }
 
     #[test]

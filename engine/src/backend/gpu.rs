@@ -9,6 +9,7 @@
 //! | `window.rs`, `evidence.rs` | one window on the device, and what of it is compared with the processor |
 //! | `known_answers.rs` | what a device must get right before it is used |
 //! | `pace.rs` | how much to ask at once |
+//! | `session.rs` | a device from its opening to its first fault; panics of wgpu are faults |
 //! | `sabotage.rs` | faults on purpose, for tests |
 //! | `runner.rs` | one kernel over buffers of its own, for tests and measurements |
 
@@ -22,10 +23,11 @@ mod label;
 mod pace;
 pub mod runner;
 mod sabotage;
+mod session;
 mod tree;
 mod window;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,8 +38,7 @@ pub use label::parameters as label_parameters;
 pub use pace::Pace;
 pub use sabotage::{Sabotage, Trick};
 
-use commit::Committing;
-use kernels::Kernels;
+use session::{Session, guarded};
 use window::WindowSlot;
 
 use crate::accelerator::health::Health;
@@ -97,6 +98,10 @@ pub struct Gpu {
 #[derive(Debug)]
 struct State {
     session: Option<Arc<Session>>,
+    /// How often it was opened.
+    sessions: u64,
+    /// Whether somebody is at it now.
+    is_opening: bool,
     health: Health,
     memory_bytes: u64,
     /// Slots of the session that nobody uses.
@@ -106,43 +111,6 @@ struct State {
     blocks: u64,
 }
 
-/// A device from its opening to its first fault.
-#[derive(Debug)]
-struct Session {
-    device: Device,
-    kernels: Kernels,
-    pace: Pace,
-    /// Made when the first commitments are asked for.
-    committing: Mutex<Option<Arc<Committing>>>,
-}
-
-impl Session {
-    fn open(adapter: &Adapter, options: &GpuOptions) -> Result<Session, Fault> {
-        let device = Device::open(adapter, options.device.clone())?;
-        let kernels = Kernels::compile(&device)?;
-        // A dispatch of the least number keeps any device busy.
-        let most_labels = if adapter.kind == adapter::Kind::Software { 1 << 18 } else { 1 << 25 };
-        let pace = Pace::new(known_answers::DISPATCH_LABELS, most_labels);
-        let session = Session { device, kernels, pace, committing: Mutex::default() };
-        known_answers::check(&session.device, &session.kernels, &session.pace, most_labels)?;
-        Ok(session)
-    }
-
-    fn committing(
-        &self,
-        plan: (u32, usize),
-        cache_directory: Option<&Path>,
-    ) -> Result<Arc<Committing>, Fault> {
-        // Held while it is prepared, so that only one thread does it.
-        let mut committing = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(prepared) = &*committing {
-            return Ok(Arc::clone(prepared));
-        }
-        let prepared = Arc::new(Committing::prepare(&self.device, plan, cache_directory)?);
-        Ok(Arc::clone(committing.insert(prepared)))
-    }
-}
-
 impl Gpu {
     /// Opens the adapter's device and has it give known answers.
     ///
@@ -150,9 +118,11 @@ impl Gpu {
     /// The driver refuses, or an answer is wrong.
     pub fn open(adapter: Adapter, options: GpuOptions) -> Result<Gpu, Fault> {
         let memory_bytes = options.memory_bytes.unwrap_or(default_memory_bytes(adapter.kind));
-        let session = Session::open(&adapter, &options)?;
+        let session = Session::open(&adapter, &options, memory_bytes, 1)?;
         let state = State {
-            session: Some(Arc::new(session)),
+            session: Some(session),
+            sessions: 1,
+            is_opening: false,
             health: Health::default(),
             memory_bytes,
             idle: Vec::new(),
@@ -172,6 +142,7 @@ impl Gpu {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Windows of this shape that the memory allows at once, or why there can be none.
     fn slots_of(&self, shape: WindowShape, memory_bytes: u64) -> Result<usize, String> {
         let (layer, longest) = (shape.bytes(), self.adapter.binding_bytes_maximum);
         if layer > longest {
@@ -184,7 +155,16 @@ impl Gpu {
             0 => Err(format!(
                 "a window takes {needed} bytes on the device, of which {memory_bytes} may be used"
             )),
-            slots => Ok(slots.min(self.options.window_slots_maximum).max(1)),
+            slots => Ok(slots),
+        }
+    }
+
+    /// Nothing is to be asked of a device that was given up.
+    fn in_use(&self) -> Result<MutexGuard<'_, State>, String> {
+        let state = self.lock();
+        match state.health.given_up_because() {
+            Some(why) => Err(why.to_owned()),
+            None => Ok(state),
         }
     }
 
@@ -205,14 +185,15 @@ impl Gpu {
             .ok_or_else(|| format!("{share} bytes are too few for a table"))
     }
 
-    /// A slot for a window and the session it belongs to; waits until one is free.
-    fn take_slot(&self, shape: WindowShape) -> Result<(Arc<Session>, WindowSlot), Fault> {
+    /// A slot for a window and the session it belongs to; waits until one is free, as long as `proceed` says so.
+    fn take_slot(
+        &self,
+        shape: WindowShape,
+        proceed: &dyn Fn() -> bool,
+    ) -> Result<(Arc<Session>, WindowSlot), Interruption> {
         let mut state = self.lock();
         loop {
-            let session = state
-                .session
-                .clone()
-                .ok_or_else(|| Fault::Refused { message: "the device is closed after a fault".to_owned() })?;
+            let session = state.session.clone().ok_or_else(closed)?;
             let slots =
                 self.slots_of(shape, state.memory_bytes).map_err(|message| Fault::Refused { message })?;
             if state.slots_in_use < slots {
@@ -221,10 +202,17 @@ impl Gpu {
                 state.idle.retain(|slot| slot.shape() == shape);
                 let slot = state.idle.pop();
                 drop(state);
-                let slot = slot.map_or_else(|| WindowSlot::new(&session.device, shape), Ok);
-                return slot.map(|slot| (session, slot)).inspect_err(|_| self.free_slot(None));
+                let slot = slot.map_or_else(|| guarded(|| WindowSlot::new(&session.device, shape)), Ok);
+                return slot.map(|slot| (Arc::clone(&session), slot)).map_err(|fault| {
+                    self.free_slot(None);
+                    self.close(session.number, &fault);
+                    fault.into()
+                });
             }
-            state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.freed.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner).0;
+            if state.slots_in_use >= slots && !proceed() {
+                return Err(Interruption::Stopped);
+            }
         }
     }
 
@@ -242,16 +230,11 @@ impl Gpu {
     }
 
     /// Closes the session that a fault came from, once however many of its users report it.
-    fn close(&self, session: Option<&Arc<Session>>, fault: &Fault) {
+    fn close(&self, number: u64, fault: &Fault) {
         let mut state = self.lock();
-        let is_current = match (&state.session, session) {
-            (Some(current), Some(session)) => Arc::ptr_eq(current, session),
-            (current, None) => current.is_some(),
-            (None, Some(_)) => false,
-        };
-        if is_current {
-            state.session = None;
-            state.idle.clear();
+        let current = state.session.take_if(|session| session.number == number);
+        let idle = if current.is_some() { std::mem::take(&mut state.idle) } else { Vec::new() };
+        if current.is_some() {
             if matches!(fault, Fault::OutOfMemory { .. }) {
                 state.memory_bytes /= 2;
             }
@@ -259,15 +242,28 @@ impl Gpu {
         }
         drop(state);
         self.freed.notify_all();
+        dispose((current, idle));
     }
 
     /// Runs work on the open session; a fault closes it.
     fn with_session<R>(&self, work: impl FnOnce(&Session) -> Result<R, Fault>) -> Result<R, Fault> {
-        let session = self.lock().session.clone();
-        let session = session
-            .ok_or_else(|| Fault::Refused { message: "the device is closed after a fault".to_owned() })?;
-        work(&session).inspect_err(|fault| self.close(Some(&session), fault))
+        let session = self.lock().session.clone().ok_or_else(closed)?;
+        let outcome = guarded(|| work(&session)).inspect_err(|fault| self.close(session.number, fault));
+        dispose(session);
+        outcome
     }
+}
+
+fn closed() -> Fault {
+    Fault::Refused { message: "the device is closed after a fault".to_owned() }
+}
+
+/// Drops what may be the last user of a device: wgpu panics if the driver fails at that, and then there is nothing left to save.
+fn dispose<T>(last: T) {
+    let _ = guarded(|| {
+        drop(last);
+        Ok::<_, Fault>(())
+    });
 }
 
 fn default_memory_bytes(kind: adapter::Kind) -> u64 {
@@ -283,8 +279,14 @@ impl Accelerator for Gpu {
         &self.adapter.id
     }
 
+    fn session(&self) -> u64 {
+        self.lock().sessions
+    }
+
     fn window_slots(&self, shape: WindowShape) -> Result<usize, String> {
-        self.slots_of(shape, self.lock().memory_bytes)
+        let memory_bytes = self.in_use()?.memory_bytes;
+        let slots = self.slots_of(shape, memory_bytes)?;
+        Ok(slots.min(self.options.window_slots_maximum).max(1))
     }
 
     fn make_window(
@@ -293,20 +295,22 @@ impl Accelerator for Gpu {
         window_key: &[u8; 32],
         target: &dyn WindowTarget,
     ) -> Result<MadeWindow, Interruption> {
-        let before = self.lock().session.clone();
-        let (session, slot) =
-            self.take_slot(shape).inspect_err(|fault| self.close(before.as_ref(), fault))?;
-        let made = slot.make((&session.device, &session.kernels, &session.pace), window_key, target);
+        let (session, slot) = self.take_slot(shape, &|| target.proceed())?;
+        let made =
+            guarded(|| slot.make((&session.device, &session.kernels, &session.pace), window_key, target));
         if let Err(Interruption::Fault(fault)) = &made {
-            self.close(Some(&session), fault);
+            self.close(session.number, fault);
         }
         self.free_slot(Some((&session, slot)));
-        let made = made?;
-        self.lock().windows += 1;
-        Ok(made)
+        dispose(session);
+        if made.is_ok() {
+            self.lock().windows += 1;
+        }
+        made
     }
 
     fn commit_slots(&self) -> Result<CommitSlots, String> {
+        drop(self.in_use()?);
         let (_, batch_blocks) = self.commit_plan()?;
         Ok(CommitSlots { batches: COMMIT_SLOTS, batch_blocks })
     }
@@ -323,32 +327,42 @@ impl Accelerator for Gpu {
         Ok(points)
     }
 
-    fn taint(&self, fault: Fault) {
-        self.close(None, &fault);
+    fn taint(&self, session: u64, fault: Fault) {
+        self.close(session, &fault);
     }
 
     fn recover(&self, proceed: &dyn Fn() -> bool) -> bool {
         loop {
             let mut state = self.lock();
             if state.session.is_some() {
-                // Another thread has opened it.
                 return true;
             }
             let now = Instant::now();
             let Some(at) = state.health.retry_at(now) else { return false };
-            if now < at {
-                let wait = LOOK.min(at - now);
+            if now < at || state.is_opening {
+                let wait = LOOK.min(at.saturating_duration_since(now).max(Duration::from_millis(1)));
+                let wait = if state.is_opening { LOOK } else { wait };
                 drop(self.freed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner));
                 if !proceed() {
                     return false;
                 }
                 continue;
             }
-            // Held while it opens, so that only one thread does it.
-            match Session::open(&self.adapter, &self.options) {
-                Ok(session) => state.session = Some(Arc::new(session)),
+            state.is_opening = true;
+            let (number, memory_bytes) = (state.sessions + 1, state.memory_bytes);
+            drop(state);
+            let opened = Session::open(&self.adapter, &self.options, memory_bytes, number);
+            let mut state = self.lock();
+            state.is_opening = false;
+            match opened {
+                Ok(session) => {
+                    state.sessions = number;
+                    state.session = Some(session);
+                }
                 Err(fault) => state.health.note(fault, Instant::now()),
             }
+            drop(state);
+            self.freed.notify_all();
         }
     }
 

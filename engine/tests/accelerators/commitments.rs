@@ -40,6 +40,9 @@ impl Accelerator for Pretender {
     fn id(&self) -> &str {
         "pretender"
     }
+    fn session(&self) -> u64 {
+        7
+    }
     fn window_slots(&self, _: WindowShape) -> Result<usize, String> {
         Err("it only commits".into())
     }
@@ -59,7 +62,8 @@ impl Accelerator for Pretender {
         let backend = select(Choice::Portable).expect("always present");
         (self.conduct)(backend.commit(&self.table, blocks, blindings))
     }
-    fn taint(&self, fault: Fault) {
+    fn taint(&self, session: u64, fault: Fault) {
+        assert_eq!(session, self.session());
         self.taints.lock().expect("no panic").push(fault);
     }
     fn recover(&self, proceed: &dyn Fn() -> bool) -> bool {

@@ -14,6 +14,7 @@ use ark_ff::{BigInt, Field, PrimeField};
 use holdfast_shaders::commitment::CommitShape;
 use holdfast_shaders::layout::{AffinePoint, Point};
 use holdfast_shaders::registry;
+use zeroize::Zeroizing;
 
 use super::device::{Device, Pipeline, Submission};
 use super::kernels::default;
@@ -155,6 +156,8 @@ impl Committing {
         run(device, &self.fold, &mut list, bytes, &[&slot.sums, &slot.points], count)?;
         let length = (blocks.len() * size_of::<Point>()) as u64;
         list.copy_buffer_to_buffer(&slot.points, 0, &slot.staging, 0, length);
+        // What blinds the commitments does not stay on the device.
+        list.clear_buffer(&slot.blindings, 0, None);
         let submission = device.submit(list)?;
         let points = device.read(&slot.staging, length, &submission, |seen| {
             let points = seen.chunks_exact(size_of::<Point>());
@@ -208,8 +211,12 @@ fn upload(device: &Device, slot: &CommitSlot, blocks: &[&[u8]], blindings: &[Fr]
     static ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
     let parts: Vec<&[u8]> = blocks.iter().flat_map(|block| [*block, &ZEROS[block.len()..]]).collect();
     device.upload(&slot.blocks, 0, &parts)?;
-    let words: Vec<[u64; 4]> = blindings.iter().map(|blinding| blinding.into_bigint().0).collect();
-    let bytes: Vec<u8> = words.as_flattened().iter().flat_map(|word| word.to_le_bytes()).collect();
+    // Of the right size from the start: a buffer that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(blindings.len() * SCALAR_BYTES));
+    for blinding in blindings {
+        let words = Zeroizing::new(blinding.into_bigint().0);
+        words.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+    }
     device.upload(&slot.blindings, 0, &[&bytes])
 }
 

@@ -100,9 +100,7 @@ impl Device {
             .map_err(|error| Fault::Refused { message: error.to_string() })?;
         let trouble = Arc::new(Trouble::default());
         let (lost, uncaptured) = (Arc::clone(&trouble), Arc::clone(&trouble));
-        device.set_device_lost_callback(move |reason, message| {
-            lost.report(Fault::Lost { why: format!("{reason:?} {message}").trim_end().to_owned() });
-        });
+        device.set_device_lost_callback(move |reason, message| lost.report(loss(reason, &message)));
         // The default handler panics.
         device
             .on_uncaptured_error(Arc::new(move |error: wgpu::Error| uncaptured.report(fault_of(&error, 0))));
@@ -358,6 +356,24 @@ impl Device {
             let _ = self.device.poll(rest);
         }
         self.trouble.report(fault);
+    }
+}
+
+impl Drop for Device {
+    /// wgpu waits without end for the work of a queue that it drops. A device that did not answer in time is left behind instead.
+    fn drop(&mut self) {
+        if matches!(self.trouble.first(), Some(Fault::TimedOut { .. })) {
+            std::mem::forget((self.device.clone(), self.queue.clone()));
+        }
+    }
+}
+
+/// wgpu gives a device up that has no memory for a submission, too.
+fn loss(reason: wgpu::DeviceLostReason, message: &str) -> Fault {
+    if message.to_ascii_lowercase().contains("memory") {
+        Fault::OutOfMemory { bytes: 0 }
+    } else {
+        Fault::Lost { why: format!("{reason:?} {message}").trim_end().to_owned() }
     }
 }
 

@@ -28,12 +28,21 @@ const LOG2_DISPATCH_LABELS: u8 = 22;
 
 /// A small window, all of it compared with the processor's; and one with the largest dispatches of production, or the first that
 /// are like them, of which samples are compared as in every window.
-pub(super) fn check(device: &Device, kernels: &Kernels, pace: &Pace, most_labels: u32) -> Result<(), Fault> {
+pub(super) fn check(
+    (device, kernels, pace): (&Device, &Kernels, &Pace),
+    log2_labels: u8,
+) -> Result<(), Fault> {
     let key = *blake3::hash(b"known answers of a device").as_bytes();
     check_whole(device, kernels, pace, &key)?;
-    let log2_labels = LOG2_DISPATCH_LABELS.min(u8::try_from(most_labels.ilog2()).unwrap_or(LOG2_LABELS));
     let labels = 1 << log2_labels;
     make(device, kernels, &Pace::new(labels, labels), (shape(log2_labels, 2)?, &key)).map(|_| ())
+}
+
+/// k of the second window: of the largest dispatches, and with layers within so many bytes.
+pub(super) fn log2_labels(most_labels: u32, layer_bytes_maximum: u64) -> u8 {
+    let by_memory = (layer_bytes_maximum / 32).checked_ilog2().unwrap_or(0);
+    let most = u8::try_from(most_labels.ilog2().min(by_memory)).unwrap_or(LOG2_LABELS);
+    most.clamp(LOG2_LABELS, LOG2_DISPATCH_LABELS)
 }
 
 fn shape(log2_labels: u8, layers: u8) -> Result<WindowShape, Fault> {

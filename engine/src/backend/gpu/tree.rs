@@ -13,19 +13,16 @@ const ROOT: u32 = 8;
 /// Buffers of the nodes over a layer.
 #[derive(Debug)]
 pub(super) struct TreeBuffers {
-    /// A value for each block.
-    pub(super) values: wgpu::Buffer,
-    /// Odd and even levels above.
-    folds: [wgpu::Buffer; 2],
+    /// Every level from the values of the blocks up to the root.
+    pub(super) levels: Vec<wgpu::Buffer>,
     blocks: u32,
 }
 
 impl TreeBuffers {
     /// For a layer of so many blocks, a power of two, two at least.
     pub(super) fn new(device: &Device, blocks: u32) -> Result<TreeBuffers, Fault> {
-        let bytes = u64::from(blocks) * 32;
-        let folds = [device.storage(bytes / 2)?, device.storage(bytes / 2)?];
-        Ok(TreeBuffers { values: device.storage(bytes)?, folds, blocks })
+        let level = |height: u32| device.storage(u64::from(blocks >> height) * 32);
+        Ok(TreeBuffers { levels: (0..=blocks.ilog2()).map(level).collect::<Result<_, _>>()?, blocks })
     }
 
     /// Adds the values of blocks `first …` of a layer to a list.
@@ -39,29 +36,25 @@ impl TreeBuffers {
     ) -> Result<(), Fault> {
         let parameters = Subtree { first, count, counter: [0; 2] };
         let bytes = bytemuck::bytes_of(&parameters);
-        run(device, &kernels.subtree, list, bytes, &[layer, &self.values], count)
+        run(device, &kernels.subtree, list, bytes, &[layer, &self.levels[0]], count)
     }
 
-    /// Adds all levels above the values to a list; returns the buffer that the root will be at the start of.
-    pub(super) fn root(
+    /// Adds all levels above the values to a list.
+    pub(super) fn fold(
         &self,
         device: &Device,
         kernels: &Kernels,
         list: &mut wgpu::CommandEncoder,
-    ) -> Result<&wgpu::Buffer, Fault> {
-        let mut from = &self.values;
+    ) -> Result<(), Fault> {
         let mut count = self.blocks;
-        for to in self.folds.iter().cycle() {
+        for levels in self.levels.windows(2) {
             count /= 2;
             let flags = if count == 1 { ROOT } else { 0 };
             let parameters = TreeFold { first: 0, count, flags, reserved: 0 };
-            run(device, &kernels.tree_fold, list, bytemuck::bytes_of(&parameters), &[from, to], count)?;
-            from = to;
-            if count == 1 {
-                break;
-            }
+            let bytes = bytemuck::bytes_of(&parameters);
+            run(device, &kernels.tree_fold, list, bytes, &[&levels[0], &levels[1]], count)?;
         }
-        Ok(from)
+        Ok(())
     }
 }
 

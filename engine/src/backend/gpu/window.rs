@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! per layer   labels ─► block values ─► root        pieces of about 50 ms, two of them handed over at a time
-//!                │ samples of labels and their parents, the root (and of one layer a window, all its block values and a block)
+//!                │ samples of labels and their parents, of blocks and their paths, the root
 //!                ▼
 //!             compared with the processor's            before the next layer begins
 //! at the end  last layer ─► 16 MiB pieces ─► target    one piece is copied by the device while the one before is handed on
@@ -48,7 +48,7 @@ impl WindowSlot {
     /// Memory that a slot for this shape takes on the device.
     pub(super) fn device_bytes(shape: WindowShape) -> u64 {
         let layer = shape.bytes();
-        2 * layer + 2 * 32 * shape.blocks() + Evidence::device_bytes()
+        2 * layer + 2 * 32 * shape.blocks() + Evidence::device_bytes(shape)
     }
 
     pub(super) fn new(device: &Device, shape: WindowShape) -> Result<WindowSlot, Fault> {
@@ -153,6 +153,7 @@ impl WindowSlot {
         let layer = self.layers_of(self.shape.layers().into()).current;
         let bytes = self.shape.bytes();
         let length = PIECE_BYTES.min(bytes);
+        let piece_blocks = u32::try_from(length / BLOCK_BYTES as u64).unwrap_or(1);
         let copy = |piece: u64| {
             let staging = &self.pieces[usize::from(piece % 2 == 1)];
             let mut list = device.begin();
@@ -168,10 +169,13 @@ impl WindowSlot {
             let staging = &self.pieces[usize::from(piece % 2 == 1)];
             let offset = piece * length;
             let handed = device.read(staging, length, &submission, |seen| {
-                let block = sampling.block_of_piece(piece, length);
-                if !outboard.holds_block(offset / BLOCK_BYTES as u64 + block, at(seen, block)) {
-                    let what = format!("block {block} of 16 MiB from {offset} of the last layer");
-                    return Err(Interruption::Fault(Fault::Wrong { what }));
+                let first = offset / BLOCK_BYTES as u64;
+                for block in sampling.blocks_of_piece(piece, piece_blocks) {
+                    let block = u64::from(block);
+                    if !outboard.holds_block(first + block, at(seen, block)) {
+                        let what = format!("block {} of the last layer", first + block);
+                        return Err(Interruption::Fault(Fault::Wrong { what }));
+                    }
                 }
                 put_tiles(seen, offset, target)
             })?;

@@ -97,7 +97,10 @@ impl Line<'_> {
         share: &AcceleratorShare<'_, u64>,
         outlets: &Outlets<'_>,
     ) {
-        while let Some(window) = share.next() {
+        // There may be nothing left to wait for.
+        let proceed = || share.is_work_left() && self.proceed().is_ok();
+        while accelerator.recover(&proceed) {
+            let Some(window) = share.next() else { return };
             match self.make_one_on_accelerator(accelerator, window, outlets) {
                 Ok(()) => {
                     share.done();
@@ -111,11 +114,6 @@ impl Line<'_> {
                         accelerator.id()
                     ));
                     share.give_back(window);
-                    // There may be nothing left to come back for.
-                    let proceed = || share.is_work_left() && self.proceed().is_ok();
-                    if !accelerator.recover(&proceed) {
-                        return;
-                    }
                 }
             }
         }
@@ -131,6 +129,7 @@ impl Line<'_> {
         let sink = self.sink(window, outlets)?;
         let target = Target { line: self, sink: &sink, refusal: RefCell::new(None) };
         let key = self.registration.window_key(window);
+        let session = accelerator.session();
         let made =
             accelerator.make_window(self.shape, &key, &target).map_err(
                 |interruption| match interruption {
@@ -143,7 +142,7 @@ impl Line<'_> {
         let Some(sealed) = self.sealed_window(window, &made)? else {
             // The processor will tell whether the accelerator or the record is wrong.
             let fault = Fault::Wrong { what: format!("window {window}, whose record says otherwise,") };
-            accelerator.taint(fault.clone());
+            accelerator.taint(session, fault.clone());
             return Err(Unmade::Fault(fault));
         };
         Ok(self.finish(window, sealed, &made, &sink, outlets)?)

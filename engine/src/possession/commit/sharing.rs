@@ -39,8 +39,15 @@ pub struct Shares {
 enum Piece {
     /// Their commitments.
     Commit(Range<usize>),
-    /// The store-time check of those that an accelerator, by its number, computed.
-    Check(Range<usize>, usize, Vec<G1Projective>),
+    /// The store-time check of those that an accelerator computed.
+    Check(Range<usize>, Computed),
+}
+
+/// What an accelerator computed, by its number, and in which of its sessions.
+struct Computed {
+    number: usize,
+    session: u64,
+    points: Vec<G1Projective>,
 }
 
 impl Sharing {
@@ -91,10 +98,10 @@ impl Sharing {
             while let Some(piece) = work.next_for_processor(self.processor == ProcessorRole::Shares) {
                 let (range, computed) = match piece {
                     Piece::Commit(range) => (range, None),
-                    Piece::Check(range, number, points) => {
-                        let computed =
-                            self.checked(number, &blocks[range.clone()], &blindings[range.clone()], &points);
-                        (range, computed)
+                    Piece::Check(range, computed) => {
+                        let points =
+                            self.checked(&computed, &blocks[range.clone()], &blindings[range.clone()]);
+                        (range, points)
                     }
                 };
                 let points = computed.unwrap_or_else(|| {
@@ -117,30 +124,24 @@ impl Sharing {
         blindings: &[Fr],
     ) {
         let accelerator = &self.slots[number];
-        while let Some(piece) = share.next() {
+        while accelerator.recover(&|| share.is_work_left()) {
+            let Some(piece) = share.next() else { return };
             // Checks go to the processor alone.
             let Piece::Commit(range) = piece else { return share.give_back(piece) };
+            let session = accelerator.session();
             match accelerator.commit(&blocks[range.clone()], &blindings[range.clone()]) {
-                Ok(points) => share.hand_over(Piece::Check(range, number, points)),
+                Ok(points) => share.hand_over(Piece::Check(range, Computed { number, session, points })),
                 Err(fault) => {
                     self.note_fault(number, &fault, range.len());
                     share.give_back(Piece::Commit(range));
-                    if !accelerator.recover(&|| share.is_work_left()) {
-                        return;
-                    }
                 }
             }
         }
     }
 
     /// The commitments of an accelerator if they pass the check; otherwise it is tainted. With all threads of the caller's pool.
-    fn checked(
-        &self,
-        number: usize,
-        blocks: &[&[u8]],
-        blindings: &[Fr],
-        points: &[G1Projective],
-    ) -> Option<Vec<G1Affine>> {
+    fn checked(&self, computed: &Computed, blocks: &[&[u8]], blindings: &[Fr]) -> Option<Vec<G1Affine>> {
+        let Computed { number, session, points } = computed;
         let points = G1Projective::normalize_batch(points);
         let fault = if points.len() != blocks.len() {
             Fault::Wrong { what: "the number of commitments".to_owned() }
@@ -157,8 +158,8 @@ impl Sharing {
                 Err(error) => Fault::Refused { message: format!("no randomness to check it by: {error}") },
             }
         };
-        self.note_fault(number, &fault, blocks.len());
-        self.slots[number].taint(fault);
+        self.note_fault(*number, &fault, blocks.len());
+        self.slots[*number].taint(*session, fault);
         None
     }
 
