@@ -44,8 +44,10 @@ pub struct Found {
 pub struct Opened {
     /// Ready for work: they have given known answers.
     pub accelerators: Vec<Arc<dyn Accelerator>>,
-    /// Id and reason of each adapter that is not used.
+    /// Id and reason of each adapter that is not to be used.
     pub unused: Vec<(String, String)>,
+    /// Id and fault of each adapter that was to be used and failed when it was opened.
+    pub failed: Vec<(String, String)>,
     /// Ids that were asked for and that no adapter has.
     pub unknown: Vec<String>,
 }
@@ -119,7 +121,7 @@ mod with_gpu {
             };
             match Gpu::open(adapter, options) {
                 Ok(gpu) => opened.accelerators.push(Arc::new(gpu)),
-                Err(fault) => opened.unused.push((id, format!("it failed when it was opened: {fault}"))),
+                Err(fault) => opened.failed.push((id, format!("it failed when it was opened: {fault}"))),
             }
         }
         opened

@@ -10,7 +10,7 @@ use crate::challenge::{Challenge, Kind, SpaceSample};
 use crate::jobs::control::{Cancelled, Control};
 use crate::registration::Registration;
 use crate::rejection::Rejection;
-use crate::space::record::WindowRecord;
+use crate::space::record::{WindowRecord, layers_root};
 use crate::space::response::encode_response;
 use crate::space::seal::WindowProver;
 use crate::space::window::WindowMaker;
@@ -110,7 +110,7 @@ impl<'f> Answerer<'f> {
         for (&window, record) in windows.iter().zip(&records) {
             let mut prover = WindowProver::new(challenge, window, &record.window_key);
             let roots = maker.replay(&record.window_key, &mut prover, &|| control.checkpoint())?;
-            if roots.last() != Some(&record.root) {
+            if roots.last() != Some(&record.root) || layers_root(&roots) != record.layers_root {
                 return Err(AnswerError::Damaged { window, chunk: 0 });
             }
             proofs.push(prover.finish());

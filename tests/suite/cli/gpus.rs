@@ -1,5 +1,7 @@
 //! Graphics processors from the command line: software Vulkan stands in for them where `HOLDFAST_ALLOW_SOFTWARE_GPU=1`.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use crate::support::{Place, Run};
@@ -122,4 +124,58 @@ fn tune_measures_devices_and_remembers() {
     let file: Value = serde_json::from_slice(&place.read("tune.json")).expect("JSON");
     let host = tuned["host"].as_str().expect("a host");
     assert_eq!(file["hosts"][host]["rates"], *rates);
+}
+
+/// The fixture as a loader in a directory of its own, and where the real one is; `None`, said aloud, where there is none.
+fn failing_driver(place: &Place) -> Option<(PathBuf, PathBuf)> {
+    let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut loaders = folders.map(|folder| folder.join("libvulkan.so.1")).filter(|path| path.exists());
+    let Some(real) = loaders.next() else {
+        eprintln!("failing driver ABSENT(libvulkan.so.1 is not below /usr/lib)");
+        return None;
+    };
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/vulkan/failing_driver.c");
+    let folder = place.path("driver");
+    std::fs::create_dir(&folder).expect("creates");
+    let mut compiler = std::process::Command::new("cc");
+    compiler
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(folder.join("libvulkan.so.1"))
+        .args([source, "-ldl"]);
+    assert!(compiler.status().expect("a C compiler, as the README says").success());
+    Some((folder, real))
+}
+
+/// Drivers that lose the device or hang, while it is opened, in the middle of the fill, and near its end: the fill ends by itself,
+/// with all windows, and names the fault.
+#[test]
+fn a_driver_that_fails_costs_no_window() {
+    let Some(id) = adapter_id() else { return };
+    let expected = {
+        let place = Place::filled();
+        commitment(&place, "alice")
+    };
+    for (mode, kind) in [("lost", "lost"), ("hangs", "timed-out")] {
+        for after in ["3", "150", "400"] {
+            let place = Place::new();
+            let Some((folder, real)) = failing_driver(&place) else { return };
+            place.allocate("disk", 8 << 20);
+            let mut fill =
+                place.command(&format!("fill --dir disk --gpu only --gpu {id} --allow-software-gpu --json"));
+            fill.env("LD_LIBRARY_PATH", &folder).env("REAL_VULKAN", &real);
+            fill.env("FAILING_MODE", mode).env("FAILING_AFTER", after);
+            let run = Run::of(&mut fill);
+            if after == "3" {
+                // It never gave its known answers, so there is nobody to do what was asked for.
+                let (error, message) = run.expect(1).error();
+                assert_eq!(error, "absent", "{mode}");
+                assert!(message.contains("failed when it was opened"), "{mode}: {message}");
+                continue;
+            }
+            let report = run.expect(0).json();
+            let faults = &report["accelerators"][0]["faults"];
+            assert_eq!(faults[0]["kind"], kind, "{mode} after {after}: {report}");
+            assert_eq!(commitment(&place, "alice"), expected, "{mode} after {after}");
+        }
+    }
 }

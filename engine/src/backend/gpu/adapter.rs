@@ -71,7 +71,7 @@ impl fmt::Display for Kind {
 #[derive(Clone, Debug, Serialize)]
 pub struct Adapter {
     /// Names the adapter in the same way at every start: its place on the PCI bus, or, where it has none, its name; a second
-    /// one of the same name has `#2` behind it.
+    /// one, of the same name or by another driver of the same card, has `#2` behind it.
     pub id: String,
     /// The driver's name for the device.
     pub name: String,
@@ -105,8 +105,15 @@ pub fn survey(selection: &Selection) -> Vec<Adapter> {
     handles.sort_by_key(|handle| Kind::of(handle.get_info().device_type));
     let mut adapters: Vec<Adapter> = Vec::new();
     for handle in handles {
-        let id = free_id(&base_id(&handle.get_info()), &adapters);
-        adapters.push(Adapter::describe(handle, id, selection));
+        let base = base_id(&handle.get_info());
+        let id = free_id(&base, &adapters);
+        let is_second_driver = id != base && !handle.get_info().device_pci_bus_id.is_empty();
+        let mut adapter = Adapter::describe(handle, id, selection);
+        if is_second_driver && !selection.ids.contains(&adapter.id) {
+            let why = format!("it is another driver of {base}; ask for it by its id to use it");
+            adapter.unused_because.get_or_insert(why);
+        }
+        adapters.push(adapter);
     }
     adapters
 }

@@ -3,9 +3,10 @@
 //! wgpu panics where a driver fails in ways it does not expect, a lost device among them, and opening a device may take for ever
 //! after one has hung. Both end here as faults.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
 use std::time::Duration;
 
 use super::adapter::{Adapter, Kind};
@@ -93,16 +94,38 @@ impl Session {
     }
 }
 
+thread_local! {
+    /// Whether a panic of this thread will be a fault, which is reported as such.
+    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Leaves panics of guarded work to those who report the fault; others are printed as before.
+fn quieten_guarded_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let print = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !IS_GUARDED.get() {
+                print(panic);
+            }
+        }));
+    });
+}
+
 /// Runs work on a device; a panic in there is a fault.
 pub(super) fn guarded<R, E: From<Fault>>(work: impl FnOnce() -> Result<R, E>) -> Result<R, E> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+    quieten_guarded_panics();
+    let was_guarded = IS_GUARDED.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    IS_GUARDED.set(was_guarded);
+    outcome.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
-        let first_line = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        let line = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
         Err(E::from(if text.contains("memory") {
             Fault::OutOfMemory { bytes: 0 }
         } else {
-            Fault::Lost { why: first_line }
+            Fault::Lost { why: line }
         }))
     })
 }

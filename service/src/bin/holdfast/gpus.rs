@@ -121,6 +121,9 @@ impl Gpus {
         }
         let opened = self.opened.get_or_init(|| discovery::open(&self.wanted));
         self.check(opened)?;
+        for (id, why) in &opened.failed {
+            note(&format!("graphics processor {id} is not used: {why}"));
+        }
         let mut devices = Devices { accelerators: Vec::new(), processor: self.processor };
         for accelerator in &opened.accelerators {
             match self.slower_than_processor(accelerator.id(), work) {
@@ -141,7 +144,8 @@ impl Gpus {
             return Err(Failure::Absent(format!("there is no graphics processor {id}: {why}")));
         }
         if self.mode == Mode::Named && opened.accelerators.is_empty() {
-            let reasons: Vec<String> = opened.unused.iter().map(|(id, why)| format!("{id}: {why}")).collect();
+            let unused = opened.failed.iter().chain(&opened.unused);
+            let reasons: Vec<String> = unused.map(|(id, why)| format!("{id}: {why}")).collect();
             let reasons = match (reasons.is_empty(), discovery::absent_from_build()) {
                 (_, Some(why)) => why.to_owned(),
                 (true, None) => "there is no adapter, or no Vulkan loader and driver for it".to_owned(),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use holdfast_engine::accelerator::AcceleratorReport;
 use holdfast_engine::jobs::commit::CommitReport;
 use holdfast_engine::object::{Address, ObjectStat};
 use holdfast_partition::partition_file::OpenMode;
@@ -14,7 +15,7 @@ use crate::audits::read_record;
 use crate::committing::{commit_object, forget_commitments, record_without_table, replace_record};
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
-use crate::gpus::GpuArguments;
+use crate::gpus::{self, GpuArguments};
 use crate::interrupt;
 use crate::objects::{ObjectDirectory, OpenShelf};
 use crate::progress::Board;
@@ -90,6 +91,7 @@ impl Arguments {
             }
         }
         report.count = report.objects.len();
+        report.accelerators = machine.gpus.reports();
         console.report(&report)
     }
 
@@ -153,6 +155,8 @@ fn keep(directory: &ObjectDirectory, path: &std::path::Path) -> Result<Kept, Fai
 #[derive(Default, Serialize)]
 struct Committed {
     count: usize,
+    /// Graphics processors that were opened.
+    accelerators: Vec<AcceleratorReport>,
     objects: Vec<CommittedObject>,
 }
 
@@ -188,6 +192,7 @@ impl Report for Committed {
                 table::duration(report.seconds)
             ));
         }
+        gpus::write_reports(&self.accelerators, out);
         out.push_str(&format!("{} objects committed\n", self.count));
     }
 }

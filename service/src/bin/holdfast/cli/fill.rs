@@ -63,7 +63,12 @@ impl Arguments {
             let recorded = commit::record_batches(disk, console);
             report.add(disk, outcome, recorded)?;
         }
-        control.checkpoint()?;
+        control.checkpoint().inspect_err(|_| {
+            // A cancelled fill has no report; what went wrong on devices is to be seen all the same.
+            let mut text = String::new();
+            gpus::write_reports(&report.accelerators, &mut text);
+            console.note(text.trim_end());
+        })?;
         console.report(&report)
     }
 }

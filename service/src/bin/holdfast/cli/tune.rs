@@ -100,6 +100,12 @@ impl Arguments {
         for (id, why) in &opened.unused {
             console.note(format!("graphics processor {id} is not measured: {why}"));
         }
+        // One that fails is slower than any processor.
+        let nothing = Rate { windows: Some(0.0), commitments: Some(0.0) };
+        for (id, why) in &opened.failed {
+            console.warn(format!("graphics processor {id}: {why}"));
+            gpus.insert(id.clone(), nothing);
+        }
         for accelerator in &opened.accelerators {
             match measure_accelerator(accelerator.as_ref(), shape, span) {
                 Ok(rate) => {
@@ -108,6 +114,7 @@ impl Arguments {
                 }
                 Err(fault) => {
                     console.warn(format!("graphics processor {} failed: {fault}", accelerator.id()));
+                    gpus.insert(accelerator.id().to_owned(), nothing);
                 }
             }
         }
