@@ -7,6 +7,7 @@ mod outboard;
 mod page;
 mod path;
 mod read;
+mod together;
 
 use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 use opening::root_over;
@@ -17,6 +18,7 @@ pub use outboard::Outboard;
 pub use page::verify_page;
 pub use path::{Climb, Sibling};
 pub use read::{Source, open_chunks};
+pub use together::{Shown, verify_openings};
 
 /// Bytes of a chunk, BLAKE3's leaf.
 pub const CHUNK_BYTES: usize = 1024;

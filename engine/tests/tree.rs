@@ -7,9 +7,9 @@ use std::io::Read;
 use holdfast_engine::backend::{self, Backend, State};
 use holdfast_engine::rejection::Class;
 use holdfast_engine::tree::{
-    BLOCK_BYTES, BLOCK_CHUNKS, CHUNK_BYTES, Claim, Climb, Opening, Outboard, Page, Source, chunk_count,
-    chunk_value, leads_to_root, open_chunk, open_chunks, opening_bytes, page_count, page_over, parent_value,
-    root, verify_opening,
+    BLOCK_BYTES, BLOCK_CHUNKS, CHUNK_BYTES, Claim, Climb, Opening, Outboard, Page, Shown, Source,
+    chunk_count, chunk_value, leads_to_root, open_chunk, open_chunks, opening_bytes, page_count, page_over,
+    parent_value, root, verify_opening, verify_openings,
 };
 use proptest::prelude::*;
 
@@ -262,6 +262,51 @@ fn claims_in_lanes_have_the_verdicts_of_single_ones() {
         let verdicts = leads_to_root(backend, &claims);
         let refused: Vec<_> = (0..verdicts.len()).filter(|&i| !verdicts[i]).collect();
         assert_eq!((verdicts.len(), refused), (131, bad.to_vec()), "{}", backend.name());
+    }
+}
+
+/// Openings of strings of every shape, in one call, more than a tile: lone chunks, short last ones, carried nodes, and beside
+/// them one that is bad in each way. Catches a claim that is given another's value, or the root's flag on another's level.
+#[test]
+fn openings_of_any_strings_together_have_the_verdicts_of_single_ones() {
+    let strings: Vec<Vec<u8>> =
+        lengths().into_iter().filter(|length| *length < 1 << 18).map(string).collect();
+    let outboards: Vec<Outboard> = strings.iter().map(|bytes| Outboard::of(bytes)).collect();
+    let roots: Vec<[u8; 32]> = outboards.iter().map(Outboard::root).collect();
+    let mut given = Vec::new();
+    for (which, bytes) in strings.iter().enumerate() {
+        let last = chunk_count(bytes.len() as u64) - 1;
+        for index in [0, last / 2, last] {
+            let opening = outboards[which].open(bytes, index);
+            let mut wrong = opening.clone();
+            if let Some(byte) = wrong.last_mut() {
+                *byte ^= 1;
+            }
+            given.push((which, index, [&opening[..], &[0]].concat()));
+            given.extend([
+                (which, index, opening.clone()),
+                (which, index, wrong),
+                (which, last + 1, opening),
+            ]);
+        }
+    }
+    let shown: Vec<Shown<'_>> = given
+        .iter()
+        .map(|(which, index, opening)| Shown {
+            index: *index,
+            length: strings[*which].len() as u64,
+            root: &roots[*which],
+            opening,
+        })
+        .collect();
+    let alone: Vec<_> =
+        shown.iter().map(|of| verify_opening(of.index, of.length, of.root, of.opening)).collect();
+    let refused = alone.iter().filter(|verdict| verdict.is_err()).count();
+    assert!(refused > 100 && refused < alone.len(), "{refused} of {}", alone.len());
+    for backend in backends() {
+        for (i, (together, alone)) in verify_openings(backend, &shown).iter().zip(&alone).enumerate() {
+            assert_eq!(together, alone, "{}: {i}", backend.name());
+        }
     }
 }
 

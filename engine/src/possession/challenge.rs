@@ -318,8 +318,11 @@ impl ObjectChallenge {
 
     /// ρ: a coefficient for each of the [`ObjectChallenge::possession_blocks`], in their order.
     pub fn possession_coefficients(&self) -> Vec<u128> {
+        if self.kind != AuditKind::Possession {
+            return Vec::new();
+        }
         let mut stream = Context::POSSESSION_COEFFICIENTS.stream(&[&self.seed()]);
-        self.possession_blocks().iter().map(|_| coefficient(&mut stream)).collect()
+        (0..self.count_below(self.replica.blocks())).map(|_| coefficient(&mut stream)).collect()
     }
 
     /// The chunks of a chunks challenge in the order of the response, the last chunk at the end; none for other kinds.
@@ -340,9 +343,12 @@ impl ObjectChallenge {
 
     /// min(k, bound) distinct numbers below `bound`.
     fn draw(&self, context: Context, bound: u64) -> Vec<u64> {
-        let count =
-            usize::try_from(bound).map_or(self.sample_count(), |bound| bound.min(self.sample_count()));
-        context.stream(&[&self.seed()]).distinct_below(bound, count)
+        context.stream(&[&self.seed()]).distinct_below(bound, self.count_below(bound))
+    }
+
+    /// min(k, bound).
+    fn count_below(&self, bound: u64) -> usize {
+        usize::try_from(bound).map_or(self.sample_count(), |bound| bound.min(self.sample_count()))
     }
 
     /// The same among all but the last one, which comes at the end: a root fixes a length only through it.

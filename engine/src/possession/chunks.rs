@@ -1,10 +1,11 @@
 //! Chunk audits: random chunks of the ciphertext and the last one, opened against the object's root (possession-v1 §7).
 
 use super::challenge::{AuditKind, ObjectChallenge};
+use super::group::backend;
 use super::header::{AnswerFailure, HEADER_BYTES, decode_header, demand_kind, encode_header};
 use super::record::ObjectRecord;
 use crate::rejection::Rejection;
-use crate::tree::{opening_bytes, verify_opening};
+use crate::tree::{Shown, opening_bytes, verify_openings};
 
 /// Exact bytes of the response to a chunks challenge.
 pub fn chunks_response_bytes(challenge: &ObjectChallenge) -> usize {
@@ -45,12 +46,13 @@ pub fn verify_chunks(
     let mut openings =
         decode_header(AuditKind::Chunks, count_of(&chunks), &challenge.digest(), expected, response)?;
     let replica = &challenge.replica;
-    for chunk in chunks {
-        let (opening, rest) = openings.split_at(bytes_of(challenge, chunk));
-        verify_opening(chunk, replica.length(), replica.object_root(), opening)?;
+    let (length, root) = (replica.length(), replica.object_root());
+    let shown = chunks.into_iter().map(|index| {
+        let (opening, rest) = openings.split_at(bytes_of(challenge, index));
         openings = rest;
-    }
-    Ok(())
+        Shown { index, length, root, opening }
+    });
+    verify_openings(backend(), &shown.collect::<Vec<_>>()).into_iter().try_for_each(|shown| shown.map(|_| ()))
 }
 
 /// Whether this is a chunks challenge of the object with this record. A miner asks before it reads: another length would send

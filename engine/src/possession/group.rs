@@ -37,7 +37,8 @@ pub fn over_points_short(points: &[G1Affine], coefficients: &[u128]) -> G1Projec
     backend().msm(points, &scalars, u128::BITS)
 }
 
-fn backend() -> &'static dyn Backend {
+/// Who hashes and sums here: the fastest back end that there is.
+pub(super) fn backend() -> &'static dyn Backend {
     select(Choice::Auto).expect("the portable back end is always there")
 }
 

@@ -9,14 +9,14 @@ use super::commitment_table::{CommitmentTable, TableChunk, place, table_bytes};
 use super::equation::{Equation, Words, canonical, imbalance};
 use super::fold::{ROUNDS, State, TAIL_SCALARS, next_round};
 use super::generators::{GENERATORS, Generators};
-use super::group::is_zero_cofactored;
+use super::group::{backend, is_zero_cofactored};
 use super::points::{POINT_BYTES, decode_point, decode_points};
 use super::record::ObjectRecord;
 use super::response::{Parts, ProofBytes, decode};
 use super::scalars::decode_scalar;
 use super::statement::Statement;
 use crate::rejection::{Class, Rejection};
-use crate::tree::verify_opening;
+use crate::tree::{Shown, verify_openings};
 
 /// A response and what it has to answer to.
 #[derive(Clone, Copy, Debug)]
@@ -58,24 +58,17 @@ impl CheckedResponse {
     /// Refused: `wrong-challenge`, `malformed`, `wrong-length` (before anything is hashed), `wrong-point`, `wrong-root`;
     /// `wrong-record` if the verifier's table is another than the record's.
     pub fn check(case: &PossessionCase<'_>) -> Result<CheckedResponse, Rejection> {
-        let PossessionCase { record, challenge, response, .. } = *case;
-        challenge.check_place(record)?;
-        if challenge.kind != AuditKind::Possession {
-            let kind = challenge.kind.name();
-            return Err(Class::WrongChallenge.because(format!("a {kind} challenge, verified as possession")));
-        }
-        let statement = Statement::of(challenge);
-        let parts = decode(challenge, &statement, response)?;
-        let commitments = match (&parts.openings, case.table) {
-            (Some(openings), _) => opened_commitments(record, &statement.blocks, openings)?,
-            (None, Some(table)) => kept_commitments(record, &statement.blocks, table)?,
-            (None, None) => {
-                return Err(
-                    Class::Malformed.because("no openings, and this verifier does not keep the table")
-                );
-            }
-        };
-        CheckedResponse::assemble(&statement, &parts, &commitments, response)
+        CheckedResponse::check_together(std::slice::from_ref(case)).pop().expect("a verdict for each case")
+    }
+
+    /// The same of many, whose openings are hashed side by side; on the caller's thread.
+    ///
+    /// Refused, each on its own: as [`CheckedResponse::check`].
+    pub fn check_together(cases: &[PossessionCase<'_>]) -> Vec<Result<CheckedResponse, Rejection>> {
+        let decoded: Vec<Result<Decoded<'_>, Rejection>> = cases.iter().map(Decoded::of).collect();
+        let shown: Vec<Shown<'_>> = decoded.iter().flatten().flat_map(Decoded::shown).collect();
+        let mut chunks = verify_openings(backend(), &shown).into_iter();
+        decoded.into_iter().map(|decoded| decoded?.finish(&mut chunks)).collect()
     }
 
     /// The equation that these commitments make of a response.
@@ -105,6 +98,59 @@ impl CheckedResponse {
     /// Memory that it takes, in bytes.
     pub fn held_bytes(&self) -> usize {
         size_of::<CheckedResponse>() + self.equation.held_bytes()
+    }
+}
+
+/// A response whose header and length are right.
+struct Decoded<'a> {
+    case: PossessionCase<'a>,
+    statement: Statement,
+    parts: Parts<'a>,
+    /// Root of the table that openings are of, if there are any; zeros where the record has none.
+    table_root: &'a [u8; 32],
+}
+
+impl<'a> Decoded<'a> {
+    /// Refused: `wrong-challenge`, `malformed`, `wrong-length`, before anything is hashed.
+    fn of(case: &PossessionCase<'a>) -> Result<Decoded<'a>, Rejection> {
+        let PossessionCase { record, challenge, response, .. } = *case;
+        challenge.check_place(record)?;
+        if challenge.kind != AuditKind::Possession {
+            let kind = challenge.kind.name();
+            return Err(Class::WrongChallenge.because(format!("a {kind} challenge, verified as possession")));
+        }
+        let statement = Statement::of(challenge);
+        let parts = decode(challenge, &statement, response)?;
+        let table_root = record.table_root.as_ref().unwrap_or(&[0; 32]);
+        Ok(Decoded { case: *case, statement, parts, table_root })
+    }
+
+    /// What its openings are claimed to show.
+    fn shown(&self) -> impl Iterator<Item = Shown<'a>> {
+        let (root, length) = (self.table_root, table_bytes(self.case.record.replica.blocks()));
+        let openings = self.parts.openings.iter().flatten();
+        openings.map(move |&(index, opening)| Shown { index, length, root, opening })
+    }
+
+    /// `chunks` has what came of [`Decoded::shown`], and of the same of others after that.
+    fn finish(
+        self,
+        chunks: &mut impl Iterator<Item = Result<&'a [u8], Rejection>>,
+    ) -> Result<CheckedResponse, Rejection> {
+        let Decoded { case: PossessionCase { record, table, response, .. }, statement, parts, .. } = self;
+        let commitments = match (&parts.openings, table) {
+            (Some(openings), _) => {
+                let opened: Vec<_> = openings.iter().map(|(chunk, _)| *chunk).zip(chunks).collect();
+                commitments_in(record, &statement.blocks, opened)?
+            }
+            (None, Some(table)) => kept_commitments(record, &statement.blocks, table)?,
+            (None, None) => {
+                return Err(
+                    Class::Malformed.because("no openings, and this verifier does not keep the table")
+                );
+            }
+        };
+        CheckedResponse::assemble(&statement, &parts, &commitments, response)
     }
 }
 
@@ -177,21 +223,35 @@ fn kept_commitments(
 /// The commitments of these blocks, from openings of the table chunks that hold them, in ascending order.
 ///
 /// Refused: `wrong-root`, `wrong-length`, `malformed`.
-pub(super) fn opened_commitments<'r>(
+pub(super) fn opened_commitments(
     record: &ObjectRecord,
     blocks: &[u64],
-    openings: &[(u64, &'r [u8])],
+    openings: &[(u64, &[u8])],
 ) -> Result<Vec<[u8; POINT_BYTES]>, Rejection> {
-    let (root, count) = (record.table_root.unwrap_or_default(), record.replica.blocks());
-    let open = |(chunk, opening): &(u64, &'r [u8])| {
-        let bytes = verify_opening(*chunk, table_bytes(count), &root, opening).map_err(named("table"))?;
-        TableChunk::read(*chunk, count, bytes)
+    let (root, length) = (record.table_root.unwrap_or_default(), table_bytes(record.replica.blocks()));
+    let shown = openings.iter().map(|&(index, opening)| Shown { index, length, root: &root, opening });
+    let chunks = verify_openings(backend(), &shown.collect::<Vec<_>>());
+    let named = openings.iter().map(|(chunk, _)| *chunk).zip(chunks);
+    commitments_in(record, blocks, named.collect())
+}
+
+/// The commitments of these blocks, from the table chunks that hold them, in ascending order, each as its opening was found.
+///
+/// Refused: `wrong-root`, `wrong-length`, `malformed`.
+fn commitments_in<'r>(
+    record: &ObjectRecord,
+    blocks: &[u64],
+    chunks: Vec<(u64, Result<&'r [u8], Rejection>)>,
+) -> Result<Vec<[u8; POINT_BYTES]>, Rejection> {
+    let count = record.replica.blocks();
+    let read = |(chunk, bytes): (u64, Result<&'r [u8], Rejection>)| {
+        Ok((chunk, TableChunk::read(chunk, count, bytes.map_err(named("table"))?)?))
     };
-    let opened: Vec<TableChunk<'r>> = openings.iter().map(open).collect::<Result<_, _>>()?;
+    let opened: Vec<(u64, TableChunk<'r>)> = chunks.into_iter().map(read).collect::<Result<_, _>>()?;
     let point = |block: &u64| {
         let (chunk, index) = place(*block);
-        let at = openings.binary_search_by_key(&chunk, |(chunk, _)| *chunk).expect("opened for each block");
-        opened[at].points()[index]
+        let at = opened.binary_search_by_key(&chunk, |(chunk, _)| *chunk).expect("opened for each block");
+        opened[at].1.points()[index]
     };
     Ok(blocks.iter().map(point).collect())
 }

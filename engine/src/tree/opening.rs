@@ -57,20 +57,28 @@ pub fn verify_opening<'a>(
     expected: &[u8; 32],
     opening: &'a [u8],
 ) -> Result<&'a [u8], Rejection> {
-    let bytes = opening_bytes(index, length)?;
-    if opening.len() != bytes {
-        let found = opening.len();
-        return Err(Class::WrongLength.because(format!(
-            "opening of chunk {index} of {length} bytes has {found} bytes instead of {bytes}"
-        )));
-    }
-    let (chunk, siblings) = opening.split_at(chunk_bytes(index, length));
+    let (chunk, siblings) = sized(index, length, opening)?.split_at(chunk_bytes(index, length));
     if climb(index, chunk_count(length), chunk, siblings.as_chunks().0) != *expected {
-        return Err(
-            Class::WrongRoot.because(format!("chunk {index} of {length} bytes is not under the root"))
-        );
+        return Err(not_under_the_root(index, length));
     }
     Ok(chunk)
+}
+
+/// The opening, if it has the length that it must have.
+///
+/// Refused: `malformed` (no such chunk), `wrong-length`.
+pub(super) fn sized(index: u64, length: u64, opening: &[u8]) -> Result<&[u8], Rejection> {
+    let bytes = opening_bytes(index, length)?;
+    if opening.len() == bytes {
+        return Ok(opening);
+    }
+    let found = opening.len();
+    Err(Class::WrongLength
+        .because(format!("opening of chunk {index} of {length} bytes has {found} bytes instead of {bytes}")))
+}
+
+pub(super) fn not_under_the_root(index: u64, length: u64) -> Rejection {
+    Class::WrongRoot.because(format!("chunk {index} of {length} bytes is not under the root"))
 }
 
 /// The root that a chunk and its siblings lead to.
