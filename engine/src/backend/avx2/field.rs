@@ -14,15 +14,24 @@
 //! Montgomery's own quotient s₀·k, takes away. So no step but the last waits for a product to know its quotient.
 //!
 //! Two forms. A *product* has limbs between −2^50 and 2^50 + 2^10, and is between −p/2 and p, and a little. A *coordinate* has limbs
-//! of 51 bits, none negative, and is below 2p. Differences of two coordinates are taken limb by limb. `times` wants products of limbs
-//! below 2^102: two coordinates, a product and either a difference or a product. 27 bits of R are to spare, so nothing else has to be
-//! watched.
+//! of 51 bits, none negative, and is below 2p. *Differences* of two coordinates are taken limb by limb. `times` takes any two of these:
+//! all limbs are below 2^51 in magnitude, and their products below 2^102, so that 1.5·2^103 with one of them stays between 2^103
+//! and 2^104, where numbers are multiples of 2^51. 27 bits of R are to spare, so nothing else has to be watched.
+
+mod constants;
+mod times;
 
 use std::arch::x86_64::*;
 use std::marker::PhantomData;
 
 use ark_bls12_381::Fq;
 use ark_ff::{BigInt, BigInteger, PrimeField};
+
+use constants::{
+    CARRIED_LIFT, HALF, LIFT, LIMB_BITS, LOWER, P, P_NUMBERS, PER_TOP_LIMB, UPPER, low_word, surplus,
+};
+pub(super) use constants::{MASK, TWICE_P, limbs_of};
+use times::times;
 
 /// Evidence that AVX2 and FMA exist.
 #[derive(Clone, Copy, Debug)]
@@ -46,93 +55,6 @@ macro_rules! fma {
 }
 pub(super) use fma;
 
-/// Bits of a limb.
-const LIMB_BITS: u32 = 51;
-pub(super) const MASK: u64 = (1 << LIMB_BITS) - 1;
-/// Half of what a limb counts.
-const HALF: u64 = 1 << (LIMB_BITS - 1);
-
-/// 64-bit words of p.
-const P_WORDS: [u64; 6] = [
-    0xb9fe_ffff_ffff_aaab,
-    0x1eab_fffe_b153_ffff,
-    0x6730_d2a0_f6b0_f624,
-    0x6477_4b84_f385_12bf,
-    0x4b1b_a7b6_434b_acd7,
-    0x1a01_11ea_397f_e69a,
-];
-/// Limbs of p.
-pub(super) const P: [u64; 8] = limbs_of(&P_WORDS);
-/// Limbs of 2p.
-pub(super) const TWICE_P: [u64; 8] = {
-    let mut limbs = [0; 8];
-    let (mut j, mut carry) = (0, 0);
-    while j < 8 {
-        let value = 2 * P[j] + carry;
-        limbs[j] = value & MASK;
-        carry = value >> LIMB_BITS;
-        j += 1;
-    }
-    limbs
-};
-/// k = −1/p mod 2^51.
-const MINUS_INVERSE: u64 = {
-    let (mut inverse, mut step) = (P_WORDS[0], 0);
-    while step < 6 {
-        // Newton's iteration: each step doubles the bits that are right.
-        inverse = inverse.wrapping_mul(2u64.wrapping_sub(P_WORDS[0].wrapping_mul(inverse)));
-        step += 1;
-    }
-    inverse.wrapping_neg() & MASK
-};
-/// Limbs of N = (k·p + 1) / 2^51.
-const N: [u64; 8] = {
-    let mut limbs = [0; 9];
-    let (mut j, mut carry) = (0, 1);
-    while j < 8 {
-        let value = MINUS_INVERSE as u128 * P[j] as u128 + carry;
-        limbs[j] = low_word(value) & MASK;
-        carry = value >> LIMB_BITS;
-        j += 1;
-    }
-    limbs[8] = low_word(carry);
-    let [_, a, b, c, d, e, f, g, h] = limbs;
-    [a, b, c, d, e, f, g, h]
-};
-const P_NUMBERS: [f64; 8] = balanced(&P);
-const N_NUMBERS: [f64; 8] = balanced(&N);
-/// 1 / (p / 2^357): what a top limb is a multiple of, nearly.
-const PER_TOP_LIMB: f64 = 1.0 / (P[7] as f64 + P[6] as f64 / (1u64 << LIMB_BITS) as f64);
-
-/// What makes the upper half of a product an integer in the low bits of a number.
-const UPPER: f64 = 3.0 * (1u128 << 102) as f64;
-/// The same for the lower half, and for any integer below 2^51.
-const LOWER: f64 = 3.0 * (1u64 << LIMB_BITS) as f64;
-/// What keeps columns, which are within ±2^56, from being negative while they are carried.
-const LIFT: u64 = 1 << 60;
-const CARRIED_LIFT: u64 = LIFT >> LIMB_BITS;
-
-#[expect(clippy::cast_possible_truncation, reason = "the low word")]
-const fn low_word(value: u128) -> u64 {
-    value as u64
-}
-
-/// Limb j is the 51 bits from bit 51·j on.
-pub(super) const fn limbs_of(words: &[u64; 6]) -> [u64; 8] {
-    let mut limbs = [0; 8];
-    let mut j = 0;
-    while j < 8 {
-        let (word, shift) = (51 * j / 64, 51 * j % 64);
-        limbs[j] = words[word] >> shift;
-        if shift > 13 && word < 5 {
-            limbs[j] |= words[word + 1] << (64 - shift);
-        }
-        limbs[j] &= MASK;
-        j += 1;
-    }
-    limbs
-}
-
 /// The element whose form has these limbs with their signs, above −p and below 2p.
 pub(super) fn element(limbs: [u64; 8]) -> Fq {
     // p more, so that it is not negative.
@@ -152,25 +74,6 @@ pub(super) fn element(limbs: [u64; 8]) -> Fq {
         form.sub_with_borrow(&Fq::MODULUS);
     }
     ark_ff::Fp(form, PhantomData)
-}
-
-/// The same number in limbs from −2^50 to 2^50.
-const fn balanced(limbs: &[u64; 8]) -> [f64; 8] {
-    let mut numbers = [0.0; 8];
-    let (mut j, mut carry) = (0, 0);
-    while j < 8 {
-        let limb = limbs[j] + carry;
-        carry = (limb >= HALF) as u64;
-        // Exact: below 2^51.
-        numbers[j] = limb as f64 - carry as f64 * (1u64 << LIMB_BITS) as f64;
-        j += 1;
-    }
-    numbers
-}
-
-/// What so many lower and upper halves have added to a column beside themselves.
-const fn surplus(lower: u64, upper: u64) -> u64 {
-    lower.wrapping_mul(LOWER.to_bits()).wrapping_add(upper.wrapping_mul(UPPER.to_bits()))
 }
 
 /// Limbs of four elements in memory: `[j][lane]`.
@@ -236,67 +139,6 @@ fn accumulate(a: __m256d, b: __m256d, low: &mut __m256i, high: &mut __m256i) {
     });
 }
 
-/// Lets the compiler neither begin early with what follows from `$value` nor put off what it follows from: without that it makes all
-/// products of limbs first, for which there are not registers enough.
-macro_rules! here {
-    ($value:ident) => {
-        // SAFETY: no instruction, and nothing is touched but a register that keeps its value.
-        unsafe { std::arch::asm!("/* {0} */", inout(ymm_reg) $value, options(nomem, nostack, preserves_flags)) }
-    };
-}
-
-/// Adds `$factor` times the limbs to the columns: the low half of each product to its column, the high half to the next one.
-macro_rules! row {
-    ($factor:ident, $limbs:ident; $($column:ident)+) => {
-        here!($factor);
-        row!(0, $factor, $limbs; $($column)+);
-    };
-    ($j:expr, $factor:ident, $limbs:ident; $low:ident $high:ident $($column:ident)*) => {
-        accumulate($limbs[$j], $factor, &mut $low, &mut $high);
-        here!($low);
-        row!($j + 1, $factor, $limbs; $high $($column)*);
-    };
-    ($j:expr, $factor:ident, $limbs:ident; $last:ident) => {};
-}
-
-/// Adds a limb of b times a to the columns; then the lowest column goes: its low bits, times N, to the columns above it, and what it
-/// carries. `$before` steps were made.
-macro_rules! step {
-    ($before:literal, $limb:expr, $a:ident, $n:ident; $c0:ident $c1:ident $($column:ident)+; $top:ident) => {
-        let mut limb = numbers($limb);
-        row!(limb, $a; $c0 $c1 $($column)+);
-        let mut quotient = unsigned_numbers(and($c0, splat(MASK)));
-        let upper = if $before == 0 { 0 } else { 2 * $before - 1 };
-        $c1 = add($c1, carried($c0, surplus(2 * $before + 1, upper)));
-        row!(quotient, $n; $c1 $($column)+ $top);
-    };
-}
-
-/// What of a column belongs to the next one, and the lift with it.
-#[inline(always)]
-fn carried(column: __m256i, surplus: u64) -> __m256i {
-    fma!(_mm256_srli_epi64::<51>(add(column, splat(LIFT.wrapping_sub(surplus)))))
-}
-
-/// Integers of 51 bits as numbers.
-#[inline(always)]
-fn unsigned_numbers(limbs: __m256i) -> __m256d {
-    const MAGIC: f64 = (1u64 << 52) as f64;
-    let lifted = fma!(_mm256_castsi256_pd(_mm256_or_si256(limbs, splat(MAGIC.to_bits()))));
-    fma!(_mm256_sub_pd(lifted, number(MAGIC)))
-}
-
-/// lowest·k mod 2^51, between −2^50 and 2^50: the lower half of a product.
-#[inline(always)]
-fn montgomery_quotient(lowest: __m256d) -> __m256d {
-    fma!({
-        let inverse = number(MINUS_INVERSE as f64);
-        let upper = _mm256_fmadd_pd(lowest, inverse, number(UPPER));
-        let left_over = _mm256_sub_pd(number(UPPER + LOWER), upper);
-        _mm256_sub_pd(_mm256_fmadd_pd(lowest, inverse, left_over), number(LOWER))
-    })
-}
-
 impl Fq4 {
     #[inline(always)]
     pub(super) fn load(_: FmaProof, limbs: &Limbs) -> Fq4 {
@@ -349,7 +191,7 @@ impl Fq4 {
         }
     }
 
-    /// self·other / 2^408, a product. One of them may be a difference of coordinates; of two coordinates or products it is one too.
+    /// self·other / 2^408, a product.
     #[inline(always)]
     pub(super) fn times(&self, other: &Fq4) -> Fq4 {
         // SAFETY: an `Fq4` exists only where the instruction set does.
@@ -463,56 +305,6 @@ fn reduced(mut columns: [__m256i; 8]) -> Fq4 {
         columns[j] = if j < 7 { and(sum, splat(MASK)) } else { sum };
     }
     Fq4(columns)
-}
-
-#[inline(never)]
-#[target_feature(enable = "avx2,fma")]
-fn times(left: &Fq4, right: &Fq4) -> Fq4 {
-    let (mut a, mut n, mut p) = ([number(0.0); 8], [number(0.0); 8], [number(0.0); 8]);
-    for j in 0..8 {
-        (a[j], n[j], p[j]) = (numbers(left.0[j]), number(N_NUMBERS[j]), number(P_NUMBERS[j]));
-    }
-    let b = right.0;
-    // Those that a carry goes into begin without the lift that comes with it.
-    let (mut c0, unlifted) = (splat(0), splat(CARRIED_LIFT.wrapping_neg()));
-    let [mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8] = [unlifted; 8];
-    let [mut c9, mut c10, mut c11, mut c12, mut c13, mut c14, mut c15] = [splat(0); 7];
-    step!(0, b[0], a, n; c0 c1 c2 c3 c4 c5 c6 c7 c8; c9);
-    step!(1, b[1], a, n; c1 c2 c3 c4 c5 c6 c7 c8 c9; c10);
-    step!(2, b[2], a, n; c2 c3 c4 c5 c6 c7 c8 c9 c10; c11);
-    step!(3, b[3], a, n; c3 c4 c5 c6 c7 c8 c9 c10 c11; c12);
-    step!(4, b[4], a, n; c4 c5 c6 c7 c8 c9 c10 c11 c12; c13);
-    step!(5, b[5], a, n; c5 c6 c7 c8 c9 c10 c11 c12 c13; c14);
-    step!(6, b[6], a, n; c6 c7 c8 c9 c10 c11 c12 c13 c14; c15);
-    // The last one with Montgomery's own quotient.
-    let mut limb = numbers(b[7]);
-    row!(limb, a; c7 c8 c9 c10 c11 c12 c13 c14 c15);
-    let mut quotient = montgomery_quotient(unsigned_numbers(and(c7, splat(MASK))));
-    row!(quotient, p; c7 c8 c9 c10 c11 c12 c13 c14 c15);
-    c8 = add(c8, carried(c7, surplus(16, 13)));
-    product([c8, c9, c10, c11, c12, c13, c14, c15])
-}
-
-/// A product from its eight columns, with what halves have added to them.
-#[inline(always)]
-fn product(columns: [__m256i; 8]) -> Fq4 {
-    let mut limbs = columns;
-    let mut carry = splat(0);
-    for j in 0..8 {
-        let k = j as u64;
-        // Column 8 + j: of b times a, of the seven quotients times N, and of the last one times p.
-        let lower = if j < 7 { 2 * (7 - k) + 1 } else { 0 };
-        let upper = if j > 0 { 2 * (8 - k) + 1 } else { 16 };
-        let below = if j > 0 { CARRIED_LIFT } else { 0 };
-        let lift = if j < 7 { LIFT + HALF } else { 0 };
-        let constant = lift.wrapping_sub(surplus(lower, upper)).wrapping_sub(below);
-        let sum = add(columns[j], splat(constant));
-        // Every limb is carried from its own column alone, so none waits for another.
-        let low = if j < 7 { subtract(and(sum, splat(MASK)), splat(HALF)) } else { sum };
-        limbs[j] = add(low, carry);
-        carry = fma!(_mm256_srli_epi64::<51>(sum));
-    }
-    Fq4(limbs)
 }
 
 #[cfg(test)]

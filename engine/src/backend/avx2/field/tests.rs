@@ -3,6 +3,7 @@
 use ark_bls12_381::Fq;
 use ark_ff::{AdditiveGroup, Field};
 
+use super::constants::{MINUS_INVERSE, N, N_NUMBERS};
 use super::*;
 
 /// Limbs with their signs.
@@ -176,7 +177,8 @@ fn products_are_right_and_small() {
     with_proof(|proof| {
         let mut left = differences();
         left.extend(products());
-        each_lane(proof, &left, &products(), |a, b, pair| {
+        let right = [products(), coordinates()].concat();
+        each_lane(proof, &left, &right, |a, b, pair| {
             for i in 0..4 {
                 let (left, right) = pair(i);
                 let expected = value(&left) * value(&right) * inverse;
