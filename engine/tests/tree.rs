@@ -299,10 +299,8 @@ fn openings_of_any_strings_together_have_the_verdicts_of_single_ones() {
             opening,
         })
         .collect();
-    let mut alone = Vec::new();
-    for Shown { index, length, root, opening } in &shown {
-        alone.push(verify_opening(*index, *length, root, opening));
-    }
+    let alone: Vec<_> =
+        shown.iter().map(|of| verify_opening(of.index, of.length, of.root, of.opening)).collect();
     let refused = alone.iter().filter(|verdict| verdict.is_err()).count();
     assert!(refused > 100 && refused < alone.len(), "{refused} of {}", alone.len());
     for backend in backends() {

@@ -6,7 +6,6 @@
 mod others;
 
 use holdfast_benches::{backends, on_one_core, thread_time};
-use holdfast_engine::backend::Backend;
 use holdfast_engine::curve::{Fr, G1Affine, G1Projective, SCALAR_BITS, Table};
 use holdfast_engine::possession::generators::Generators;
 use others::{Blst, arkworks, block_scalars, points, scalar, stream};
@@ -93,7 +92,7 @@ fn commitments(widths: &[u32]) {
         eprintln!(
             "windows of {width_bits} bits: {megabytes:.0} MB made in {build_s:.2} s, {additions_per_byte:.3} additions a byte"
         );
-        for backend in distinct_backends() {
+        for backend in backends() {
             let commit = || backend.commit(&table, &blocks, &blindings);
             let (_, commitments) = time(commit);
             assert!(commitments[..FEW_BLOCKS] == expected, "{} differs", backend.name());
@@ -109,14 +108,6 @@ fn commitments(widths: &[u32]) {
     }
 }
 
-/// The portable one and the fastest: those between have nothing of their own for points.
-fn distinct_backends() -> Vec<&'static dyn Backend> {
-    let all = backends();
-    let mut ends = vec![all[0]];
-    ends.extend(all[1..].last());
-    ends
-}
-
 fn foreign_points(count: usize, scalar_bits: u32) {
     let points = points(count);
     let mask = |seed| if scalar_bits < SCALAR_BITS { short_scalar(seed) } else { scalar(seed) };
@@ -124,7 +115,7 @@ fn foreign_points(count: usize, scalar_bits: u32) {
     let blst = Blst::new(&points, &scalars, scalar_bits);
     let (points, scalars): (&[G1Affine], &[Fr]) = (&points, &scalars);
     let mut race = Race::new();
-    for backend in distinct_backends() {
+    for backend in backends() {
         race.add(backend.name(), move || backend.msm(points, scalars, scalar_bits));
     }
     race.add("arkworks", || arkworks(points, scalars));
@@ -151,7 +142,7 @@ fn one_vector() {
     let blst = Blst::new(bases, &scalars, SCALAR_BITS);
     let (table, scalars) = (&table, &scalars);
     let mut race = Race::new();
-    for backend in distinct_backends() {
+    for backend in backends() {
         race.add(format!("{}, table of 12 bits", backend.name()), move || backend.fixed_base(table, scalars));
         race.add(format!("{}, no table", backend.name()), move || backend.msm(bases, scalars, SCALAR_BITS));
     }

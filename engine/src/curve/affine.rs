@@ -22,7 +22,7 @@ impl Point {
     pub(crate) const INFINITY: Point = Point { x: Fq::ZERO, y: Fq::ZERO };
 
     pub(crate) fn is_infinity(&self) -> bool {
-        *self == Point::INFINITY
+        is_zero(&self.x) && is_zero(&self.y)
     }
 
     pub(crate) fn negated_if(self, negative: bool) -> Point {
@@ -59,50 +59,77 @@ impl From<&G1Affine> for Point {
     }
 }
 
-/// `sums[i] += addend(i)`, with one inversion for all: Montgomery's trick. `products` is scratch memory.
-pub(crate) fn add_assign(sums: &mut [Point], addend: impl Fn(usize) -> Point, products: &mut Vec<Fq>) {
+/// Scratch memory of [`add_assign`].
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// What each addition needs the inverse of.
+    denominators: Vec<Fq>,
+    /// The product of all before it.
+    products: Vec<Fq>,
+    /// Additions of points with the same abscissa, or of the point at infinity.
+    exceptions: Vec<usize>,
+}
+
+/// `sums[i] += addend(i)`, with one inversion for all: Montgomery's trick.
+pub(crate) fn add_assign(sums: &mut [Point], addend: impl Fn(usize) -> Point, scratch: &mut Scratch) {
+    let Scratch { denominators, products, exceptions } = scratch;
+    denominators.clear();
     products.clear();
+    exceptions.clear();
     let mut product = Fq::ONE;
     for (i, sum) in sums.iter().enumerate() {
+        let addend = addend(i);
+        let mut denominator = addend.x - sum.x;
+        if is_zero(&denominator) || sum.is_infinity() || addend.is_infinity() {
+            exceptions.push(i);
+            denominator = exceptional_denominator(sum, &addend);
+        }
         products.push(product);
-        product *= denominator(sum, &addend(i));
+        denominators.push(denominator);
+        product *= denominator;
     }
     // No factor is zero, so neither is the product.
     let mut inverse = product.inverse().unwrap_or(Fq::ZERO);
-    for (i, (sum, product)) in sums.iter_mut().zip(products).enumerate().rev() {
-        let addend = addend(i);
-        let denominator = denominator(sum, &addend);
-        *sum = add(sum, &addend, inverse * *product);
+    for (i, sum) in sums.iter_mut().enumerate().rev() {
+        let (addend, denominator) = (addend(i), denominators[i]);
+        let of_denominator = inverse * products[i];
         inverse *= denominator;
+        if exceptions.last() == Some(&i) {
+            exceptions.pop();
+            *sum = exceptional_sum(sum, &addend, of_denominator);
+            continue;
+        }
+        let slope = (addend.y - sum.y) * of_denominator;
+        let x = slope.square() - sum.x.double() - denominator;
+        *sum = Point { x, y: slope * (sum.x - x) - sum.y };
     }
 }
 
-/// What [`add`] needs the inverse of; never zero. Points of order two, where 2y is, do not exist on this curve.
-fn denominator(left: &Point, right: &Point) -> Fq {
-    let difference = right.x - left.x;
-    if difference != Fq::ZERO {
-        difference
-    } else if left.y == right.y && left.y != Fq::ZERO {
-        left.y.double()
-    } else {
-        Fq::ONE
-    }
+/// Without a call, which the comparison of two elements is.
+#[inline]
+fn is_zero(element: &Fq) -> bool {
+    element.0.0.iter().fold(0, |all, word| all | word) == 0
 }
 
-fn add(left: &Point, right: &Point, inverse: Fq) -> Point {
-    let numerator = if left.is_infinity() {
+/// What [`exceptional_sum`] needs the inverse of; never zero. Points of order two, where 2y is, do not exist on this curve.
+#[cold]
+fn exceptional_denominator(left: &Point, right: &Point) -> Fq {
+    if left == right && !left.is_infinity() { left.y.double() } else { Fq::ONE }
+}
+
+#[cold]
+fn exceptional_sum(left: &Point, right: &Point, inverse: Fq) -> Point {
+    if left.is_infinity() {
         return *right;
-    } else if right.is_infinity() {
+    }
+    if right.is_infinity() {
         return *left;
-    } else if left.x != right.x {
-        right.y - left.y
-    } else if left.y == right.y {
-        let square = left.x.square();
-        square.double() + square
-    } else {
+    }
+    if left.y != right.y {
         return Point::INFINITY;
-    };
-    let slope = numerator * inverse;
-    let x = slope.square() - left.x - right.x;
+    }
+    let square = left.x.square();
+    let slope = (square.double() + square) * inverse;
+    let x = slope.square() - left.x.double();
     Point { x, y: slope * (left.x - x) - left.y }
 }

@@ -8,7 +8,7 @@ use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, Field, Zero};
 use rayon::prelude::*;
 
-use super::affine::{Point, Stored, add_assign};
+use super::affine::{Point, Scratch, Stored, add_assign};
 use super::{Fr, G1Affine, G1Projective, LIMB_BITS, SCALAR_BITS, file};
 use crate::memory::LayerBuffer;
 
@@ -201,7 +201,7 @@ fn fill_rows(entries: &mut [Stored], bases: &[G1Affine], width_bits: u32) {
     let halves: Vec<G1Projective> = bases.iter().map(|base| *base * half).collect();
     let mut sums: Vec<Point> = G1Projective::normalize_batch(&halves).iter().map(Point::from).collect();
     let mut steps: Vec<G1Projective> = bases.iter().map(|base| base.into_group()).collect();
-    let mut products = Vec::new();
+    let mut scratch = Scratch::default();
     let mut done = 0;
     let mut next = 1;
     loop {
@@ -220,7 +220,7 @@ fn fill_rows(entries: &mut [Stored], bases: &[G1Affine], width_bits: u32) {
         sums = rows.flat_map(|row| row[..done].iter().map(Point::load)).collect();
         let affine_steps: Vec<Point> =
             G1Projective::normalize_batch(&steps).iter().map(Point::from).collect();
-        add_assign(&mut sums, |i| affine_steps[i / done], &mut products);
+        add_assign(&mut sums, |i| affine_steps[i / done], &mut scratch);
         for step in &mut steps {
             step.double_in_place();
         }

@@ -14,17 +14,31 @@
 //! Montgomery's own quotient s₀·k, takes away. So no step but the last waits for a product to know its quotient.
 //!
 //! Two forms. A *product* has limbs between −2^50 and 2^50 + 2^10, and is between −p/2 and p, and a little. A *coordinate* has limbs
-//! of 51 bits, none negative, and is below 2p. The difference of two coordinates, limb by limb, and a product are what `times` takes:
-//! its products of limbs stay below 2^102. 27 bits of R are to spare, so nothing else has to be watched.
+//! of 51 bits, none negative, and is below 2p. *Differences* of two coordinates are taken limb by limb. `times` takes any two of these:
+//! all limbs are below 2^51 in magnitude, and their products below 2^102, so that 1.5·2^103 with one of them stays between 2^103
+//! and 2^104, where numbers are multiples of 2^51. 27 bits of R are to spare, so nothing else has to be watched.
+
+mod constants;
+mod times;
 
 use std::arch::x86_64::*;
+use std::marker::PhantomData;
+
+use ark_bls12_381::Fq;
+use ark_ff::{BigInt, BigInteger, PrimeField};
+
+use constants::{
+    CARRIED_LIFT, HALF, LIFT, LIMB_BITS, LOWER, P, P_NUMBERS, PER_TOP_LIMB, UPPER, low_word, surplus,
+};
+pub(super) use constants::{MASK, TWICE_P, limbs_of};
+use times::times;
 
 /// Evidence that AVX2 and FMA exist.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::backend) struct FmaProof(());
+pub(super) struct FmaProof(());
 
 impl FmaProof {
-    pub(in crate::backend) fn detect() -> Option<FmaProof> {
+    pub(super) fn detect() -> Option<FmaProof> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(FmaProof(()))
     }
 }
@@ -41,110 +55,25 @@ macro_rules! fma {
 }
 pub(super) use fma;
 
-/// Bits of a limb.
-const LIMB_BITS: u32 = 51;
-pub(super) const MASK: u64 = (1 << LIMB_BITS) - 1;
-/// Half of what a limb counts.
-const HALF: u64 = 1 << (LIMB_BITS - 1);
-
-/// 64-bit words of p.
-const P_WORDS: [u64; 6] = [
-    0xb9fe_ffff_ffff_aaab,
-    0x1eab_fffe_b153_ffff,
-    0x6730_d2a0_f6b0_f624,
-    0x6477_4b84_f385_12bf,
-    0x4b1b_a7b6_434b_acd7,
-    0x1a01_11ea_397f_e69a,
-];
-/// Limbs of p.
-pub(super) const P: [u64; 8] = limbs_of(&P_WORDS);
-/// Limbs of 2p.
-pub(super) const TWICE_P: [u64; 8] = {
-    let mut limbs = [0; 8];
-    let (mut j, mut carry) = (0, 0);
-    while j < 8 {
-        let value = 2 * P[j] + carry;
-        limbs[j] = value & MASK;
-        carry = value >> LIMB_BITS;
-        j += 1;
-    }
-    limbs
-};
-/// k = −1/p mod 2^51.
-const MINUS_INVERSE: u64 = {
-    let (mut inverse, mut step) = (P_WORDS[0], 0);
-    while step < 6 {
-        // Newton's iteration: each step doubles the bits that are right.
-        inverse = inverse.wrapping_mul(2u64.wrapping_sub(P_WORDS[0].wrapping_mul(inverse)));
-        step += 1;
-    }
-    inverse.wrapping_neg() & MASK
-};
-/// Limbs of N = (k·p + 1) / 2^51.
-const N: [u64; 8] = {
-    let mut limbs = [0; 9];
-    let (mut j, mut carry) = (0, 1);
-    while j < 8 {
-        let value = MINUS_INVERSE as u128 * P[j] as u128 + carry;
-        limbs[j] = low_word(value) & MASK;
-        carry = value >> LIMB_BITS;
-        j += 1;
-    }
-    limbs[8] = low_word(carry);
-    let [_, a, b, c, d, e, f, g, h] = limbs;
-    [a, b, c, d, e, f, g, h]
-};
-const P_NUMBERS: [f64; 8] = balanced(&P);
-const N_NUMBERS: [f64; 8] = balanced(&N);
-/// 1 / (p / 2^357): what a top limb is a multiple of, nearly.
-const PER_TOP_LIMB: f64 = 1.0 / (P[7] as f64 + P[6] as f64 / (1u64 << LIMB_BITS) as f64);
-
-/// What makes the upper half of a product an integer in the low bits of a number.
-const UPPER: f64 = 3.0 * (1u128 << 102) as f64;
-/// The same for the lower half, and for any integer below 2^51.
-const LOWER: f64 = 3.0 * (1u64 << LIMB_BITS) as f64;
-/// What keeps columns, which are within ±2^56, from being negative while they are carried.
-const LIFT: u64 = 1 << 60;
-const CARRIED_LIFT: u64 = LIFT >> LIMB_BITS;
-
-#[expect(clippy::cast_possible_truncation, reason = "the low word")]
-const fn low_word(value: u128) -> u64 {
-    value as u64
-}
-
-/// Limb j is the 51 bits from bit 51·j on.
-const fn limbs_of(words: &[u64; 6]) -> [u64; 8] {
-    let mut limbs = [0; 8];
-    let mut j = 0;
-    while j < 8 {
+/// The element whose form has these limbs with their signs, above −p and below 2p.
+pub(super) fn element(limbs: [u64; 8]) -> Fq {
+    // p more, so that it is not negative.
+    let (mut words, mut carry) = ([0; 6], 0i128);
+    for (j, limb) in limbs.into_iter().enumerate() {
+        carry += i128::from(limb.cast_signed()) + i128::from(P[j]);
+        let limb = low_word((carry & i128::from(MASK)).cast_unsigned());
+        carry >>= LIMB_BITS;
         let (word, shift) = (51 * j / 64, 51 * j % 64);
-        limbs[j] = words[word] >> shift;
+        words[word] |= limb << shift;
         if shift > 13 && word < 5 {
-            limbs[j] |= words[word + 1] << (64 - shift);
+            words[word + 1] |= limb >> (64 - shift);
         }
-        limbs[j] &= MASK;
-        j += 1;
     }
-    limbs
-}
-
-/// The same number in limbs from −2^50 to 2^50.
-const fn balanced(limbs: &[u64; 8]) -> [f64; 8] {
-    let mut numbers = [0.0; 8];
-    let (mut j, mut carry) = (0, 0);
-    while j < 8 {
-        let limb = limbs[j] + carry;
-        carry = (limb >= HALF) as u64;
-        // Exact: below 2^51.
-        numbers[j] = limb as f64 - carry as f64 * (1u64 << LIMB_BITS) as f64;
-        j += 1;
+    let mut form = BigInt(words);
+    while form >= Fq::MODULUS {
+        form.sub_with_borrow(&Fq::MODULUS);
     }
-    numbers
-}
-
-/// What so many lower and upper halves have added to a column beside themselves.
-const fn surplus(lower: u64, upper: u64) -> u64 {
-    lower.wrapping_mul(LOWER.to_bits()).wrapping_add(upper.wrapping_mul(UPPER.to_bits()))
+    ark_ff::Fp(form, PhantomData)
 }
 
 /// Limbs of four elements in memory: `[j][lane]`.
@@ -159,6 +88,12 @@ impl Limbs {
 /// Four elements.
 #[derive(Clone, Copy)]
 pub(super) struct Fq4(pub(super) [__m256i; 8]);
+
+/// All bits of the words of these lanes.
+#[inline(always)]
+pub(super) fn lanes(_: FmaProof, [a, b, c, d]: [bool; 4]) -> __m256i {
+    fma!(_mm256_set_epi64x(-i64::from(d), -i64::from(c), -i64::from(b), -i64::from(a)))
+}
 
 #[inline(always)]
 pub(super) fn splat(word: u64) -> __m256i {
@@ -204,60 +139,6 @@ fn accumulate(a: __m256d, b: __m256d, low: &mut __m256i, high: &mut __m256i) {
     });
 }
 
-/// Lets the compiler neither begin early with what follows from `$value` nor put off what it follows from: without that it makes all
-/// products of limbs first, for which there are not registers enough.
-macro_rules! here {
-    ($value:ident) => {
-        // SAFETY: no instruction, and nothing is touched but a register that keeps its value.
-        unsafe { std::arch::asm!("/* {0} */", inout(ymm_reg) $value, options(nomem, nostack, preserves_flags)) }
-    };
-}
-
-/// Adds `$factor` times the limbs to the columns: the low half of each product to the column, its high half to the next one.
-macro_rules! row {
-    ($factor:ident, $limbs:expr, $first:ident $($column:ident)+) => {
-        here!($factor);
-        row!(@ 0, $factor, $limbs, $first $($column)+);
-    };
-    (@ $j:expr, $factor:ident, $limbs:expr, $low:ident $high:ident $($column:ident)*) => {
-        accumulate($limbs[$j], $factor, &mut $low, &mut $high);
-        here!($low);
-        row!(@ $j + 1, $factor, $limbs, $high $($column)*);
-    };
-    (@ $j:expr, $factor:ident, $limbs:expr, $last:ident) => {};
-}
-
-/// A step of `times`: adds a limb's products, and takes the lowest column away by adding its low bits times N one column higher.
-macro_rules! step {
-    ($i:literal, $a:ident, $b:expr, $lowest:ident $($column:ident)+; $top:ident) => {
-        let mut limb = numbers($b);
-        row!(limb, $a, $lowest $($column)+);
-        let mut quotient = unsigned_numbers(and($lowest, splat(MASK)));
-        step!(@ carry $lowest, surplus(2 * $i + 1, if $i > 0 { 2 * $i - 1 } else { 0 }), $($column)+);
-        step!(@ reduce quotient, $($column)+ $top);
-    };
-    (@ carry $lowest:ident, $surplus:expr, $next:ident $($column:ident)*) => {
-        $next = add($next, carried($lowest, $surplus));
-    };
-    (@ reduce $quotient:ident, $($column:ident)+) => {
-        row!($quotient, N_COLUMNS, $($column)+);
-    };
-}
-
-/// What of a column belongs to the next one, and the lift with it.
-#[inline(always)]
-fn carried(column: __m256i, surplus: u64) -> __m256i {
-    fma!(_mm256_srli_epi64::<51>(add(column, splat(LIFT.wrapping_sub(surplus)))))
-}
-
-/// Integers of 51 bits as numbers.
-#[inline(always)]
-fn unsigned_numbers(limbs: __m256i) -> __m256d {
-    const MAGIC: f64 = (1u64 << 52) as f64;
-    let lifted = fma!(_mm256_castsi256_pd(_mm256_or_si256(limbs, splat(MAGIC.to_bits()))));
-    fma!(_mm256_sub_pd(lifted, number(MAGIC)))
-}
-
 impl Fq4 {
     #[inline(always)]
     pub(super) fn load(_: FmaProof, limbs: &Limbs) -> Fq4 {
@@ -275,7 +156,42 @@ impl Fq4 {
         }
     }
 
-    /// self·other / 2^408, a product, of a difference of coordinates or a product, and a product.
+    /// Arkworks' forms, which are below p, as coordinates.
+    pub(super) fn from_elements(proof: FmaProof, elements: &[Fq; 4]) -> Fq4 {
+        let mut limbs = Limbs::ZERO;
+        for (lane, element) in elements.iter().enumerate() {
+            for (words, limb) in limbs.0.iter_mut().zip(limbs_of(&element.0.0)) {
+                words[lane] = limb;
+            }
+        }
+        Fq4::load(proof, &limbs)
+    }
+
+    /// A product, or coordinates, as arkworks' forms.
+    pub(super) fn elements(&self) -> [Fq; 4] {
+        let mut limbs = Limbs::ZERO;
+        self.store(&mut limbs);
+        std::array::from_fn(|lane| element(limbs.0.map(|words| words[lane])))
+    }
+
+    /// 2^408 in every lane, the one of the product.
+    pub(super) fn one(proof: FmaProof) -> Fq4 {
+        Fq4::from_elements(proof, &[Fq::from(1u64 << 24); 4])
+    }
+
+    /// Puts the one into a lane.
+    pub(super) fn replace_by_one(&mut self, lane: usize) {
+        let mut limbs = Limbs::ZERO;
+        self.store(&mut limbs);
+        for (words, limb) in limbs.0.iter_mut().zip(limbs_of(&Fq::from(1u64 << 24).0.0)) {
+            words[lane] = limb;
+        }
+        for (vector, words) in self.0.iter_mut().zip(&limbs.0) {
+            *vector = fma!(_mm256_loadu_si256(words.as_ptr().cast()));
+        }
+    }
+
+    /// self·other / 2^408, a product.
     #[inline(always)]
     pub(super) fn times(&self, other: &Fq4) -> Fq4 {
         // SAFETY: an `Fq4` exists only where the instruction set does.
@@ -286,8 +202,8 @@ impl Fq4 {
     #[inline(always)]
     pub(super) fn minus(&self, other: &Fq4) -> Fq4 {
         let mut limbs = self.0;
-        for j in 0..8 {
-            limbs[j] = subtract(limbs[j], other.0[j]);
+        for (limb, other) in limbs.iter_mut().zip(other.0) {
+            *limb = subtract(*limb, other);
         }
         Fq4(limbs)
     }
@@ -297,12 +213,12 @@ impl Fq4 {
     pub(super) fn negated(&self, lanes: __m256i) -> Fq4 {
         let mut limbs = self.0;
         let mut carry = splat(0);
-        for j in 0..8 {
-            let negative = subtract(fma!(_mm256_xor_si256(limbs[j], lanes)), lanes);
-            let sum = add(add(negative, and(splat(TWICE_P[j]), lanes)), carry);
+        for (limb, of_p) in limbs.iter_mut().zip(TWICE_P) {
+            let negative = subtract(fma!(_mm256_xor_si256(*limb, lanes)), lanes);
+            let sum = add(add(negative, and(splat(of_p), lanes)), carry);
             // Arithmetic shift of what is between −2^51 and 2^52.
             carry = subtract(fma!(_mm256_srli_epi64::<51>(add(sum, splat(LIFT)))), splat(CARRIED_LIFT));
-            limbs[j] = and(sum, splat(MASK));
+            *limb = and(sum, splat(MASK));
         }
         Fq4(limbs)
     }
@@ -311,8 +227,18 @@ impl Fq4 {
     #[inline(always)]
     pub(super) fn minus_abscissas(&self, x: &Fq4, difference: &Fq4) -> Fq4 {
         let mut columns = self.0;
-        for j in 0..8 {
-            columns[j] = subtract(columns[j], add(add(x.0[j], x.0[j]), difference.0[j]));
+        for ((column, x), difference) in columns.iter_mut().zip(x.0).zip(difference.0) {
+            *column = subtract(*column, add(add(x, x), difference));
+        }
+        reduced(columns)
+    }
+
+    /// self − 2·x mod p, a coordinate, of a product and a coordinate.
+    #[inline(always)]
+    pub(super) fn minus_twice(&self, x: &Fq4) -> Fq4 {
+        let mut columns = self.0;
+        for (column, x) in columns.iter_mut().zip(x.0) {
+            *column = subtract(*column, add(x, x));
         }
         reduced(columns)
     }
@@ -322,11 +248,11 @@ impl Fq4 {
     pub(super) fn shifted_12_minus(&self, other: &Fq4) -> Fq4 {
         let mut columns = [splat(0); 8];
         let mut above = splat(0);
-        for j in 0..8 {
+        for (j, column) in columns.iter_mut().enumerate() {
             // Lifted by 2^51, limbs are not negative; the lift falls off at the top of one limb and is taken from the next.
             let lifted = add(self.0[j], splat(1 << LIMB_BITS));
             let low = fma!(_mm256_slli_epi64::<12>(and(lifted, splat((1 << 39) - 1))));
-            columns[j] = subtract(add(low, above), other.0[j]);
+            *column = subtract(add(low, above), other.0[j]);
             above = subtract(fma!(_mm256_srli_epi64::<39>(lifted)), splat(1 << 12));
         }
         columns[7] = add(columns[7], fma!(_mm256_slli_epi64::<51>(above)));
@@ -379,24 +305,6 @@ fn reduced(mut columns: [__m256i; 8]) -> Fq4 {
         columns[j] = if j < 7 { and(sum, splat(MASK)) } else { sum };
     }
     Fq4(columns)
-}
-
-#[inline(never)]
-#[target_feature(enable = "avx2,fma")]
-fn times(a: &Fq4, b: &Fq4) -> Fq4 {
-    let mut limbs = [number(0.0); 8];
-    for j in 0..8 {
-        limbs[j] = numbers(a.0[j]);
-    }
-    let mut n_columns = [number(0.0); 8];
-    for j in 0..8 {
-        n_columns[j] = number(N_NUMBERS[j]);
-    }
-    let b = b.0;
-    let (mut c0, unlifted) = (splat(0), splat(CARRIED_LIFT.wrapping_neg()));
-    let [mut c1, mut c2, mut c3, mut c4, mut c5, mut c6, mut c7, mut c8] = [unlifted; 8];
-    let [mut c9, mut c10, mut c11, mut c12, mut c13, mut c14, mut c15] = [splat(0); 7];
-    todo!()
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 //! Sums of points over arkworks' field.
 
-use ark_bls12_381::Fq;
 use rayon::prelude::*;
 
-use crate::curve::affine::{Point, Stored, add_assign};
+use crate::curve::affine::{Point, Scratch, Stored, add_assign};
 use crate::curve::digits::{Padded, Signed, odd_digit, padded, padded_limb};
 use crate::curve::sums::{Adder, join};
 use crate::curve::{Fr, G1Affine, G1Projective, LIMB_BITS, SCALAR_BITS, Table};
 
 /// Blocks whose sums share an inversion at each base.
-const BLOCKS_AT_ONCE: usize = 64;
+const BLOCKS_AT_ONCE: usize = 512;
 
 /// Affine additions over arkworks' field.
 #[derive(Clone, Copy)]
@@ -37,7 +36,7 @@ impl Adder for Affine {
         for (sum, [first, _]) in sums.iter_mut().zip(pairs) {
             *sum = point(*first);
         }
-        add_assign(sums, |i| point(pairs[i][1]), &mut Vec::with_capacity(sums.len()));
+        add_assign(sums, |i| point(pairs[i][1]), &mut Scratch::default());
     }
 }
 
@@ -63,7 +62,7 @@ fn commit_together(table: &Table, blocks: &[&[u8]], blindings: &[Fr]) -> Vec<G1P
 struct Sums {
     block_count: usize,
     sums: Vec<Point>,
-    products: Vec<Fq>,
+    scratch: Scratch,
     digits: Vec<Signed>,
 }
 
@@ -74,14 +73,14 @@ impl Sums {
         cut(table, scalars, SCALAR_BITS, &mut digits);
         let row = table.row(base);
         let sums = digits.iter().map(|digit| entry(row, *digit)).collect();
-        Sums { block_count: scalars.len(), sums, products: Vec::new(), digits }
+        Sums { block_count: scalars.len(), sums, scratch: Scratch::default(), digits }
     }
 
     fn add(&mut self, table: &Table, base: usize, scalars: &[Padded]) {
         cut(table, scalars, LIMB_BITS, &mut self.digits);
         let row = table.row(base);
         let digits = &self.digits;
-        add_assign(&mut self.sums[..digits.len()], |i| entry(row, digits[i]), &mut self.products);
+        add_assign(&mut self.sums[..digits.len()], |i| entry(row, digits[i]), &mut self.scratch);
     }
 
     fn join(&self, table: &Table, block: usize) -> G1Projective {
