@@ -77,14 +77,14 @@ pub(crate) fn run(options: &Options, add: &mut dyn FnMut(Section)) -> bool {
     for subject in &subjects {
         let mut reached = Reached::default();
         add(opening::section(subject, &options.dir, &mut reached));
-        let measured = kernels::measure(subject, &mut contents, &mut digests);
+        let mut measured = kernels::measure(subject, &mut contents, &mut digests);
         add(subject.section(
             "known answers (every item against the twin, and two changes that must be seen)",
-            measured.known_answers,
+            std::mem::take(&mut measured.known_answers),
         ));
         add(subject.section(
             "kernels (fastest of a few submissions; samples of the output against the twin)",
-            measured.rates,
+            measured.rate_rows(),
         ));
         add(commits::section(subject, &mut reached));
         add(windows::section(subject, &measured.seconds, &mut reached));

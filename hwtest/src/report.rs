@@ -138,7 +138,8 @@ impl fmt::Display for Figure {
         let digits = if self.value.fract() == 0.0 || self.value >= 1000.0 { 0 } else { 2 };
         // Small values would be zeros.
         let digits = if self.value != 0.0 && self.value.abs() < 0.1 { 5 } else { digits };
-        write!(f, "{} {:.digits$} {}", self.name, self.value, self.unit)
+        write!(f, "{} {:.digits$}", self.name, self.value)?;
+        if self.unit.is_empty() { Ok(()) } else { write!(f, " {}", self.unit) }
     }
 }
 

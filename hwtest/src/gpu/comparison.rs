@@ -52,21 +52,28 @@ pub(crate) struct Compared {
     pub(crate) changes_caught: u64,
 }
 
-/// Every item of the case in two ranges that fill no workgroup, with what lies outside; then two changes.
-pub(crate) fn compare_whole(device: &Device, pipeline: &Pipeline, case: &Case) -> Result<Compared, Trouble> {
+/// Every item of the case but the last two, in two ranges that fill no workgroup, with what lies outside; then two changes. Also
+/// returns BLAKE3 of all that came back.
+pub(crate) fn compare_whole(
+    device: &Device,
+    pipeline: &Pipeline,
+    case: &Case,
+) -> Result<(Compared, [u8; 32]), Trouble> {
     let first = case.items / 2 + 3;
     let ranges = [Range { first: 0, count: first }, Range { first, count: case.items - first - 2 }];
     let mut compared = Compared::default();
+    let mut hasher = blake3::Hasher::new();
     let untouched = vec![UNTOUCHED; case.output_words()];
     for range in ranges {
         let found = run(device, pipeline, case, range, None)?;
         let mut expected = untouched.clone();
         case.write(range, 0..range.count, &mut expected);
         same(case, &found, &expected)?;
+        hasher.update(cast_slice(&found));
         compared.items += u64::from(range.count);
     }
     compared.changes_caught = catch_changes(device, pipeline, case)?;
-    Ok(compared)
+    Ok((compared, *hasher.finalize().as_bytes()))
 }
 
 /// Negative controls: the device is given another byte than the twin, and a byte of what comes back is changed.
@@ -191,6 +198,7 @@ mod tests {
     use super::*;
     use crate::gpu::cases;
     use crate::gpu::contents;
+    use holdfast_engine::backend::gpu::{DeviceOptions, Sabotage, Selection, Trick, survey};
     use holdfast_shaders::registry::{COPY, KERNELS};
 
     #[test]
@@ -208,6 +216,29 @@ mod tests {
         assert_eq!(same(case, &found, &expected), differs);
         assert_eq!(compare_samples(case, &found).map(|_| ()), differs, "the last item is a sample");
         assert!(same(case, &expected[1..], &expected).is_err());
+    }
+
+    /// A device that corrupts what it gives back is seen by both comparisons, and one that does not is not accused.
+    #[test]
+    fn a_device_that_lies_is_caught() {
+        let Some(adapter) = survey(&Selection::from_environment()).into_iter().find(|a| a.is_used()) else {
+            let required = std::env::var("HOLDFAST_REQUIRE").unwrap_or_default();
+            assert!(!required.split(',').any(|name| name == "gpu"), "gpu is required: ABSENT(no adapter)");
+            return eprintln!("gpu ABSENT(no adapter)");
+        };
+        let sabotage = Sabotage::new(Trick::Corrupt);
+        let options = DeviceOptions { sabotage: Some(sabotage.clone()), ..DeviceOptions::default() };
+        let device = Device::open(&adapter, options).unwrap();
+        let pipeline = device.pipeline(&COPY, &COPY.variants[0]).unwrap();
+        let case = &cases::small(&COPY, &COPY.variants[0], &mut contents::Contents::default())[0];
+        let whole = || compare_whole(&device, &pipeline, case).map(|(compared, _)| compared.changes_caught);
+        let timed = || time((&device, &pipeline), case, Duration::ZERO, 1).map(|timing| timing.samples > 100);
+        assert_eq!((whole(), timed()), (Ok(2), Ok(true)));
+        let differs = Trouble::Differs { size: case.size.clone(), item: 0 };
+        sabotage.strike_after(0);
+        assert_eq!(whole(), Err(differs.clone()));
+        sabotage.strike_after(0);
+        assert_eq!(timed(), Err(differs));
     }
 
     /// What the negative control changes matters: the twin, given the change, writes something else.

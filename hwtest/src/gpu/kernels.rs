@@ -1,6 +1,7 @@
 //! Every kernel and variant of one device: known answers, then rates; and the outputs of all of them against each other.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Instant;
 
 use holdfast_engine::accelerator::Fault;
@@ -18,26 +19,42 @@ use crate::report::{Figure, Outcome, Row, Section};
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
     pub(crate) known_answers: Vec<Row>,
-    pub(crate) rates: Vec<Row>,
+    rates: Vec<(Row, Option<Key>)>,
     pub(crate) seconds: KernelSeconds,
     /// Rate of the default variant of `label` over the best one of `gather`, at the largest layer.
     pub(crate) label_share_of_gather: Option<f64>,
 }
 
-/// Seconds of a dispatch by kernel, variant and size.
+/// What was timed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    kernel: &'static str,
+    variant: &'static str,
+    size: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}, {}", self.kernel, self.variant, self.size)
+    }
+}
+
+/// Seconds of a dispatch.
 #[derive(Debug, Default)]
-pub(crate) struct KernelSeconds(BTreeMap<(&'static str, &'static str, String), f64>);
+pub(crate) struct KernelSeconds(BTreeMap<Key, f64>);
 
 impl KernelSeconds {
     /// The default variant of a kernel.
     fn default_of(&self, kernel: &'static str, size: &str) -> Option<f64> {
         let variant = KERNELS.iter().find(|known| known.name == kernel)?.variants.first()?.name;
-        self.0.get(&(kernel, variant, size.to_owned())).copied()
+        self.0.get(&Key { kernel, variant, size: size.to_owned() }).copied()
     }
 
-    fn best_of(&self, kernel: &str, size: &str) -> Option<f64> {
-        let of_kernel = self.0.iter().filter(|(key, _)| key.0 == kernel && key.2 == size);
-        of_kernel.map(|(_, &seconds)| seconds).min_by(f64::total_cmp)
+    /// The rate of `label` in per cent of the best one of `gather`.
+    fn share_of_gather(&self, label_seconds: f64, size: &str) -> Option<f64> {
+        let gather = self.0.iter().filter(|(key, _)| key.kernel == "gather" && key.size == size);
+        let best = gather.map(|(_, &seconds)| seconds).min_by(f64::total_cmp)?;
+        Some(100.0 * best / label_seconds)
     }
 
     /// What the kernels of a window take one after another, if layers of its size were timed.
@@ -102,49 +119,54 @@ impl Digests {
 pub(crate) fn measure(subject: &Subject, contents: &mut Contents, digests: &mut Digests) -> Measured {
     let mut bench = Bench { subject, device: None };
     let mut measured = Measured::default();
-    let mut timed = Vec::new();
-    for (kernel, variant) in
-        KERNELS.iter().flat_map(|kernel| kernel.variants.iter().map(move |v| (kernel, v)))
-    {
-        let name = format!("{} {}", kernel.name, variant.name);
-        if let Some(why) = bench.left_out(variant) {
-            measured.known_answers.push(Row::absent(name.clone(), why));
-            measured.rates.push(Row::absent(name, why));
-            continue;
-        }
-        let compared = bench.compare(kernel, variant, contents);
-        measured.known_answers.push(Row::of(name.clone(), compared.map(figures)));
-        for case in cases::timed(kernel, variant, &subject.scale, contents) {
-            let name = format!("{name}, {}", case.size);
-            match bench.time(kernel, variant, &case) {
-                Ok((timing, ready_seconds)) => {
-                    let id = format!("{}, {}, {} lanes", kernel.name, case.size, variant.lanes);
-                    digests.compare(id, &subject.adapter.id, variant.name, timing.digest);
-                    let key = (kernel.name, variant.name, case.size.clone());
-                    measured.seconds.0.insert(key, timing.seconds);
-                    timed.push((
-                        name,
-                        kernel,
-                        case.size.clone(),
-                        rate_figures(&case, &timing, ready_seconds),
-                    ));
+    for kernel in KERNELS {
+        for variant in kernel.variants {
+            let name = format!("{} {}", kernel.name, variant.name);
+            if let Some(why) = bench.left_out(variant) {
+                measured.known_answers.push(Row::absent(name.clone(), why));
+                measured.rates.push((Row::absent(name, why), None));
+                continue;
+            }
+            let compared = bench.compare((kernel, variant), contents, digests);
+            measured.known_answers.push(Row::of(name, compared.map(figures)));
+            for case in cases::timed(kernel, variant, &subject.scale, contents) {
+                let key = Key { kernel: kernel.name, variant: variant.name, size: case.size.clone() };
+                let timed = bench.time((kernel, variant), &case, digests);
+                if let Ok((seconds, _)) = &timed {
+                    measured.seconds.0.insert(key.clone(), *seconds);
                 }
-                Err(trouble) => measured.rates.push(Row::of(name, Err(trouble))),
+                let row = Row::of(key.to_string(), timed.map(|(_, figures)| figures));
+                measured.rates.push((row, Some(key)));
             }
         }
     }
-    for (name, kernel, size, mut figures) in timed {
-        if kernel.name == "label" {
-            figures.extend(share_of_gather(&measured.seconds, &name, &size));
-        }
-        measured.rates.push(Row { name, outcome: Outcome::Ran { figures } });
-    }
+    measured.note_shares_of_gather();
     let largest = subject.scale.log2_labels.iter().max().map(|&k| cases::layer_size(k)).unwrap_or_default();
-    let seconds = &measured.seconds;
-    measured.label_share_of_gather = seconds
-        .best_of("gather", &largest)
-        .and_then(|gather| Some(100.0 * gather / seconds.default_of("label", &largest)?));
+    measured.label_share_of_gather = measured
+        .seconds
+        .default_of("label", &largest)
+        .and_then(|own| measured.seconds.share_of_gather(own, &largest));
     measured
+}
+
+impl Measured {
+    /// The loads alone as a bound: both kernels move the same bytes. Known once all kernels were timed.
+    fn note_shares_of_gather(&mut self) {
+        for (row, key) in &mut self.rates {
+            if let (Outcome::Ran { figures }, Some(key)) = (&mut row.outcome, key)
+                && key.kernel == "label"
+                && let Some(&own) = self.seconds.0.get(key)
+                && let Some(share) = self.seconds.share_of_gather(own, &key.size)
+            {
+                figures.push(Figure::new("share of gather", share, "%"));
+            }
+        }
+    }
+
+    /// The rows of rates.
+    pub(crate) fn rate_rows(&mut self) -> Vec<Row> {
+        std::mem::take(&mut self.rates).into_iter().map(|(row, _)| row).collect()
+    }
 }
 
 fn figures(compared: Compared) -> Vec<Figure> {
@@ -162,12 +184,6 @@ fn rate_figures(case: &Case, timing: &Timing, ready_seconds: f64) -> Vec<Figure>
     figures.push(Figure::new("compiled and run once in", ready_seconds + timing.first_seconds, "s"));
     figures.push(Figure::count("compared", timing.samples, "items"));
     figures
-}
-
-/// The loads alone as a bound: both kernels move the same bytes.
-fn share_of_gather(seconds: &KernelSeconds, name: &str, size: &str) -> Option<Figure> {
-    let own = seconds.0.iter().find(|(key, _)| format!("{} {}, {}", key.0, key.1, key.2) == name)?.1;
-    Some(Figure::new("share of gather", 100.0 * seconds.best_of("gather", size)? / own, "%"))
 }
 
 /// One device, opened anew after a fault.
@@ -199,36 +215,43 @@ impl Bench<'_> {
         }
     }
 
+    /// Known answers of all small cases.
     fn compare(
         &mut self,
-        kernel: &'static Kernel,
-        variant: &'static Variant,
+        (kernel, variant): (&'static Kernel, &'static Variant),
         contents: &mut Contents,
+        digests: &mut Digests,
     ) -> Result<Compared, Trouble> {
+        let adapter = &self.subject.adapter;
         let device = self.device()?;
         let pipeline = device.pipeline(kernel, variant)?;
         let mut all = Compared::default();
-        for case in cases::small(kernel, variant, contents) {
-            let compared = compare_whole(device, &pipeline, &case)?;
+        for (number, case) in cases::small(kernel, variant, contents).into_iter().enumerate() {
+            let (compared, digest) = compare_whole(device, &pipeline, &case)?;
             all.items += compared.items;
             all.changes_caught += compared.changes_caught;
+            let id = format!("{} known answers {number}, {} lanes", kernel.name, variant.lanes);
+            digests.compare(id, &adapter.id, variant.name, digest);
         }
         Ok(all)
     }
 
-    /// The time of a case, and the seconds until its pipeline was there.
+    /// Seconds of a dispatch over a case, and all that is said of it.
     fn time(
         &mut self,
-        kernel: &'static Kernel,
-        variant: &'static Variant,
+        (kernel, variant): (&'static Kernel, &'static Variant),
         case: &Case,
-    ) -> Result<(Timing, f64), Trouble> {
-        let (submission, repeats) = (self.subject.scale.submission, self.subject.scale.repeats);
+        digests: &mut Digests,
+    ) -> Result<(f64, Vec<Figure>), Trouble> {
+        let Subject { adapter, scale } = self.subject;
         let device = self.device()?;
         let began = Instant::now();
         let pipeline = device.pipeline(kernel, variant)?;
         let ready_seconds = began.elapsed().as_secs_f64();
-        Ok((time((device, &pipeline), case, submission, repeats)?, ready_seconds))
+        let timing = time((device, &pipeline), case, scale.submission, scale.repeats)?;
+        let id = format!("{}, {} of {} items, {} lanes", kernel.name, case.size, case.items, variant.lanes);
+        digests.compare(id, &adapter.id, variant.name, timing.digest);
+        Ok((timing.seconds, rate_figures(case, &timing, ready_seconds)))
     }
 }
 
@@ -266,8 +289,18 @@ mod tests {
         assert_eq!(seconds.of_window(shape), None);
         for (name, time) in [("label_first_layer", 1.0), ("label", 10.0), ("subtree", 100.0)] {
             let variant = KERNELS.iter().find(|kernel| kernel.name == name).unwrap().variants[0].name;
-            seconds.0.insert((name, variant, cases::layer_size(12)), time);
+            seconds.0.insert(Key { kernel: name, variant, size: cases::layer_size(12) }, time);
         }
         assert_eq!(seconds.of_window(shape), Some(321.0));
+    }
+
+    #[test]
+    fn the_best_variant_of_gather_of_the_same_size_is_the_bound() {
+        let mut seconds = KernelSeconds::default();
+        assert_eq!(seconds.share_of_gather(4.0, "a"), None);
+        for (variant, size, time) in [("x", "a", 3.0), ("y", "a", 2.0), ("x", "b", 1.0)] {
+            seconds.0.insert(Key { kernel: "gather", variant, size: size.into() }, time);
+        }
+        assert_eq!(seconds.share_of_gather(4.0, "a"), Some(50.0));
     }
 }

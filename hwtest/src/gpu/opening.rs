@@ -31,7 +31,7 @@ pub(crate) fn section(subject: &Subject, directory: &Path, reached: &mut Reached
             rows.push(Row::of("table kept", opened.map(Opened::figures)));
         }
     }
-    subject.section("opening, known answers included", rows)
+    subject.section("opening, until commitments can be asked for", rows)
 }
 
 fn device(subject: &Subject) -> Result<Figure, Fault> {
