@@ -169,8 +169,8 @@ mod tests {
     fn figures_are_as_long_as_they_say_something() {
         let text = |value| Figure::new("a", value, "s").to_string();
         assert_eq!(
-            [3.0, 3.14159, 1234.5, 0.00042].map(text),
-            ["a 3 s", "a 3.14 s", "a 1234 s", "a 0.00042 s"]
+            [3.0, 2.7531, 1234.5, 0.00042].map(text),
+            ["a 3 s", "a 2.75 s", "a 1234 s", "a 0.00042 s"]
         );
     }
 

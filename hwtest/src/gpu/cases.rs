@@ -62,6 +62,11 @@ impl Case {
         Range { first: 0, count: self.items }
     }
 
+    /// Bytes of each of its buffers.
+    pub(crate) fn buffer_bytes(&self) -> impl Iterator<Item = u64> {
+        self.inputs.iter().map(|words| words.len()).chain([self.output_words()]).map(|words| 4 * words as u64)
+    }
+
     /// Words of the output.
     pub(crate) fn output_words(&self) -> usize {
         self.items as usize * self.unit_words

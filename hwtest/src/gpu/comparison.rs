@@ -21,6 +21,8 @@ const SAMPLES: u32 = 300;
 pub(crate) enum Trouble {
     /// The device failed.
     Device(Fault),
+    /// No kernel sees so much of a buffer.
+    TooLarge { bytes: u64, most: u64 },
     /// An item is not the twin's.
     Differs { size: String, item: usize },
     /// A change that must show did not: the comparison is worth nothing.
@@ -37,6 +39,9 @@ impl fmt::Display for Trouble {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Trouble::Device(fault) => write!(formatter, "{fault}"),
+            Trouble::TooLarge { bytes, most } => {
+                write!(formatter, "a buffer of {bytes} bytes, of which a kernel sees {most}")
+            }
             Trouble::Differs { size, item } => {
                 write!(formatter, "item {item} differs from the twin ({size})")
             }

@@ -135,7 +135,13 @@ pub(crate) fn measure(subject: &Subject, contents: &mut Contents, digests: &mut 
                 if let Ok((seconds, _)) = &timed {
                     measured.seconds.0.insert(key.clone(), *seconds);
                 }
-                let row = Row::of(key.to_string(), timed.map(|(_, figures)| figures));
+                let row = match timed {
+                    // What a small device cannot hold is no fault of it; it is opened anew for the next case.
+                    Err(why @ (Trouble::TooLarge { .. } | Trouble::Device(Fault::OutOfMemory { .. }))) => {
+                        Row::absent(key.to_string(), why.to_string())
+                    }
+                    timed => Row::of(key.to_string(), timed.map(|(_, figures)| figures)),
+                };
                 measured.rates.push((row, Some(key)));
             }
         }
@@ -245,6 +251,10 @@ impl Bench<'_> {
     ) -> Result<(f64, Vec<Figure>), Trouble> {
         let Subject { adapter, scale } = self.subject;
         let device = self.device()?;
+        let most = adapter.binding_bytes_maximum;
+        if let Some(bytes) = case.buffer_bytes().find(|&bytes| bytes > most) {
+            return Err(Trouble::TooLarge { bytes, most });
+        }
         let began = Instant::now();
         let pipeline = device.pipeline(kernel, variant)?;
         let ready_seconds = began.elapsed().as_secs_f64();

@@ -36,8 +36,9 @@ impl Scale {
         match (kind, quick) {
             (Kind::Software, true) => SOFTWARE_QUICK,
             (Kind::Software, false) => SOFTWARE,
-            (_, true) => QUICK,
-            (_, false) => FULL,
+            (Kind::Discrete, true) => QUICK,
+            (Kind::Discrete, false) => FULL,
+            (Kind::Integrated | Kind::Virtual | Kind::Other, _) => MODEST,
         }
     }
 
@@ -69,6 +70,16 @@ const QUICK: Scale = Scale {
     window: (21, 16),
     span: Duration::from_secs(2),
     ..FULL
+};
+
+/// Single dispatches of weak devices stay below the second or two after which a watchdog resets them.
+const MODEST: Scale = Scale {
+    commit_blocks: 64,
+    field: (1 << 16, 500),
+    curve: (1 << 16, 16),
+    windows: 8,
+    span: Duration::from_secs(4),
+    ..QUICK
 };
 
 /// As little as shows whether everything runs.
@@ -103,9 +114,8 @@ mod tests {
 
     #[test]
     fn every_shape_is_one() {
-        for (kind, quick) in
-            [Kind::Software, Kind::Discrete].into_iter().flat_map(|k| [(k, false), (k, true)])
-        {
+        let kinds = [Kind::Software, Kind::Integrated, Kind::Discrete];
+        for (kind, quick) in kinds.into_iter().flat_map(|kind| [(kind, false), (kind, true)]) {
             let scale = Scale::of(kind, quick);
             assert_eq!(scale.shape().log2_labels(), scale.window.0);
             assert!(!scale.log2_labels.is_empty() && !scale.commit_widths_bits.is_empty());
