@@ -7,6 +7,8 @@ import json
 import pathlib
 import sys
 
+from svg import Picture
+
 COLOURS = {"portable": "#9aa5b1", "avx2": "#4c8bbf", "avx512": "#1f4e79"}
 
 
@@ -27,31 +29,29 @@ def main(criterion, out):
     top = max([crate] + [rate for group in rates.values() for rate in group.values()]) * 1.1
     width, height, left, base = 640, 320, 60, 270
     scale = (base - 40) / top
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
-        '<rect width="100%" height="100%" fill="white"/>',
-        f'<text x="{left}" y="22" font-size="14">Labels on one core, million a second</text>',
-        f'<line x1="{left}" y1="{base}" x2="{width - 20}" y2="{base}" stroke="#333"/>',
-    ]
+    picture = Picture(width, height, "Labels on one core, million a second", left)
+    picture.line((left, base), (width - 20, base), 'stroke="#333"')
     step = (width - left - 40) / len(rates)
     for place, (k, group) in enumerate(sorted(rates.items())):
         x = left + 20 + place * step
         for name, rate in group.items():
             y = base - rate * scale
-            parts.append(f'<rect x="{x:.0f}" y="{y:.1f}" width="34" height="{rate * scale:.1f}" fill="{COLOURS[name]}"/>')
+            picture.bar(f"{x:.0f}", f"{y:.1f}", 34, f"{rate * scale:.1f}", COLOURS[name])
             inside = rate * scale > 24
             at, colour = (y + 15, "white") if inside else (y - 4, "black")
-            parts.append(f'<text x="{x + 17:.0f}" y="{at:.1f}" text-anchor="middle" fill="{colour}">{rate:.1f}</text>')
+            picture.text(f"{x + 17:.0f}", f"{at:.1f}", f"{rate:.1f}", f'text-anchor="middle" fill="{colour}"')
             x += 42
         middle = left + 20 + place * step + 59
-        parts.append(f'<text x="{middle:.0f}" y="{base + 18}" text-anchor="middle">k = {k}: {2 ** (k - 15)} MiB</text>')
-    y = base - crate * scale
-    parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{width - 20}" y2="{y:.1f}" stroke="#c0392b" stroke-dasharray="5 4"/>')
-    parts.append(f'<text x="{width - 20}" y="{y - 5:.1f}" text-anchor="end" fill="#c0392b">BLAKE3 crate, four compressions a label: {crate:.1f}</text>')
+        picture.text(f"{middle:.0f}", base + 18, f"k = {k}: {2 ** (k - 15)} MiB", 'text-anchor="middle"')
+    y = f"{base - crate * scale:.1f}"
+    picture.line((left, y), (width - 20, y), 'stroke="#c0392b" stroke-dasharray="5 4"')
+    above = f"{base - crate * scale - 5:.1f}"
+    text = f"BLAKE3 crate, four compressions a label: {crate:.1f}"
+    picture.text(width - 20, above, text, 'text-anchor="end" fill="#c0392b"')
     for place, (name, colour) in enumerate(COLOURS.items()):
-        parts.append(f'<rect x="{left + place * 110}" y="298" width="12" height="12" fill="{colour}"/>')
-        parts.append(f'<text x="{left + 18 + place * 110}" y="308">{name}</text>')
-    pathlib.Path(out).write_text("\n".join(parts + ["</svg>", ""]))
+        picture.bar(left + place * 110, 298, 12, 12, colour)
+        picture.text(left + 18 + place * 110, 308, name)
+    picture.write(out)
 
 
 main(*sys.argv[1:])

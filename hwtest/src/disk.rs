@@ -30,7 +30,8 @@ pub(crate) fn section(directory: &Path) -> Section {
     };
     let rows = survey(directory).into_iter().map(|line| row(line.name, line.presence)).collect();
     Section {
-        name: "block I/O (64 MiB; writes of 1 MiB at depth 1, then a sync; reads of 16 KiB at depth 32)",
+        name: "block I/O (64 MiB; writes of 1 MiB at depth 1, then a sync; reads of 16 KiB at depth 32)"
+            .into(),
         rows,
     }
 }

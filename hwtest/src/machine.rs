@@ -10,7 +10,7 @@ pub(crate) fn describe() -> Vec<Fact> {
     let cores = std::thread::available_parallelism().map_or("unknown".into(), |cores| cores.to_string());
     vec![
         Fact { name: "system", value: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH) },
-        Fact { name: "kernel", value: or_unknown(read("/proc/sys/kernel/osrelease").trim()) },
+        Fact { name: "kernel", value: or_unknown(version(&read("/proc/sys/kernel/osrelease"))) },
         Fact { name: "processor", value: or_unknown(field(&cpu, "model name")) },
         Fact { name: "cores", value: cores },
         Fact { name: "features", value: features() },
@@ -26,6 +26,11 @@ pub(crate) fn describe() -> Vec<Fact> {
 fn field<'a>(text: &'a str, name: &str) -> &'a str {
     let parts = text.lines().filter_map(|line| line.split_once(':'));
     parts.into_iter().find(|(key, _)| key.trim() == name).map_or("", |(_, value)| value.trim())
+}
+
+/// Without what a builder appended, which may name a host.
+fn version(release: &str) -> &str {
+    release.trim().split(['-', '+']).next().unwrap_or_default()
 }
 
 fn or_unknown(text: &str) -> String {
@@ -63,5 +68,6 @@ mod tests {
         let text = "processor\t: 0\nmodel name\t: Some CPU\nmodel name\t: Another\n";
         assert_eq!(field(text, "model name"), "Some CPU");
         assert_eq!(or_unknown(field(text, "model")), "unknown");
+        assert_eq!((version("6.1.0-18-amd64\n"), version("")), ("6.1.0", ""));
     }
 }

@@ -7,7 +7,10 @@ mod disk;
 mod labels;
 mod possession;
 
-pub use accelerators::{AcceleratorRate, make_window, measure_accelerator, measure_processor_commits};
+pub use accelerators::{
+    AcceleratorRate, make_window, measure_accelerator, measure_accelerator_commits,
+    measure_accelerator_windows, measure_processor_commits,
+};
 pub use audits::{VerifyRate, measure_verifying};
 pub use disk::{DiskRate, measure_disk, measure_writes};
 pub use labels::{KernelRate, WindowRate, blake3_compressions_per_second, measure_kernel, measure_windows};

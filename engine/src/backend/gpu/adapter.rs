@@ -93,13 +93,23 @@ pub struct Adapter {
     pub(super) handle: wgpu::Adapter,
 }
 
+fn instance() -> wgpu::Instance {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL;
+    wgpu::Instance::new(descriptor)
+}
+
+/// Why [`survey`] finds no adapter at all, in wgpu's words; `None` if it finds one.
+pub fn absence() -> Option<String> {
+    let request = instance().request_adapter(&wgpu::RequestAdapterOptions::default());
+    pollster::block_on(request).err().map(|error| error.to_string())
+}
+
 /// All adapters, the ones to prefer first; those that are not used say why.
 ///
 /// A machine without a Vulkan loader or driver has none, which is no error.
 pub fn survey(selection: &Selection) -> Vec<Adapter> {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL;
-    let instance = wgpu::Instance::new(descriptor);
+    let instance = instance();
     let mut handles = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
     // The order of equal kinds is the driver's, which is that of the bus.
     handles.sort_by_key(|handle| Kind::of(handle.get_info().device_type));
@@ -141,6 +151,25 @@ impl Adapter {
             unused_because,
             handle,
         }
+    }
+
+    /// What the driver grants, by name: bytes, counts, and 1 or 0 for what there is or not.
+    pub fn limits(&self) -> Vec<(&'static str, u64)> {
+        let (limits, info, features) = (self.handle.limits(), self.handle.get_info(), self.handle.features());
+        let has = |feature| u64::from(features.contains(feature));
+        vec![
+            ("buffer bytes", limits.max_buffer_size),
+            ("binding bytes", limits.max_storage_buffer_binding_size),
+            ("binding alignment bytes", limits.min_storage_buffer_offset_alignment.into()),
+            ("storage buffers", limits.max_storage_buffers_per_shader_stage.into()),
+            ("workgroup invocations", limits.max_compute_invocations_per_workgroup.into()),
+            ("workgroup memory bytes", limits.max_compute_workgroup_storage_size.into()),
+            ("workgroups per dimension", limits.max_compute_workgroups_per_dimension.into()),
+            ("subgroup least", info.subgroup_min_size.into()),
+            ("subgroup most", info.subgroup_max_size.into()),
+            ("64-bit integers", has(wgpu::Features::SHADER_INT64)),
+            ("timestamps", has(wgpu::Features::TIMESTAMP_QUERY)),
+        ]
     }
 
     /// Whether it may be used.

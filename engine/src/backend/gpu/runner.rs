@@ -7,6 +7,9 @@ use holdfast_shaders::registry::Access;
 use super::device::{Device, Pipeline};
 use crate::accelerator::Fault;
 
+/// Bytes that are handed over at once.
+const UPLOAD_BYTES: usize = 64 << 20;
+
 /// What a storage buffer begins with.
 #[derive(Clone, Copy, Debug)]
 pub enum Contents<'a> {
@@ -35,11 +38,12 @@ impl<'d> Run<'d> {
             Contents::Zeros(bytes) => device.storage(*bytes),
             Contents::Bytes(bytes) => {
                 let buffer = device.storage(bytes.len() as u64)?;
-                device.upload(
-                    &buffer,
-                    0,
-                    &[bytes, &[0; 3][..bytes.len().next_multiple_of(4) - bytes.len()]],
-                )?;
+                for (part, piece) in (0..).zip(bytes.chunks(UPLOAD_BYTES)) {
+                    let padding = &[0; 3][..piece.len().next_multiple_of(4) - piece.len()];
+                    device.upload(&buffer, part * UPLOAD_BYTES as u64, &[piece, padding])?;
+                    // Each submission lets the driver give its copy of the bytes back.
+                    device.wait(&device.submit(device.begin())?)?;
+                }
                 Ok(buffer)
             }
         };

@@ -40,24 +40,41 @@ pub fn measure_accelerator(
     shape: WindowShape,
     span: Duration,
 ) -> Result<AcceleratorRate, Fault> {
-    let window = |slots| measure_slots(slots, span, || make_window(accelerator, shape));
-    let windows = accelerator.window_slots(shape).ok().map(window).transpose()?;
-    let commits = match accelerator.commit_slots() {
-        Err(_) => None,
-        Ok(slots) => {
-            let bytes = test_bytes(slots.batch_blocks);
-            let blocks: Vec<&[u8]> = bytes.chunks(BLOCK_BYTES).collect();
-            let blindings: Vec<Fr> = (0..blocks.len() as u64).map(|i| Fr::from(i + 1)).collect();
-            let batches =
-                measure_slots(slots.batches, span, || accelerator.commit(&blocks, &blindings).map(|_| ()))?;
-            Some(batches * real(bytes.len() as u64))
-        }
-    };
     Ok(AcceleratorRate {
         id: accelerator.id().to_owned(),
-        window_bytes_per_second: windows.map(|windows| windows * real(shape.bytes())),
-        commit_bytes_per_second: commits,
+        window_bytes_per_second: measure_accelerator_windows(accelerator, shape, span)?,
+        commit_bytes_per_second: measure_accelerator_commits(accelerator, span)?,
     })
+}
+
+/// Bytes of finished windows a second, handed over in memory; `None` if it cannot make this shape.
+///
+/// # Errors
+/// The accelerator fails.
+pub fn measure_accelerator_windows(
+    accelerator: &dyn Accelerator,
+    shape: WindowShape,
+    span: Duration,
+) -> Result<Option<f64>, Fault> {
+    let Ok(slots) = accelerator.window_slots(shape) else { return Ok(None) };
+    let windows = measure_slots(slots, span, || make_window(accelerator, shape))?;
+    Ok(Some(windows * real(shape.bytes())))
+}
+
+/// Bytes of blocks a second, without the check by the processor; `None` if it cannot commit.
+///
+/// # Errors
+/// The accelerator fails.
+pub fn measure_accelerator_commits(
+    accelerator: &dyn Accelerator,
+    span: Duration,
+) -> Result<Option<f64>, Fault> {
+    let Ok(slots) = accelerator.commit_slots() else { return Ok(None) };
+    let bytes = test_bytes(slots.batch_blocks);
+    let blocks: Vec<&[u8]> = bytes.chunks(BLOCK_BYTES).collect();
+    let blindings: Vec<Fr> = (0..blocks.len() as u64).map(|i| Fr::from(i + 1)).collect();
+    let batches = measure_slots(slots.batches, span, || accelerator.commit(&blocks, &blindings).map(|_| ()))?;
+    Ok(Some(batches * real(bytes.len() as u64)))
 }
 
 /// Bytes of blocks a second that the processor commits to on so many threads, with the table for large objects.
