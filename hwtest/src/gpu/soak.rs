@@ -87,13 +87,14 @@ fn work(soak: &Soak, gpu: &Gpu, tally: &Tally, piece: impl Fn() -> Result<(), Fa
 fn window(soak: &Soak, gpu: &Gpu, tally: &Tally) -> Result<(), Fault> {
     let (number, key) = soak.next_key();
     let target = Hashing::new(soak);
+    let session = gpu.session();
     match gpu.make_window(soak.shape, &key, &target) {
         Err(Interruption::Stopped) => Ok(()),
         Err(Interruption::Fault(fault)) => Err(fault),
         Ok(made) => {
             if !soak.is_expected_window(number, &made, &target.root()) {
                 let fault = Fault::Wrong { what: format!("window {number} of the soak") };
-                gpu.taint(fault.clone());
+                gpu.taint(session, fault.clone());
                 return Err(fault);
             }
             tally.windows(1, soak.shape.bytes());
@@ -105,10 +106,11 @@ fn window(soak: &Soak, gpu: &Gpu, tally: &Tally) -> Result<(), Fault> {
 fn commitments(soak: &Soak, gpu: &Gpu, tally: &Tally, batches: &Batches) -> Result<(), Fault> {
     let number = batches.next();
     let (blocks, blindings) = batches.get(number);
+    let session = gpu.session();
     let points = gpu.commit(&blocks, &blindings)?;
     if !soak.is_expected_batch(number, &points) {
         let fault = Fault::Wrong { what: format!("batch {number} of the soak") };
-        gpu.taint(fault.clone());
+        gpu.taint(session, fault.clone());
         return Err(fault);
     }
     tally.blocks(points.len() as u64);
