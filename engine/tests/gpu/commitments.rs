@@ -11,9 +11,11 @@ use holdfast_engine::possession::Replica;
 use holdfast_engine::possession::blinding::BlindingKey;
 use holdfast_engine::possession::commit::Committer;
 use holdfast_engine::possession::generators::Generators;
+use holdfast_engine::registration::WindowShape;
 use holdfast_engine::tree::BLOCK_BYTES;
 
 use crate::support::{adapter, gpu};
+use crate::windows::Keep;
 
 fn stream(seed: &[u8], bytes: usize) -> Vec<u8> {
     let mut out = vec![0; bytes];
@@ -106,4 +108,20 @@ fn commitments_that_come_back_wrong_or_not_at_all_are_made_again() {
         assert_eq!(gpu.report().faults[0].kind, kind, "{:?}", gpu.report());
         assert!(shares.notices[0].contains("the processor commits"), "{shares:?}");
     }
+}
+
+/// Such a device fills, and leaves commitments to the processor.
+#[test]
+fn a_device_without_64_bit_integers_makes_windows_and_no_commitments() {
+    let Some(mut adapter) = adapter() else { return };
+    adapter.has_64_bit_integers = false;
+    let gpu = Arc::new(Gpu::open(adapter, GpuOptions::default()).expect("opens"));
+    let shape = WindowShape::new(12, 2).expect("in range");
+    gpu.make_window(shape, &[1; 32], &Keep::new(shape)).expect("makes");
+    let bytes = object();
+    let devices = Devices { accelerators: vec![gpu], processor: ProcessorRole::TakesOver };
+    let (points, shares) = committed(devices, &bytes);
+    assert!(points == committed(Devices::default(), &bytes).0);
+    assert_eq!(shares.accelerated_blocks, 0);
+    assert!(shares.notices[0].contains("no 64-bit integers"), "{shares:?}");
 }
