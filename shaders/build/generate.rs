@@ -2,6 +2,10 @@
 
 #[path = "generate/blake3.rs"]
 mod blake3;
+#[path = "generate/carried.rs"]
+mod carried;
+#[path = "generate/columns.rs"]
+mod columns;
 #[path = "generate/field.rs"]
 mod field;
 
@@ -11,7 +15,9 @@ use crate::catalogue::VariantDeclaration;
 pub(crate) fn piece(name: &str, variant: &VariantDeclaration) -> Option<String> {
     match name {
         "blake3_rounds.wgsl" => Some(blake3::rounds()),
-        "field.wgsl" => field::functions(variant),
+        "carried.wgsl" => carried::functions(variant),
+        "columns.wgsl" => columns::functions(variant),
+        "reduce.wgsl" => Some(field::reduce()),
         _ => None,
     }
 }

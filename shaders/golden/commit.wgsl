@@ -1,10 +1,10 @@
-// Kernel commit, variant wide_looped_64: assembled by the build.
+// Kernel commit, variant columns_looped_64: assembled by the build.
 
 const WORKGROUP: u32 = 64u;
 
-// ---- shared/product_wide.wgsl
+// ---- shared/words_wide.wgsl
 
-// Words with carries through 64-bit integers. Twin: src/twin/product.rs, `Wide`.
+// Words with carries through 64-bit integers. Twin: src/twin/words.rs, `Wide`.
 
 // x·y + z + carry as (low word, high word); it never exceeds 2^64 − 1.
 fn multiply_add(x: u32, y: u32, z: u32, carry: u32) -> vec2<u32> {
@@ -24,7 +24,7 @@ fn subtract_borrow(x: u32, y: u32, borrow: u32) -> vec2<u32> {
     return vec2<u32>(u32(difference), u32(difference >> 63u));
 }
 
-// ---- generated/field.wgsl
+// ---- generated/reduce.wgsl
 
 const PRIME_0: u32 = 0xffffaaabu;
 const PRIME_1: u32 = 0xb9feffffu;
@@ -38,66 +38,8 @@ const PRIME_8: u32 = 0x434bacd7u;
 const PRIME_9: u32 = 0x4b1ba7b6u;
 const PRIME_10: u32 = 0x397fe69au;
 const PRIME_11: u32 = 0x1a0111eau;
-const TWICE_PRIME_0: u32 = 0xffff5556u;
-const TWICE_PRIME_1: u32 = 0x73fdffffu;
-const TWICE_PRIME_2: u32 = 0x62a7ffffu;
-const TWICE_PRIME_3: u32 = 0x3d57fffdu;
-const TWICE_PRIME_4: u32 = 0xed61ec48u;
-const TWICE_PRIME_5: u32 = 0xce61a541u;
-const TWICE_PRIME_6: u32 = 0xe70a257eu;
-const TWICE_PRIME_7: u32 = 0xc8ee9709u;
-const TWICE_PRIME_8: u32 = 0x869759aeu;
-const TWICE_PRIME_9: u32 = 0x96374f6cu;
-const TWICE_PRIME_10: u32 = 0x72ffcd34u;
-const TWICE_PRIME_11: u32 = 0x340223d4u;
 // −1/p mod 2^32.
 const NEGATED_INVERSE: u32 = 0xfffcfffdu;
-
-// x + y as integers; the sum must stay below 2^384.
-fn add_unreduced(x: FieldElement, y: FieldElement) -> FieldElement {
-    let s0 = add_carry(x.a.x, y.a.x, 0u);
-    let s1 = add_carry(x.a.y, y.a.y, s0.y);
-    let s2 = add_carry(x.a.z, y.a.z, s1.y);
-    let s3 = add_carry(x.a.w, y.a.w, s2.y);
-    let s4 = add_carry(x.b.x, y.b.x, s3.y);
-    let s5 = add_carry(x.b.y, y.b.y, s4.y);
-    let s6 = add_carry(x.b.z, y.b.z, s5.y);
-    let s7 = add_carry(x.b.w, y.b.w, s6.y);
-    let s8 = add_carry(x.c.x, y.c.x, s7.y);
-    let s9 = add_carry(x.c.y, y.c.y, s8.y);
-    let s10 = add_carry(x.c.z, y.c.z, s9.y);
-    let s11 = add_carry(x.c.w, y.c.w, s10.y);
-    return FieldElement(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x), vec4<u32>(s8.x, s9.x, s10.x, s11.x));
-}
-
-// x + 2p − y as integers, for y up to 2p; x + 2p must stay below 2^384.
-fn subtract_unreduced(x: FieldElement, y: FieldElement) -> FieldElement {
-    let d0 = subtract_borrow(TWICE_PRIME_0, y.a.x, 0u);
-    let s0 = add_carry(x.a.x, d0.x, 0u);
-    let d1 = subtract_borrow(TWICE_PRIME_1, y.a.y, d0.y);
-    let s1 = add_carry(x.a.y, d1.x, s0.y);
-    let d2 = subtract_borrow(TWICE_PRIME_2, y.a.z, d1.y);
-    let s2 = add_carry(x.a.z, d2.x, s1.y);
-    let d3 = subtract_borrow(TWICE_PRIME_3, y.a.w, d2.y);
-    let s3 = add_carry(x.a.w, d3.x, s2.y);
-    let d4 = subtract_borrow(TWICE_PRIME_4, y.b.x, d3.y);
-    let s4 = add_carry(x.b.x, d4.x, s3.y);
-    let d5 = subtract_borrow(TWICE_PRIME_5, y.b.y, d4.y);
-    let s5 = add_carry(x.b.y, d5.x, s4.y);
-    let d6 = subtract_borrow(TWICE_PRIME_6, y.b.z, d5.y);
-    let s6 = add_carry(x.b.z, d6.x, s5.y);
-    let d7 = subtract_borrow(TWICE_PRIME_7, y.b.w, d6.y);
-    let s7 = add_carry(x.b.w, d7.x, s6.y);
-    let d8 = subtract_borrow(TWICE_PRIME_8, y.c.x, d7.y);
-    let s8 = add_carry(x.c.x, d8.x, s7.y);
-    let d9 = subtract_borrow(TWICE_PRIME_9, y.c.y, d8.y);
-    let s9 = add_carry(x.c.y, d9.x, s8.y);
-    let d10 = subtract_borrow(TWICE_PRIME_10, y.c.z, d9.y);
-    let s10 = add_carry(x.c.z, d10.x, s9.y);
-    let d11 = subtract_borrow(TWICE_PRIME_11, y.c.w, d10.y);
-    let s11 = add_carry(x.c.w, d11.x, s10.y);
-    return FieldElement(vec4<u32>(s0.x, s1.x, s2.x, s3.x), vec4<u32>(s4.x, s5.x, s6.x, s7.x), vec4<u32>(s8.x, s9.x, s10.x, s11.x));
-}
 
 // x − p if that is not negative, else x.
 fn reduce_once(x: FieldElement) -> FieldElement {
@@ -114,479 +56,729 @@ fn reduce_once(x: FieldElement) -> FieldElement {
     let d10 = subtract_borrow(x.c.z, PRIME_10, d9.y);
     let d11 = subtract_borrow(x.c.w, PRIME_11, d10.y);
     let keep = d11.y != 0u;
+    let reduced = FieldElement(vec4<u32>(d0.x, d1.x, d2.x, d3.x), vec4<u32>(d4.x, d5.x, d6.x, d7.x), vec4<u32>(d8.x, d9.x, d10.x, d11.x));
     return FieldElement(
-        select(vec4<u32>(d0.x, d1.x, d2.x, d3.x), x.a, keep),
-        select(vec4<u32>(d4.x, d5.x, d6.x, d7.x), x.b, keep),
-        select(vec4<u32>(d8.x, d9.x, d10.x, d11.x), x.c, keep),
+        select(reduced.a, x.a, keep),
+        select(reduced.b, x.b, keep),
+        select(reduced.c, x.c, keep),
     );
 }
 
-// x·y / 2^384 mod p. If x < a·p and y < b·p, then a·b and b + 1 must not exceed 9.8; the result is below p.
-fn multiply(x: FieldElement, y: FieldElement) -> FieldElement {
-    var t0 = 0u;
-    var t1 = 0u;
-    var t2 = 0u;
-    var t3 = 0u;
-    var t4 = 0u;
-    var t5 = 0u;
-    var t6 = 0u;
-    var t7 = 0u;
-    var t8 = 0u;
-    var t9 = 0u;
-    var t10 = 0u;
-    var t11 = 0u;
-    var x_turning = x;
-    for (var i = 0u; i < 3u; i += 1u) {
-        {
-            let f0 = x_turning.a.x;
-            let p0_0 = multiply_add(f0, y.a.x, t0, 0u);
-            let m = p0_0.x * NEGATED_INVERSE;
-            let q0 = multiply_add(m, PRIME_0, p0_0.x, 0u);
-            let p0_1 = multiply_add(f0, y.a.y, t1, p0_0.y);
-            let q1 = multiply_add(m, PRIME_1, p0_1.x, q0.y);
-            t0 = q1.x;
-            let p0_2 = multiply_add(f0, y.a.z, t2, p0_1.y);
-            let q2 = multiply_add(m, PRIME_2, p0_2.x, q1.y);
-            t1 = q2.x;
-            let p0_3 = multiply_add(f0, y.a.w, t3, p0_2.y);
-            let q3 = multiply_add(m, PRIME_3, p0_3.x, q2.y);
-            t2 = q3.x;
-            let p0_4 = multiply_add(f0, y.b.x, t4, p0_3.y);
-            let q4 = multiply_add(m, PRIME_4, p0_4.x, q3.y);
-            t3 = q4.x;
-            let p0_5 = multiply_add(f0, y.b.y, t5, p0_4.y);
-            let q5 = multiply_add(m, PRIME_5, p0_5.x, q4.y);
-            t4 = q5.x;
-            let p0_6 = multiply_add(f0, y.b.z, t6, p0_5.y);
-            let q6 = multiply_add(m, PRIME_6, p0_6.x, q5.y);
-            t5 = q6.x;
-            let p0_7 = multiply_add(f0, y.b.w, t7, p0_6.y);
-            let q7 = multiply_add(m, PRIME_7, p0_7.x, q6.y);
-            t6 = q7.x;
-            let p0_8 = multiply_add(f0, y.c.x, t8, p0_7.y);
-            let q8 = multiply_add(m, PRIME_8, p0_8.x, q7.y);
-            t7 = q8.x;
-            let p0_9 = multiply_add(f0, y.c.y, t9, p0_8.y);
-            let q9 = multiply_add(m, PRIME_9, p0_9.x, q8.y);
-            t8 = q9.x;
-            let p0_10 = multiply_add(f0, y.c.z, t10, p0_9.y);
-            let q10 = multiply_add(m, PRIME_10, p0_10.x, q9.y);
-            t9 = q10.x;
-            let p0_11 = multiply_add(f0, y.c.w, t11, p0_10.y);
-            let q11 = multiply_add(m, PRIME_11, p0_11.x, q10.y);
-            t10 = q11.x;
-            t11 = p0_11.y + q11.y;
-        }
-        {
-            let f0 = x_turning.a.y;
-            let p0_0 = multiply_add(f0, y.a.x, t0, 0u);
-            let m = p0_0.x * NEGATED_INVERSE;
-            let q0 = multiply_add(m, PRIME_0, p0_0.x, 0u);
-            let p0_1 = multiply_add(f0, y.a.y, t1, p0_0.y);
-            let q1 = multiply_add(m, PRIME_1, p0_1.x, q0.y);
-            t0 = q1.x;
-            let p0_2 = multiply_add(f0, y.a.z, t2, p0_1.y);
-            let q2 = multiply_add(m, PRIME_2, p0_2.x, q1.y);
-            t1 = q2.x;
-            let p0_3 = multiply_add(f0, y.a.w, t3, p0_2.y);
-            let q3 = multiply_add(m, PRIME_3, p0_3.x, q2.y);
-            t2 = q3.x;
-            let p0_4 = multiply_add(f0, y.b.x, t4, p0_3.y);
-            let q4 = multiply_add(m, PRIME_4, p0_4.x, q3.y);
-            t3 = q4.x;
-            let p0_5 = multiply_add(f0, y.b.y, t5, p0_4.y);
-            let q5 = multiply_add(m, PRIME_5, p0_5.x, q4.y);
-            t4 = q5.x;
-            let p0_6 = multiply_add(f0, y.b.z, t6, p0_5.y);
-            let q6 = multiply_add(m, PRIME_6, p0_6.x, q5.y);
-            t5 = q6.x;
-            let p0_7 = multiply_add(f0, y.b.w, t7, p0_6.y);
-            let q7 = multiply_add(m, PRIME_7, p0_7.x, q6.y);
-            t6 = q7.x;
-            let p0_8 = multiply_add(f0, y.c.x, t8, p0_7.y);
-            let q8 = multiply_add(m, PRIME_8, p0_8.x, q7.y);
-            t7 = q8.x;
-            let p0_9 = multiply_add(f0, y.c.y, t9, p0_8.y);
-            let q9 = multiply_add(m, PRIME_9, p0_9.x, q8.y);
-            t8 = q9.x;
-            let p0_10 = multiply_add(f0, y.c.z, t10, p0_9.y);
-            let q10 = multiply_add(m, PRIME_10, p0_10.x, q9.y);
-            t9 = q10.x;
-            let p0_11 = multiply_add(f0, y.c.w, t11, p0_10.y);
-            let q11 = multiply_add(m, PRIME_11, p0_11.x, q10.y);
-            t10 = q11.x;
-            t11 = p0_11.y + q11.y;
-        }
-        {
-            let f0 = x_turning.a.z;
-            let p0_0 = multiply_add(f0, y.a.x, t0, 0u);
-            let m = p0_0.x * NEGATED_INVERSE;
-            let q0 = multiply_add(m, PRIME_0, p0_0.x, 0u);
-            let p0_1 = multiply_add(f0, y.a.y, t1, p0_0.y);
-            let q1 = multiply_add(m, PRIME_1, p0_1.x, q0.y);
-            t0 = q1.x;
-            let p0_2 = multiply_add(f0, y.a.z, t2, p0_1.y);
-            let q2 = multiply_add(m, PRIME_2, p0_2.x, q1.y);
-            t1 = q2.x;
-            let p0_3 = multiply_add(f0, y.a.w, t3, p0_2.y);
-            let q3 = multiply_add(m, PRIME_3, p0_3.x, q2.y);
-            t2 = q3.x;
-            let p0_4 = multiply_add(f0, y.b.x, t4, p0_3.y);
-            let q4 = multiply_add(m, PRIME_4, p0_4.x, q3.y);
-            t3 = q4.x;
-            let p0_5 = multiply_add(f0, y.b.y, t5, p0_4.y);
-            let q5 = multiply_add(m, PRIME_5, p0_5.x, q4.y);
-            t4 = q5.x;
-            let p0_6 = multiply_add(f0, y.b.z, t6, p0_5.y);
-            let q6 = multiply_add(m, PRIME_6, p0_6.x, q5.y);
-            t5 = q6.x;
-            let p0_7 = multiply_add(f0, y.b.w, t7, p0_6.y);
-            let q7 = multiply_add(m, PRIME_7, p0_7.x, q6.y);
-            t6 = q7.x;
-            let p0_8 = multiply_add(f0, y.c.x, t8, p0_7.y);
-            let q8 = multiply_add(m, PRIME_8, p0_8.x, q7.y);
-            t7 = q8.x;
-            let p0_9 = multiply_add(f0, y.c.y, t9, p0_8.y);
-            let q9 = multiply_add(m, PRIME_9, p0_9.x, q8.y);
-            t8 = q9.x;
-            let p0_10 = multiply_add(f0, y.c.z, t10, p0_9.y);
-            let q10 = multiply_add(m, PRIME_10, p0_10.x, q9.y);
-            t9 = q10.x;
-            let p0_11 = multiply_add(f0, y.c.w, t11, p0_10.y);
-            let q11 = multiply_add(m, PRIME_11, p0_11.x, q10.y);
-            t10 = q11.x;
-            t11 = p0_11.y + q11.y;
-        }
-        {
-            let f0 = x_turning.a.w;
-            let p0_0 = multiply_add(f0, y.a.x, t0, 0u);
-            let m = p0_0.x * NEGATED_INVERSE;
-            let q0 = multiply_add(m, PRIME_0, p0_0.x, 0u);
-            let p0_1 = multiply_add(f0, y.a.y, t1, p0_0.y);
-            let q1 = multiply_add(m, PRIME_1, p0_1.x, q0.y);
-            t0 = q1.x;
-            let p0_2 = multiply_add(f0, y.a.z, t2, p0_1.y);
-            let q2 = multiply_add(m, PRIME_2, p0_2.x, q1.y);
-            t1 = q2.x;
-            let p0_3 = multiply_add(f0, y.a.w, t3, p0_2.y);
-            let q3 = multiply_add(m, PRIME_3, p0_3.x, q2.y);
-            t2 = q3.x;
-            let p0_4 = multiply_add(f0, y.b.x, t4, p0_3.y);
-            let q4 = multiply_add(m, PRIME_4, p0_4.x, q3.y);
-            t3 = q4.x;
-            let p0_5 = multiply_add(f0, y.b.y, t5, p0_4.y);
-            let q5 = multiply_add(m, PRIME_5, p0_5.x, q4.y);
-            t4 = q5.x;
-            let p0_6 = multiply_add(f0, y.b.z, t6, p0_5.y);
-            let q6 = multiply_add(m, PRIME_6, p0_6.x, q5.y);
-            t5 = q6.x;
-            let p0_7 = multiply_add(f0, y.b.w, t7, p0_6.y);
-            let q7 = multiply_add(m, PRIME_7, p0_7.x, q6.y);
-            t6 = q7.x;
-            let p0_8 = multiply_add(f0, y.c.x, t8, p0_7.y);
-            let q8 = multiply_add(m, PRIME_8, p0_8.x, q7.y);
-            t7 = q8.x;
-            let p0_9 = multiply_add(f0, y.c.y, t9, p0_8.y);
-            let q9 = multiply_add(m, PRIME_9, p0_9.x, q8.y);
-            t8 = q9.x;
-            let p0_10 = multiply_add(f0, y.c.z, t10, p0_9.y);
-            let q10 = multiply_add(m, PRIME_10, p0_10.x, q9.y);
-            t9 = q10.x;
-            let p0_11 = multiply_add(f0, y.c.w, t11, p0_10.y);
-            let q11 = multiply_add(m, PRIME_11, p0_11.x, q10.y);
-            t10 = q11.x;
-            t11 = p0_11.y + q11.y;
-        }
-        x_turning = FieldElement(vec4<u32>(x_turning.b.x, x_turning.b.y, x_turning.b.z, x_turning.b.w), vec4<u32>(x_turning.c.x, x_turning.c.y, x_turning.c.z, x_turning.c.w), vec4<u32>(x_turning.a.x, x_turning.a.y, x_turning.a.z, x_turning.a.w));
-    }
-    return reduce_once(FieldElement(vec4<u32>(t0, t1, t2, t3), vec4<u32>(t4, t5, t6, t7), vec4<u32>(t8, t9, t10, t11)));
+// ---- generated/columns.wgsl
+
+// 64p, no limb of which is smaller than the sum of two settled ones.
+fn minuend() -> Residue {
+    return Residue(vec4<u32>(0x3feaaac0u, 0x3bfffffcu, 0x3fffee7cu, 0x3ffac54cu), vec4<u32>(0x3907aafcu, 0x33dac3d5u, 0x39cc34a5u, 0x3e144afau), vec4<u32>(0x3dd2e139u, 0x3eb35d8eu, 0x39ed90cfu, 0x3a692c6bu), vec2<u32>(0x3a8e5ff6u, 0x00680444u));
 }
 
-// (x·y + z·w) / 2^384 mod p. If x < a·p, y < b·p, z < c·p and w < d·p, then a·b + c·d and b + d + 1 must not exceed
-// 9.8; the result is below p.
-fn sum_of_products(x: FieldElement, y: FieldElement, z: FieldElement, w: FieldElement) -> FieldElement {
-    var t0 = 0u;
-    var t1 = 0u;
-    var t2 = 0u;
-    var t3 = 0u;
-    var t4 = 0u;
-    var t5 = 0u;
-    var t6 = 0u;
-    var t7 = 0u;
-    var t8 = 0u;
-    var t9 = 0u;
-    var t10 = 0u;
-    var t11 = 0u;
+// 4p, no limb of which is smaller than the sum of two settled ones.
+fn cross_minuend() -> Residue {
+    return Residue(vec4<u32>(0x3ffeaaacu, 0x3fbffffcu, 0x3ffffee4u, 0x3fffac51u), vec4<u32>(0x38907aacu, 0x383dac3au, 0x3d9cc347u, 0x3ce144acu), vec4<u32>(0x31dd2e10u, 0x32eb35d6u, 0x3e9ed90au, 0x39a692c3u), vec2<u32>(0x37a8e5fcu, 0x00068041u));
+}
+
+// 512p, no limb of which is smaller than the sum of two settled ones.
+fn entry_minuend() -> Residue {
+    return Residue(vec4<u32>(0x3f555600u, 0x3ffffffcu, 0x3fff73fau, 0x3fd62a7cu), vec4<u32>(0x383d57fcu, 0x3ed61ec1u, 0x3e61a53eu, 0x30a257e9u), vec4<u32>(0x3e9709e4u, 0x359aec8bu, 0x3f6c8694u, 0x33496371u), vec2<u32>(0x3472ffcau, 0x0340223au));
+}
+
+// The element in residues' Montgomery form, (2^8·x) mod p or little more: below 1.03p.
+fn load(x: FieldElement) -> Residue {
+    let k0 = (x.a.x << 8u);
+    let k1 = (x.a.y << 8u) | (x.a.x >> 24u);
+    let k2 = (x.a.z << 8u) | (x.a.y >> 24u);
+    let k3 = (x.a.w << 8u) | (x.a.z >> 24u);
+    let k4 = (x.b.x << 8u) | (x.a.w >> 24u);
+    let k5 = (x.b.y << 8u) | (x.b.x >> 24u);
+    let k6 = (x.b.z << 8u) | (x.b.y >> 24u);
+    let k7 = (x.b.w << 8u) | (x.b.z >> 24u);
+    let k8 = (x.c.x << 8u) | (x.b.w >> 24u);
+    let k9 = (x.c.y << 8u) | (x.c.x >> 24u);
+    let k10 = (x.c.z << 8u) | (x.c.y >> 24u);
+    let k11 = (x.c.w << 8u) | (x.c.z >> 24u);
+    // 2^8·x / p, rounded down, or one less.
+    let quotient = ((x.c.w >> 11u) * 5040u) >> 22u;
+    let q0 = multiply_add(quotient, PRIME_0, 0u, 0u);
+    let d0 = subtract_borrow(k0, q0.x, 0u);
+    let q1 = multiply_add(quotient, PRIME_1, 0u, q0.y);
+    let d1 = subtract_borrow(k1, q1.x, d0.y);
+    let q2 = multiply_add(quotient, PRIME_2, 0u, q1.y);
+    let d2 = subtract_borrow(k2, q2.x, d1.y);
+    let q3 = multiply_add(quotient, PRIME_3, 0u, q2.y);
+    let d3 = subtract_borrow(k3, q3.x, d2.y);
+    let q4 = multiply_add(quotient, PRIME_4, 0u, q3.y);
+    let d4 = subtract_borrow(k4, q4.x, d3.y);
+    let q5 = multiply_add(quotient, PRIME_5, 0u, q4.y);
+    let d5 = subtract_borrow(k5, q5.x, d4.y);
+    let q6 = multiply_add(quotient, PRIME_6, 0u, q5.y);
+    let d6 = subtract_borrow(k6, q6.x, d5.y);
+    let q7 = multiply_add(quotient, PRIME_7, 0u, q6.y);
+    let d7 = subtract_borrow(k7, q7.x, d6.y);
+    let q8 = multiply_add(quotient, PRIME_8, 0u, q7.y);
+    let d8 = subtract_borrow(k8, q8.x, d7.y);
+    let q9 = multiply_add(quotient, PRIME_9, 0u, q8.y);
+    let d9 = subtract_borrow(k9, q9.x, d8.y);
+    let q10 = multiply_add(quotient, PRIME_10, 0u, q9.y);
+    let d10 = subtract_borrow(k10, q10.x, d9.y);
+    let q11 = multiply_add(quotient, PRIME_11, 0u, q10.y);
+    let d11 = subtract_borrow(k11, q11.x, d10.y);
+    return Residue(vec4<u32>(d0.x & LIMB_MASK_28, ((d0.x >> 28u) | (d1.x << 4u)) & LIMB_MASK_28, ((d1.x >> 24u) | (d2.x << 8u)) & LIMB_MASK_28, ((d2.x >> 20u) | (d3.x << 12u)) & LIMB_MASK_28), vec4<u32>(((d3.x >> 16u) | (d4.x << 16u)) & LIMB_MASK_28, ((d4.x >> 12u) | (d5.x << 20u)) & LIMB_MASK_28, ((d5.x >> 8u) | (d6.x << 24u)) & LIMB_MASK_28, (d6.x >> 4u) & LIMB_MASK_28), vec4<u32>(d7.x & LIMB_MASK_28, ((d7.x >> 28u) | (d8.x << 4u)) & LIMB_MASK_28, ((d8.x >> 24u) | (d9.x << 8u)) & LIMB_MASK_28, ((d9.x >> 20u) | (d10.x << 12u)) & LIMB_MASK_28), vec2<u32>(((d10.x >> 16u) | (d11.x << 16u)) & LIMB_MASK_28, (d11.x >> 12u) & LIMB_MASK_28));
+}
+
+// The element in residues' Montgomery form, 2^8·x: below 256p.
+fn load_entry(x: FieldElement) -> Residue {
+    return Residue(vec4<u32>((x.a.x << 8u) & LIMB_MASK_28, ((x.a.x >> 20u) | (x.a.y << 12u)) & LIMB_MASK_28, ((x.a.y >> 16u) | (x.a.z << 16u)) & LIMB_MASK_28, ((x.a.z >> 12u) | (x.a.w << 20u)) & LIMB_MASK_28), vec4<u32>(((x.a.w >> 8u) | (x.b.x << 24u)) & LIMB_MASK_28, (x.b.x >> 4u) & LIMB_MASK_28, x.b.y & LIMB_MASK_28, ((x.b.y >> 28u) | (x.b.z << 4u)) & LIMB_MASK_28), vec4<u32>(((x.b.z >> 24u) | (x.b.w << 8u)) & LIMB_MASK_28, ((x.b.w >> 20u) | (x.c.x << 12u)) & LIMB_MASK_28, ((x.c.x >> 16u) | (x.c.y << 16u)) & LIMB_MASK_28, ((x.c.y >> 12u) | (x.c.z << 20u)) & LIMB_MASK_28), vec2<u32>(((x.c.z >> 8u) | (x.c.w << 24u)) & LIMB_MASK_28, (x.c.w >> 4u) & LIMB_MASK_28));
+}
+
+// The element below p of a residue below 128p.
+fn store(x: Residue) -> FieldElement {
+    let s0 = x.a.x;
+    let s1 = x.a.y + (s0 >> LIMB_BITS_28);
+    let s2 = x.a.z + (s1 >> LIMB_BITS_28);
+    let s3 = x.a.w + (s2 >> LIMB_BITS_28);
+    let s4 = x.b.x + (s3 >> LIMB_BITS_28);
+    let s5 = x.b.y + (s4 >> LIMB_BITS_28);
+    let s6 = x.b.z + (s5 >> LIMB_BITS_28);
+    let s7 = x.b.w + (s6 >> LIMB_BITS_28);
+    let s8 = x.c.x + (s7 >> LIMB_BITS_28);
+    let s9 = x.c.y + (s8 >> LIMB_BITS_28);
+    let s10 = x.c.z + (s9 >> LIMB_BITS_28);
+    let s11 = x.c.w + (s10 >> LIMB_BITS_28);
+    let s12 = x.d.x + (s11 >> LIMB_BITS_28);
+    let s13 = x.d.y + (s12 >> LIMB_BITS_28);
+    let w0 = ((s0 & LIMB_MASK_28) << 0u) | ((s1 & LIMB_MASK_28) << 28u);
+    let w1 = ((s1 & LIMB_MASK_28) >> 4u) | ((s2 & LIMB_MASK_28) << 24u);
+    let w2 = ((s2 & LIMB_MASK_28) >> 8u) | ((s3 & LIMB_MASK_28) << 20u);
+    let w3 = ((s3 & LIMB_MASK_28) >> 12u) | ((s4 & LIMB_MASK_28) << 16u);
+    let w4 = ((s4 & LIMB_MASK_28) >> 16u) | ((s5 & LIMB_MASK_28) << 12u);
+    let w5 = ((s5 & LIMB_MASK_28) >> 20u) | ((s6 & LIMB_MASK_28) << 8u);
+    let w6 = ((s6 & LIMB_MASK_28) >> 24u) | ((s7 & LIMB_MASK_28) << 4u);
+    let w7 = ((s8 & LIMB_MASK_28) << 0u) | ((s9 & LIMB_MASK_28) << 28u);
+    let w8 = ((s9 & LIMB_MASK_28) >> 4u) | ((s10 & LIMB_MASK_28) << 24u);
+    let w9 = ((s10 & LIMB_MASK_28) >> 8u) | ((s11 & LIMB_MASK_28) << 20u);
+    let w10 = ((s11 & LIMB_MASK_28) >> 12u) | ((s12 & LIMB_MASK_28) << 16u);
+    let w11 = ((s12 & LIMB_MASK_28) >> 16u) | (s13 << 12u);
+    let w12 = (s13 >> 20u);
+    let m = (w0 * NEGATED_INVERSE) & 0xffu;
+    let t0 = multiply_add(m, PRIME_0, w0, 0u);
+    let t1 = multiply_add(m, PRIME_1, w1, t0.y);
+    let t2 = multiply_add(m, PRIME_2, w2, t1.y);
+    let t3 = multiply_add(m, PRIME_3, w3, t2.y);
+    let t4 = multiply_add(m, PRIME_4, w4, t3.y);
+    let t5 = multiply_add(m, PRIME_5, w5, t4.y);
+    let t6 = multiply_add(m, PRIME_6, w6, t5.y);
+    let t7 = multiply_add(m, PRIME_7, w7, t6.y);
+    let t8 = multiply_add(m, PRIME_8, w8, t7.y);
+    let t9 = multiply_add(m, PRIME_9, w9, t8.y);
+    let t10 = multiply_add(m, PRIME_10, w10, t9.y);
+    let t11 = multiply_add(m, PRIME_11, w11, t10.y);
+    let t12 = vec2<u32>(w12 + t11.y, 0u);
+    return reduce_once(FieldElement(vec4<u32>((t0.x >> 8u) | (t1.x << 24u), (t1.x >> 8u) | (t2.x << 24u), (t2.x >> 8u) | (t3.x << 24u), (t3.x >> 8u) | (t4.x << 24u)), vec4<u32>((t4.x >> 8u) | (t5.x << 24u), (t5.x >> 8u) | (t6.x << 24u), (t6.x >> 8u) | (t7.x << 24u), (t7.x >> 8u) | (t8.x << 24u)), vec4<u32>((t8.x >> 8u) | (t9.x << 24u), (t9.x >> 8u) | (t10.x << 24u), (t10.x >> 8u) | (t11.x << 24u), (t11.x >> 8u) | (t12.x << 24u))));
+}
+
+// x·y / 2^392 mod p. If x < a·p and y < b·p, the result is below (1 + a·b / 2520)·p, in limbs of 28 bits.
+fn multiply(x: Residue, y: Residue) -> Residue {
+    var t0 = u64(0u);
+    var t1 = u64(0u);
+    var t2 = u64(0u);
+    var t3 = u64(0u);
+    var t4 = u64(0u);
+    var t5 = u64(0u);
+    var t6 = u64(0u);
+    var t7 = u64(0u);
+    var t8 = u64(0u);
+    var t9 = u64(0u);
+    var t10 = u64(0u);
+    var t11 = u64(0u);
+    var t12 = u64(0u);
+    var t13 = u64(0u);
+    var x_turning = x;
+    for (var i = 0u; i < 2u; i += 1u) {
+        {
+            let f0 = u64(x_turning.a.x);
+            let s0 = t0 + f0 * u64(y.a.x);
+            let s1 = t1 + f0 * u64(y.a.y);
+            let s2 = t2 + f0 * u64(y.a.z);
+            let s3 = t3 + f0 * u64(y.a.w);
+            let s4 = t4 + f0 * u64(y.b.x);
+            let s5 = t5 + f0 * u64(y.b.y);
+            let s6 = t6 + f0 * u64(y.b.z);
+            let s7 = t7 + f0 * u64(y.b.w);
+            let s8 = t8 + f0 * u64(y.c.x);
+            let s9 = t9 + f0 * u64(y.c.y);
+            let s10 = t10 + f0 * u64(y.c.z);
+            let s11 = t11 + f0 * u64(y.c.w);
+            let s12 = t12 + f0 * u64(y.d.x);
+            let s13 = t13 + f0 * u64(y.d.y);
+            let m = u64((u32(s0) * NEGATED_INVERSE) & LIMB_MASK_28);
+            t0 = s1 + m * u64(0x0fefffffu) + ((s0 + m * u64(0x0fffaaabu)) >> LIMB_BITS_28);
+            t1 = s2 + m * u64(0x03ffffb9u);
+            t2 = s3 + m * u64(0x0fffeb15u);
+            t3 = s4 + m * u64(0x06241eabu);
+            t4 = s5 + m * u64(0x0a0f6b0fu);
+            t5 = s6 + m * u64(0x0f6730d2u);
+            t6 = s7 + m * u64(0x0f38512bu);
+            t7 = s8 + m * u64(0x04774b84u);
+            t8 = s9 + m * u64(0x04bacd76u);
+            t9 = s10 + m * u64(0x0ba7b643u);
+            t10 = s11 + m * u64(0x0e69a4b1u);
+            t11 = s12 + m * u64(0x01ea397fu);
+            t12 = s13 + m * u64(0x0001a011u);
+            t13 = u64(0u);
+        }
+        {
+            let f0 = u64(x_turning.a.y);
+            let s0 = t0 + f0 * u64(y.a.x);
+            let s1 = t1 + f0 * u64(y.a.y);
+            let s2 = t2 + f0 * u64(y.a.z);
+            let s3 = t3 + f0 * u64(y.a.w);
+            let s4 = t4 + f0 * u64(y.b.x);
+            let s5 = t5 + f0 * u64(y.b.y);
+            let s6 = t6 + f0 * u64(y.b.z);
+            let s7 = t7 + f0 * u64(y.b.w);
+            let s8 = t8 + f0 * u64(y.c.x);
+            let s9 = t9 + f0 * u64(y.c.y);
+            let s10 = t10 + f0 * u64(y.c.z);
+            let s11 = t11 + f0 * u64(y.c.w);
+            let s12 = t12 + f0 * u64(y.d.x);
+            let s13 = t13 + f0 * u64(y.d.y);
+            let m = u64((u32(s0) * NEGATED_INVERSE) & LIMB_MASK_28);
+            t0 = s1 + m * u64(0x0fefffffu) + ((s0 + m * u64(0x0fffaaabu)) >> LIMB_BITS_28);
+            t1 = s2 + m * u64(0x03ffffb9u);
+            t2 = s3 + m * u64(0x0fffeb15u);
+            t3 = s4 + m * u64(0x06241eabu);
+            t4 = s5 + m * u64(0x0a0f6b0fu);
+            t5 = s6 + m * u64(0x0f6730d2u);
+            t6 = s7 + m * u64(0x0f38512bu);
+            t7 = s8 + m * u64(0x04774b84u);
+            t8 = s9 + m * u64(0x04bacd76u);
+            t9 = s10 + m * u64(0x0ba7b643u);
+            t10 = s11 + m * u64(0x0e69a4b1u);
+            t11 = s12 + m * u64(0x01ea397fu);
+            t12 = s13 + m * u64(0x0001a011u);
+            t13 = u64(0u);
+        }
+        {
+            let f0 = u64(x_turning.a.z);
+            let s0 = t0 + f0 * u64(y.a.x);
+            let s1 = t1 + f0 * u64(y.a.y);
+            let s2 = t2 + f0 * u64(y.a.z);
+            let s3 = t3 + f0 * u64(y.a.w);
+            let s4 = t4 + f0 * u64(y.b.x);
+            let s5 = t5 + f0 * u64(y.b.y);
+            let s6 = t6 + f0 * u64(y.b.z);
+            let s7 = t7 + f0 * u64(y.b.w);
+            let s8 = t8 + f0 * u64(y.c.x);
+            let s9 = t9 + f0 * u64(y.c.y);
+            let s10 = t10 + f0 * u64(y.c.z);
+            let s11 = t11 + f0 * u64(y.c.w);
+            let s12 = t12 + f0 * u64(y.d.x);
+            let s13 = t13 + f0 * u64(y.d.y);
+            let m = u64((u32(s0) * NEGATED_INVERSE) & LIMB_MASK_28);
+            t0 = s1 + m * u64(0x0fefffffu) + ((s0 + m * u64(0x0fffaaabu)) >> LIMB_BITS_28);
+            t1 = s2 + m * u64(0x03ffffb9u);
+            t2 = s3 + m * u64(0x0fffeb15u);
+            t3 = s4 + m * u64(0x06241eabu);
+            t4 = s5 + m * u64(0x0a0f6b0fu);
+            t5 = s6 + m * u64(0x0f6730d2u);
+            t6 = s7 + m * u64(0x0f38512bu);
+            t7 = s8 + m * u64(0x04774b84u);
+            t8 = s9 + m * u64(0x04bacd76u);
+            t9 = s10 + m * u64(0x0ba7b643u);
+            t10 = s11 + m * u64(0x0e69a4b1u);
+            t11 = s12 + m * u64(0x01ea397fu);
+            t12 = s13 + m * u64(0x0001a011u);
+            t13 = u64(0u);
+        }
+        {
+            let f0 = u64(x_turning.a.w);
+            let s0 = t0 + f0 * u64(y.a.x);
+            let s1 = t1 + f0 * u64(y.a.y);
+            let s2 = t2 + f0 * u64(y.a.z);
+            let s3 = t3 + f0 * u64(y.a.w);
+            let s4 = t4 + f0 * u64(y.b.x);
+            let s5 = t5 + f0 * u64(y.b.y);
+            let s6 = t6 + f0 * u64(y.b.z);
+            let s7 = t7 + f0 * u64(y.b.w);
+            let s8 = t8 + f0 * u64(y.c.x);
+            let s9 = t9 + f0 * u64(y.c.y);
+            let s10 = t10 + f0 * u64(y.c.z);
+            let s11 = t11 + f0 * u64(y.c.w);
+            let s12 = t12 + f0 * u64(y.d.x);
+            let s13 = t13 + f0 * u64(y.d.y);
+            let m = u64((u32(s0) * NEGATED_INVERSE) & LIMB_MASK_28);
+            t0 = s1 + m * u64(0x0fefffffu) + ((s0 + m * u64(0x0fffaaabu)) >> LIMB_BITS_28);
+            t1 = s2 + m * u64(0x03ffffb9u);
+            t2 = s3 + m * u64(0x0fffeb15u);
+            t3 = s4 + m * u64(0x06241eabu);
+            t4 = s5 + m * u64(0x0a0f6b0fu);
+            t5 = s6 + m * u64(0x0f6730d2u);
+            t6 = s7 + m * u64(0x0f38512bu);
+            t7 = s8 + m * u64(0x04774b84u);
+            t8 = s9 + m * u64(0x04bacd76u);
+            t9 = s10 + m * u64(0x0ba7b643u);
+            t10 = s11 + m * u64(0x0e69a4b1u);
+            t11 = s12 + m * u64(0x01ea397fu);
+            t12 = s13 + m * u64(0x0001a011u);
+            t13 = u64(0u);
+        }
+        {
+            let f0 = u64(x_turning.b.x);
+            let s0 = t0 + f0 * u64(y.a.x);
+            let s1 = t1 + f0 * u64(y.a.y);
+            let s2 = t2 + f0 * u64(y.a.z);
+            let s3 = t3 + f0 * u64(y.a.w);
+            let s4 = t4 + f0 * u64(y.b.x);
+            let s5 = t5 + f0 * u64(y.b.y);
+            let s6 = t6 + f0 * u64(y.b.z);
+            let s7 = t7 + f0 * u64(y.b.w);
+            let s8 = t8 + f0 * u64(y.c.x);
+            let s9 = t9 + f0 * u64(y.c.y);
+            let s10 = t10 + f0 * u64(y.c.z);
+            let s11 = t11 + f0 * u64(y.c.w);
+            let s12 = t12 + f0 * u64(y.d.x);
+            let s13 = t13 + f0 * u64(y.d.y);
+            let m = u64((u32(s0) * NEGATED_INVERSE) & LIMB_MASK_28);
+            t0 = s1 + m * u64(0x0fefffffu) + ((s0 + m * u64(0x0fffaaabu)) >> LIMB_BITS_28);
+            t1 = s2 + m * u64(0x03ffffb9u);
+            t2 = s3 + m * u64(0x0fffeb15u);
+            t3 = s4 + m * u64(0x06241eabu);
+            t4 = s5 + m * u64(0x0a0f6b0fu);
+            t5 = s6 + m * u64(0x0f6730d2u);
+            t6 = s7 + m * u64(0x0f38512bu);
+            t7 = s8 + m * u64(0x04774b84u);
+            t8 = s9 + m * u64(0x04bacd76u);
+            t9 = s10 + m * u64(0x0ba7b643u);
+            t10 = s11 + m * u64(0x0e69a4b1u);
+            t11 = s12 + m * u64(0x01ea397fu);
+            t12 = s13 + m * u64(0x0001a011u);
+            t13 = u64(0u);
+        }
+        {
+            let f0 = u64(x_turning.b.y);
+            let s0 = t0 + f0 * u64(y.a.x);
+            let s1 = t1 + f0 * u64(y.a.y);
+            let s2 = t2 + f0 * u64(y.a.z);
+            let s3 = t3 + f0 * u64(y.a.w);
+            let s4 = t4 + f0 * u64(y.b.x);
+            let s5 = t5 + f0 * u64(y.b.y);
+            let s6 = t6 + f0 * u64(y.b.z);
+            let s7 = t7 + f0 * u64(y.b.w);
+            let s8 = t8 + f0 * u64(y.c.x);
+            let s9 = t9 + f0 * u64(y.c.y);
+            let s10 = t10 + f0 * u64(y.c.z);
+            let s11 = t11 + f0 * u64(y.c.w);
+            let s12 = t12 + f0 * u64(y.d.x);
+            let s13 = t13 + f0 * u64(y.d.y);
+            let m = u64((u32(s0) * NEGATED_INVERSE) & LIMB_MASK_28);
+            t0 = s1 + m * u64(0x0fefffffu) + ((s0 + m * u64(0x0fffaaabu)) >> LIMB_BITS_28);
+            t1 = s2 + m * u64(0x03ffffb9u);
+            t2 = s3 + m * u64(0x0fffeb15u);
+            t3 = s4 + m * u64(0x06241eabu);
+            t4 = s5 + m * u64(0x0a0f6b0fu);
+            t5 = s6 + m * u64(0x0f6730d2u);
+            t6 = s7 + m * u64(0x0f38512bu);
+            t7 = s8 + m * u64(0x04774b84u);
+            t8 = s9 + m * u64(0x04bacd76u);
+            t9 = s10 + m * u64(0x0ba7b643u);
+            t10 = s11 + m * u64(0x0e69a4b1u);
+            t11 = s12 + m * u64(0x01ea397fu);
+            t12 = s13 + m * u64(0x0001a011u);
+            t13 = u64(0u);
+        }
+        {
+            let f0 = u64(x_turning.b.z);
+            let s0 = t0 + f0 * u64(y.a.x);
+            let s1 = t1 + f0 * u64(y.a.y);
+            let s2 = t2 + f0 * u64(y.a.z);
+            let s3 = t3 + f0 * u64(y.a.w);
+            let s4 = t4 + f0 * u64(y.b.x);
+            let s5 = t5 + f0 * u64(y.b.y);
+            let s6 = t6 + f0 * u64(y.b.z);
+            let s7 = t7 + f0 * u64(y.b.w);
+            let s8 = t8 + f0 * u64(y.c.x);
+            let s9 = t9 + f0 * u64(y.c.y);
+            let s10 = t10 + f0 * u64(y.c.z);
+            let s11 = t11 + f0 * u64(y.c.w);
+            let s12 = t12 + f0 * u64(y.d.x);
+            let s13 = t13 + f0 * u64(y.d.y);
+            let m = u64((u32(s0) * NEGATED_INVERSE) & LIMB_MASK_28);
+            t0 = s1 + m * u64(0x0fefffffu) + ((s0 + m * u64(0x0fffaaabu)) >> LIMB_BITS_28);
+            t1 = s2 + m * u64(0x03ffffb9u);
+            t2 = s3 + m * u64(0x0fffeb15u);
+            t3 = s4 + m * u64(0x06241eabu);
+            t4 = s5 + m * u64(0x0a0f6b0fu);
+            t5 = s6 + m * u64(0x0f6730d2u);
+            t6 = s7 + m * u64(0x0f38512bu);
+            t7 = s8 + m * u64(0x04774b84u);
+            t8 = s9 + m * u64(0x04bacd76u);
+            t9 = s10 + m * u64(0x0ba7b643u);
+            t10 = s11 + m * u64(0x0e69a4b1u);
+            t11 = s12 + m * u64(0x01ea397fu);
+            t12 = s13 + m * u64(0x0001a011u);
+            t13 = u64(0u);
+        }
+        x_turning = Residue(vec4<u32>(x_turning.b.w, x_turning.c.x, x_turning.c.y, x_turning.c.z), vec4<u32>(x_turning.c.w, x_turning.d.x, x_turning.d.y, x_turning.a.x), vec4<u32>(x_turning.a.y, x_turning.a.z, x_turning.a.w, x_turning.b.x), vec2<u32>(x_turning.b.y, x_turning.b.z));
+    }
+    t1 = t1 + (t0 >> LIMB_BITS_28);
+    t2 = t2 + (t1 >> LIMB_BITS_28);
+    t3 = t3 + (t2 >> LIMB_BITS_28);
+    t4 = t4 + (t3 >> LIMB_BITS_28);
+    t5 = t5 + (t4 >> LIMB_BITS_28);
+    t6 = t6 + (t5 >> LIMB_BITS_28);
+    t7 = t7 + (t6 >> LIMB_BITS_28);
+    t8 = t8 + (t7 >> LIMB_BITS_28);
+    t9 = t9 + (t8 >> LIMB_BITS_28);
+    t10 = t10 + (t9 >> LIMB_BITS_28);
+    t11 = t11 + (t10 >> LIMB_BITS_28);
+    t12 = t12 + (t11 >> LIMB_BITS_28);
+    t13 = t13 + (t12 >> LIMB_BITS_28);
+    return Residue(vec4<u32>(u32(t0) & LIMB_MASK_28, u32(t1) & LIMB_MASK_28, u32(t2) & LIMB_MASK_28, u32(t3) & LIMB_MASK_28), vec4<u32>(u32(t4) & LIMB_MASK_28, u32(t5) & LIMB_MASK_28, u32(t6) & LIMB_MASK_28, u32(t7) & LIMB_MASK_28), vec4<u32>(u32(t8) & LIMB_MASK_28, u32(t9) & LIMB_MASK_28, u32(t10) & LIMB_MASK_28, u32(t11) & LIMB_MASK_28), vec2<u32>(u32(t12) & LIMB_MASK_28, u32(t13)));
+}
+
+// (x·y + z·w) / 2^392 mod p. If x < a·p, y < b·p, z < c·p and w < d·p, the result is below (1 + (a·b + c·d) / 2520)·p,
+// in limbs of 28 bits.
+fn sum_of_products(x: Residue, y: Residue, z: Residue, w: Residue) -> Residue {
+    var t0 = u64(0u);
+    var t1 = u64(0u);
+    var t2 = u64(0u);
+    var t3 = u64(0u);
+    var t4 = u64(0u);
+    var t5 = u64(0u);
+    var t6 = u64(0u);
+    var t7 = u64(0u);
+    var t8 = u64(0u);
+    var t9 = u64(0u);
+    var t10 = u64(0u);
+    var t11 = u64(0u);
+    var t12 = u64(0u);
+    var t13 = u64(0u);
     var x_turning = x;
     var z_turning = z;
-    for (var i = 0u; i < 3u; i += 1u) {
+    for (var i = 0u; i < 2u; i += 1u) {
         {
-            let f0 = x_turning.a.x;
-            let f1 = z_turning.a.x;
-            let p0_0 = multiply_add(f0, y.a.x, t0, 0u);
-            let p1_0 = multiply_add(f1, w.a.x, p0_0.x, 0u);
-            let m = p1_0.x * NEGATED_INVERSE;
-            let q0 = multiply_add(m, PRIME_0, p1_0.x, 0u);
-            let p0_1 = multiply_add(f0, y.a.y, t1, p0_0.y);
-            let p1_1 = multiply_add(f1, w.a.y, p0_1.x, p1_0.y);
-            let q1 = multiply_add(m, PRIME_1, p1_1.x, q0.y);
-            t0 = q1.x;
-            let p0_2 = multiply_add(f0, y.a.z, t2, p0_1.y);
-            let p1_2 = multiply_add(f1, w.a.z, p0_2.x, p1_1.y);
-            let q2 = multiply_add(m, PRIME_2, p1_2.x, q1.y);
-            t1 = q2.x;
-            let p0_3 = multiply_add(f0, y.a.w, t3, p0_2.y);
-            let p1_3 = multiply_add(f1, w.a.w, p0_3.x, p1_2.y);
-            let q3 = multiply_add(m, PRIME_3, p1_3.x, q2.y);
-            t2 = q3.x;
-            let p0_4 = multiply_add(f0, y.b.x, t4, p0_3.y);
-            let p1_4 = multiply_add(f1, w.b.x, p0_4.x, p1_3.y);
-            let q4 = multiply_add(m, PRIME_4, p1_4.x, q3.y);
-            t3 = q4.x;
-            let p0_5 = multiply_add(f0, y.b.y, t5, p0_4.y);
-            let p1_5 = multiply_add(f1, w.b.y, p0_5.x, p1_4.y);
-            let q5 = multiply_add(m, PRIME_5, p1_5.x, q4.y);
-            t4 = q5.x;
-            let p0_6 = multiply_add(f0, y.b.z, t6, p0_5.y);
-            let p1_6 = multiply_add(f1, w.b.z, p0_6.x, p1_5.y);
-            let q6 = multiply_add(m, PRIME_6, p1_6.x, q5.y);
-            t5 = q6.x;
-            let p0_7 = multiply_add(f0, y.b.w, t7, p0_6.y);
-            let p1_7 = multiply_add(f1, w.b.w, p0_7.x, p1_6.y);
-            let q7 = multiply_add(m, PRIME_7, p1_7.x, q6.y);
-            t6 = q7.x;
-            let p0_8 = multiply_add(f0, y.c.x, t8, p0_7.y);
-            let p1_8 = multiply_add(f1, w.c.x, p0_8.x, p1_7.y);
-            let q8 = multiply_add(m, PRIME_8, p1_8.x, q7.y);
-            t7 = q8.x;
-            let p0_9 = multiply_add(f0, y.c.y, t9, p0_8.y);
-            let p1_9 = multiply_add(f1, w.c.y, p0_9.x, p1_8.y);
-            let q9 = multiply_add(m, PRIME_9, p1_9.x, q8.y);
-            t8 = q9.x;
-            let p0_10 = multiply_add(f0, y.c.z, t10, p0_9.y);
-            let p1_10 = multiply_add(f1, w.c.z, p0_10.x, p1_9.y);
-            let q10 = multiply_add(m, PRIME_10, p1_10.x, q9.y);
-            t9 = q10.x;
-            let p0_11 = multiply_add(f0, y.c.w, t11, p0_10.y);
-            let p1_11 = multiply_add(f1, w.c.w, p0_11.x, p1_10.y);
-            let q11 = multiply_add(m, PRIME_11, p1_11.x, q10.y);
-            t10 = q11.x;
-            t11 = p0_11.y + p1_11.y + q11.y;
+            let f0 = u64(x_turning.a.x);
+            let f1 = u64(z_turning.a.x);
+            let s0 = t0 + f0 * u64(y.a.x) + f1 * u64(w.a.x);
+            let s1 = t1 + f0 * u64(y.a.y) + f1 * u64(w.a.y);
+            let s2 = t2 + f0 * u64(y.a.z) + f1 * u64(w.a.z);
+            let s3 = t3 + f0 * u64(y.a.w) + f1 * u64(w.a.w);
+            let s4 = t4 + f0 * u64(y.b.x) + f1 * u64(w.b.x);
+            let s5 = t5 + f0 * u64(y.b.y) + f1 * u64(w.b.y);
+            let s6 = t6 + f0 * u64(y.b.z) + f1 * u64(w.b.z);
+            let s7 = t7 + f0 * u64(y.b.w) + f1 * u64(w.b.w);
+            let s8 = t8 + f0 * u64(y.c.x) + f1 * u64(w.c.x);
+            let s9 = t9 + f0 * u64(y.c.y) + f1 * u64(w.c.y);
+            let s10 = t10 + f0 * u64(y.c.z) + f1 * u64(w.c.z);
+            let s11 = t11 + f0 * u64(y.c.w) + f1 * u64(w.c.w);
+            let s12 = t12 + f0 * u64(y.d.x) + f1 * u64(w.d.x);
+            let s13 = t13 + f0 * u64(y.d.y) + f1 * u64(w.d.y);
+            let m = u64((u32(s0) * NEGATED_INVERSE) & LIMB_MASK_28);
+            t0 = s1 + m * u64(0x0fefffffu) + ((s0 + m * u64(0x0fffaaabu)) >> LIMB_BITS_28);
+            t1 = s2 + m * u64(0x03ffffb9u);
+            t2 = s3 + m * u64(0x0fffeb15u);
+            t3 = s4 + m * u64(0x06241eabu);
+            t4 = s5 + m * u64(0x0a0f6b0fu);
+            t5 = s6 + m * u64(0x0f6730d2u);
+            t6 = s7 + m * u64(0x0f38512bu);
+            t7 = s8 + m * u64(0x04774b84u);
+            t8 = s9 + m * u64(0x04bacd76u);
+            t9 = s10 + m * u64(0x0ba7b643u);
+            t10 = s11 + m * u64(0x0e69a4b1u);
+            t11 = s12 + m * u64(0x01ea397fu);
+            t12 = s13 + m * u64(0x0001a011u);
+            t13 = u64(0u);
         }
         {
-            let f0 = x_turning.a.y;
-            let f1 = z_turning.a.y;
-            let p0_0 = multiply_add(f0, y.a.x, t0, 0u);
-            let p1_0 = multiply_add(f1, w.a.x, p0_0.x, 0u);
-            let m = p1_0.x * NEGATED_INVERSE;
-            let q0 = multiply_add(m, PRIME_0, p1_0.x, 0u);
-            let p0_1 = multiply_add(f0, y.a.y, t1, p0_0.y);
-            let p1_1 = multiply_add(f1, w.a.y, p0_1.x, p1_0.y);
-            let q1 = multiply_add(m, PRIME_1, p1_1.x, q0.y);
-            t0 = q1.x;
-            let p0_2 = multiply_add(f0, y.a.z, t2, p0_1.y);
-            let p1_2 = multiply_add(f1, w.a.z, p0_2.x, p1_1.y);
-            let q2 = multiply_add(m, PRIME_2, p1_2.x, q1.y);
-            t1 = q2.x;
-            let p0_3 = multiply_add(f0, y.a.w, t3, p0_2.y);
-            let p1_3 = multiply_add(f1, w.a.w, p0_3.x, p1_2.y);
-            let q3 = multiply_add(m, PRIME_3, p1_3.x, q2.y);
-            t2 = q3.x;
-            let p0_4 = multiply_add(f0, y.b.x, t4, p0_3.y);
-            let p1_4 = multiply_add(f1, w.b.x, p0_4.x, p1_3.y);
-            let q4 = multiply_add(m, PRIME_4, p1_4.x, q3.y);
-            t3 = q4.x;
-            let p0_5 = multiply_add(f0, y.b.y, t5, p0_4.y);
-            let p1_5 = multiply_add(f1, w.b.y, p0_5.x, p1_4.y);
-            let q5 = multiply_add(m, PRIME_5, p1_5.x, q4.y);
-            t4 = q5.x;
-            let p0_6 = multiply_add(f0, y.b.z, t6, p0_5.y);
-            let p1_6 = multiply_add(f1, w.b.z, p0_6.x, p1_5.y);
-            let q6 = multiply_add(m, PRIME_6, p1_6.x, q5.y);
-            t5 = q6.x;
-            let p0_7 = multiply_add(f0, y.b.w, t7, p0_6.y);
-            let p1_7 = multiply_add(f1, w.b.w, p0_7.x, p1_6.y);
-            let q7 = multiply_add(m, PRIME_7, p1_7.x, q6.y);
-            t6 = q7.x;
-            let p0_8 = multiply_add(f0, y.c.x, t8, p0_7.y);
-            let p1_8 = multiply_add(f1, w.c.x, p0_8.x, p1_7.y);
-            let q8 = multiply_add(m, PRIME_8, p1_8.x, q7.y);
-            t7 = q8.x;
-            let p0_9 = multiply_add(f0, y.c.y, t9, p0_8.y);
-            let p1_9 = multiply_add(f1, w.c.y, p0_9.x, p1_8.y);
-            let q9 = multiply_add(m, PRIME_9, p1_9.x, q8.y);
-            t8 = q9.x;
-            let p0_10 = multiply_add(f0, y.c.z, t10, p0_9.y);
-            let p1_10 = multiply_add(f1, w.c.z, p0_10.x, p1_9.y);
-            let q10 = multiply_add(m, PRIME_10, p1_10.x, q9.y);
-            t9 = q10.x;
-            let p0_11 = multiply_add(f0, y.c.w, t11, p0_10.y);
-            let p1_11 = multiply_add(f1, w.c.w, p0_11.x, p1_10.y);
-            let q11 = multiply_add(m, PRIME_11, p1_11.x, q10.y);
-            t10 = q11.x;
-            t11 = p0_11.y + p1_11.y + q11.y;
+            let f0 = u64(x_turning.a.y);
+            let f1 = u64(z_turning.a.y);
+            let s0 = t0 + f0 * u64(y.a.x) + f1 * u64(w.a.x);
+            let s1 = t1 + f0 * u64(y.a.y) + f1 * u64(w.a.y);
+            let s2 = t2 + f0 * u64(y.a.z) + f1 * u64(w.a.z);
+            let s3 = t3 + f0 * u64(y.a.w) + f1 * u64(w.a.w);
+            let s4 = t4 + f0 * u64(y.b.x) + f1 * u64(w.b.x);
+            let s5 = t5 + f0 * u64(y.b.y) + f1 * u64(w.b.y);
+            let s6 = t6 + f0 * u64(y.b.z) + f1 * u64(w.b.z);
+            let s7 = t7 + f0 * u64(y.b.w) + f1 * u64(w.b.w);
+            let s8 = t8 + f0 * u64(y.c.x) + f1 * u64(w.c.x);
+            let s9 = t9 + f0 * u64(y.c.y) + f1 * u64(w.c.y);
+            let s10 = t10 + f0 * u64(y.c.z) + f1 * u64(w.c.z);
+            let s11 = t11 + f0 * u64(y.c.w) + f1 * u64(w.c.w);
+            let s12 = t12 + f0 * u64(y.d.x) + f1 * u64(w.d.x);
+            let s13 = t13 + f0 * u64(y.d.y) + f1 * u64(w.d.y);
+            let m = u64((u32(s0) * NEGATED_INVERSE) & LIMB_MASK_28);
+            t0 = s1 + m * u64(0x0fefffffu) + ((s0 + m * u64(0x0fffaaabu)) >> LIMB_BITS_28);
+            t1 = s2 + m * u64(0x03ffffb9u);
+            t2 = s3 + m * u64(0x0fffeb15u);
+            t3 = s4 + m * u64(0x06241eabu);
+            t4 = s5 + m * u64(0x0a0f6b0fu);
+            t5 = s6 + m * u64(0x0f6730d2u);
+            t6 = s7 + m * u64(0x0f38512bu);
+            t7 = s8 + m * u64(0x04774b84u);
+            t8 = s9 + m * u64(0x04bacd76u);
+            t9 = s10 + m * u64(0x0ba7b643u);
+            t10 = s11 + m * u64(0x0e69a4b1u);
+            t11 = s12 + m * u64(0x01ea397fu);
+            t12 = s13 + m * u64(0x0001a011u);
+            t13 = u64(0u);
         }
         {
-            let f0 = x_turning.a.z;
-            let f1 = z_turning.a.z;
-            let p0_0 = multiply_add(f0, y.a.x, t0, 0u);
-            let p1_0 = multiply_add(f1, w.a.x, p0_0.x, 0u);
-            let m = p1_0.x * NEGATED_INVERSE;
-            let q0 = multiply_add(m, PRIME_0, p1_0.x, 0u);
-            let p0_1 = multiply_add(f0, y.a.y, t1, p0_0.y);
-            let p1_1 = multiply_add(f1, w.a.y, p0_1.x, p1_0.y);
-            let q1 = multiply_add(m, PRIME_1, p1_1.x, q0.y);
-            t0 = q1.x;
-            let p0_2 = multiply_add(f0, y.a.z, t2, p0_1.y);
-            let p1_2 = multiply_add(f1, w.a.z, p0_2.x, p1_1.y);
-            let q2 = multiply_add(m, PRIME_2, p1_2.x, q1.y);
-            t1 = q2.x;
-            let p0_3 = multiply_add(f0, y.a.w, t3, p0_2.y);
-            let p1_3 = multiply_add(f1, w.a.w, p0_3.x, p1_2.y);
-            let q3 = multiply_add(m, PRIME_3, p1_3.x, q2.y);
-            t2 = q3.x;
-            let p0_4 = multiply_add(f0, y.b.x, t4, p0_3.y);
-            let p1_4 = multiply_add(f1, w.b.x, p0_4.x, p1_3.y);
-            let q4 = multiply_add(m, PRIME_4, p1_4.x, q3.y);
-            t3 = q4.x;
-            let p0_5 = multiply_add(f0, y.b.y, t5, p0_4.y);
-            let p1_5 = multiply_add(f1, w.b.y, p0_5.x, p1_4.y);
-            let q5 = multiply_add(m, PRIME_5, p1_5.x, q4.y);
-            t4 = q5.x;
-            let p0_6 = multiply_add(f0, y.b.z, t6, p0_5.y);
-            let p1_6 = multiply_add(f1, w.b.z, p0_6.x, p1_5.y);
-            let q6 = multiply_add(m, PRIME_6, p1_6.x, q5.y);
-            t5 = q6.x;
-            let p0_7 = multiply_add(f0, y.b.w, t7, p0_6.y);
-            let p1_7 = multiply_add(f1, w.b.w, p0_7.x, p1_6.y);
-            let q7 = multiply_add(m, PRIME_7, p1_7.x, q6.y);
-            t6 = q7.x;
-            let p0_8 = multiply_add(f0, y.c.x, t8, p0_7.y);
-            let p1_8 = multiply_add(f1, w.c.x, p0_8.x, p1_7.y);
-            let q8 = multiply_add(m, PRIME_8, p1_8.x, q7.y);
-            t7 = q8.x;
-            let p0_9 = multiply_add(f0, y.c.y, t9, p0_8.y);
-            let p1_9 = multiply_add(f1, w.c.y, p0_9.x, p1_8.y);
-            let q9 = multiply_add(m, PRIME_9, p1_9.x, q8.y);
-            t8 = q9.x;
-            let p0_10 = multiply_add(f0, y.c.z, t10, p0_9.y);
-            let p1_10 = multiply_add(f1, w.c.z, p0_10.x, p1_9.y);
-            let q10 = multiply_add(m, PRIME_10, p1_10.x, q9.y);
-            t9 = q10.x;
-            let p0_11 = multiply_add(f0, y.c.w, t11, p0_10.y);
-            let p1_11 = multiply_add(f1, w.c.w, p0_11.x, p1_10.y);
-            let q11 = multiply_add(m, PRIME_11, p1_11.x, q10.y);
-            t10 = q11.x;
-            t11 = p0_11.y + p1_11.y + q11.y;
+            let f0 = u64(x_turning.a.z);
+            let f1 = u64(z_turning.a.z);
+            let s0 = t0 + f0 * u64(y.a.x) + f1 * u64(w.a.x);
+            let s1 = t1 + f0 * u64(y.a.y) + f1 * u64(w.a.y);
+            let s2 = t2 + f0 * u64(y.a.z) + f1 * u64(w.a.z);
+            let s3 = t3 + f0 * u64(y.a.w) + f1 * u64(w.a.w);
+            let s4 = t4 + f0 * u64(y.b.x) + f1 * u64(w.b.x);
+            let s5 = t5 + f0 * u64(y.b.y) + f1 * u64(w.b.y);
+            let s6 = t6 + f0 * u64(y.b.z) + f1 * u64(w.b.z);
+            let s7 = t7 + f0 * u64(y.b.w) + f1 * u64(w.b.w);
+            let s8 = t8 + f0 * u64(y.c.x) + f1 * u64(w.c.x);
+            let s9 = t9 + f0 * u64(y.c.y) + f1 * u64(w.c.y);
+            let s10 = t10 + f0 * u64(y.c.z) + f1 * u64(w.c.z);
+            let s11 = t11 + f0 * u64(y.c.w) + f1 * u64(w.c.w);
+            let s12 = t12 + f0 * u64(y.d.x) + f1 * u64(w.d.x);
+            let s13 = t13 + f0 * u64(y.d.y) + f1 * u64(w.d.y);
+            let m = u64((u32(s0) * NEGATED_INVERSE) & LIMB_MASK_28);
+            t0 = s1 + m * u64(0x0fefffffu) + ((s0 + m * u64(0x0fffaaabu)) >> LIMB_BITS_28);
+            t1 = s2 + m * u64(0x03ffffb9u);
+            t2 = s3 + m * u64(0x0fffeb15u);
+            t3 = s4 + m * u64(0x06241eabu);
+            t4 = s5 + m * u64(0x0a0f6b0fu);
+            t5 = s6 + m * u64(0x0f6730d2u);
+            t6 = s7 + m * u64(0x0f38512bu);
+            t7 = s8 + m * u64(0x04774b84u);
+            t8 = s9 + m * u64(0x04bacd76u);
+            t9 = s10 + m * u64(0x0ba7b643u);
+            t10 = s11 + m * u64(0x0e69a4b1u);
+            t11 = s12 + m * u64(0x01ea397fu);
+            t12 = s13 + m * u64(0x0001a011u);
+            t13 = u64(0u);
         }
         {
-            let f0 = x_turning.a.w;
-            let f1 = z_turning.a.w;
-            let p0_0 = multiply_add(f0, y.a.x, t0, 0u);
-            let p1_0 = multiply_add(f1, w.a.x, p0_0.x, 0u);
-            let m = p1_0.x * NEGATED_INVERSE;
-            let q0 = multiply_add(m, PRIME_0, p1_0.x, 0u);
-            let p0_1 = multiply_add(f0, y.a.y, t1, p0_0.y);
-            let p1_1 = multiply_add(f1, w.a.y, p0_1.x, p1_0.y);
-            let q1 = multiply_add(m, PRIME_1, p1_1.x, q0.y);
-            t0 = q1.x;
-            let p0_2 = multiply_add(f0, y.a.z, t2, p0_1.y);
-            let p1_2 = multiply_add(f1, w.a.z, p0_2.x, p1_1.y);
-            let q2 = multiply_add(m, PRIME_2, p1_2.x, q1.y);
-            t1 = q2.x;
-            let p0_3 = multiply_add(f0, y.a.w, t3, p0_2.y);
-            let p1_3 = multiply_add(f1, w.a.w, p0_3.x, p1_2.y);
-            let q3 = multiply_add(m, PRIME_3, p1_3.x, q2.y);
-            t2 = q3.x;
-            let p0_4 = multiply_add(f0, y.b.x, t4, p0_3.y);
-            let p1_4 = multiply_add(f1, w.b.x, p0_4.x, p1_3.y);
-            let q4 = multiply_add(m, PRIME_4, p1_4.x, q3.y);
-            t3 = q4.x;
-            let p0_5 = multiply_add(f0, y.b.y, t5, p0_4.y);
-            let p1_5 = multiply_add(f1, w.b.y, p0_5.x, p1_4.y);
-            let q5 = multiply_add(m, PRIME_5, p1_5.x, q4.y);
-            t4 = q5.x;
-            let p0_6 = multiply_add(f0, y.b.z, t6, p0_5.y);
-            let p1_6 = multiply_add(f1, w.b.z, p0_6.x, p1_5.y);
-            let q6 = multiply_add(m, PRIME_6, p1_6.x, q5.y);
-            t5 = q6.x;
-            let p0_7 = multiply_add(f0, y.b.w, t7, p0_6.y);
-            let p1_7 = multiply_add(f1, w.b.w, p0_7.x, p1_6.y);
-            let q7 = multiply_add(m, PRIME_7, p1_7.x, q6.y);
-            t6 = q7.x;
-            let p0_8 = multiply_add(f0, y.c.x, t8, p0_7.y);
-            let p1_8 = multiply_add(f1, w.c.x, p0_8.x, p1_7.y);
-            let q8 = multiply_add(m, PRIME_8, p1_8.x, q7.y);
-            t7 = q8.x;
-            let p0_9 = multiply_add(f0, y.c.y, t9, p0_8.y);
-            let p1_9 = multiply_add(f1, w.c.y, p0_9.x, p1_8.y);
-            let q9 = multiply_add(m, PRIME_9, p1_9.x, q8.y);
-            t8 = q9.x;
-            let p0_10 = multiply_add(f0, y.c.z, t10, p0_9.y);
-            let p1_10 = multiply_add(f1, w.c.z, p0_10.x, p1_9.y);
-            let q10 = multiply_add(m, PRIME_10, p1_10.x, q9.y);
-            t9 = q10.x;
-            let p0_11 = multiply_add(f0, y.c.w, t11, p0_10.y);
-            let p1_11 = multiply_add(f1, w.c.w, p0_11.x, p1_10.y);
-            let q11 = multiply_add(m, PRIME_11, p1_11.x, q10.y);
-            t10 = q11.x;
-            t11 = p0_11.y + p1_11.y + q11.y;
+            let f0 = u64(x_turning.a.w);
+            let f1 = u64(z_turning.a.w);
+            let s0 = t0 + f0 * u64(y.a.x) + f1 * u64(w.a.x);
+            let s1 = t1 + f0 * u64(y.a.y) + f1 * u64(w.a.y);
+            let s2 = t2 + f0 * u64(y.a.z) + f1 * u64(w.a.z);
+            let s3 = t3 + f0 * u64(y.a.w) + f1 * u64(w.a.w);
+            let s4 = t4 + f0 * u64(y.b.x) + f1 * u64(w.b.x);
+            let s5 = t5 + f0 * u64(y.b.y) + f1 * u64(w.b.y);
+            let s6 = t6 + f0 * u64(y.b.z) + f1 * u64(w.b.z);
+            let s7 = t7 + f0 * u64(y.b.w) + f1 * u64(w.b.w);
+            let s8 = t8 + f0 * u64(y.c.x) + f1 * u64(w.c.x);
+            let s9 = t9 + f0 * u64(y.c.y) + f1 * u64(w.c.y);
+            let s10 = t10 + f0 * u64(y.c.z) + f1 * u64(w.c.z);
+            let s11 = t11 + f0 * u64(y.c.w) + f1 * u64(w.c.w);
+            let s12 = t12 + f0 * u64(y.d.x) + f1 * u64(w.d.x);
+            let s13 = t13 + f0 * u64(y.d.y) + f1 * u64(w.d.y);
+            let m = u64((u32(s0) * NEGATED_INVERSE) & LIMB_MASK_28);
+            t0 = s1 + m * u64(0x0fefffffu) + ((s0 + m * u64(0x0fffaaabu)) >> LIMB_BITS_28);
+            t1 = s2 + m * u64(0x03ffffb9u);
+            t2 = s3 + m * u64(0x0fffeb15u);
+            t3 = s4 + m * u64(0x06241eabu);
+            t4 = s5 + m * u64(0x0a0f6b0fu);
+            t5 = s6 + m * u64(0x0f6730d2u);
+            t6 = s7 + m * u64(0x0f38512bu);
+            t7 = s8 + m * u64(0x04774b84u);
+            t8 = s9 + m * u64(0x04bacd76u);
+            t9 = s10 + m * u64(0x0ba7b643u);
+            t10 = s11 + m * u64(0x0e69a4b1u);
+            t11 = s12 + m * u64(0x01ea397fu);
+            t12 = s13 + m * u64(0x0001a011u);
+            t13 = u64(0u);
         }
-        x_turning = FieldElement(vec4<u32>(x_turning.b.x, x_turning.b.y, x_turning.b.z, x_turning.b.w), vec4<u32>(x_turning.c.x, x_turning.c.y, x_turning.c.z, x_turning.c.w), vec4<u32>(x_turning.a.x, x_turning.a.y, x_turning.a.z, x_turning.a.w));
-        z_turning = FieldElement(vec4<u32>(z_turning.b.x, z_turning.b.y, z_turning.b.z, z_turning.b.w), vec4<u32>(z_turning.c.x, z_turning.c.y, z_turning.c.z, z_turning.c.w), vec4<u32>(z_turning.a.x, z_turning.a.y, z_turning.a.z, z_turning.a.w));
+        {
+            let f0 = u64(x_turning.b.x);
+            let f1 = u64(z_turning.b.x);
+            let s0 = t0 + f0 * u64(y.a.x) + f1 * u64(w.a.x);
+            let s1 = t1 + f0 * u64(y.a.y) + f1 * u64(w.a.y);
+            let s2 = t2 + f0 * u64(y.a.z) + f1 * u64(w.a.z);
+            let s3 = t3 + f0 * u64(y.a.w) + f1 * u64(w.a.w);
+            let s4 = t4 + f0 * u64(y.b.x) + f1 * u64(w.b.x);
+            let s5 = t5 + f0 * u64(y.b.y) + f1 * u64(w.b.y);
+            let s6 = t6 + f0 * u64(y.b.z) + f1 * u64(w.b.z);
+            let s7 = t7 + f0 * u64(y.b.w) + f1 * u64(w.b.w);
+            let s8 = t8 + f0 * u64(y.c.x) + f1 * u64(w.c.x);
+            let s9 = t9 + f0 * u64(y.c.y) + f1 * u64(w.c.y);
+            let s10 = t10 + f0 * u64(y.c.z) + f1 * u64(w.c.z);
+            let s11 = t11 + f0 * u64(y.c.w) + f1 * u64(w.c.w);
+            let s12 = t12 + f0 * u64(y.d.x) + f1 * u64(w.d.x);
+            let s13 = t13 + f0 * u64(y.d.y) + f1 * u64(w.d.y);
+            let m = u64((u32(s0) * NEGATED_INVERSE) & LIMB_MASK_28);
+            t0 = s1 + m * u64(0x0fefffffu) + ((s0 + m * u64(0x0fffaaabu)) >> LIMB_BITS_28);
+            t1 = s2 + m * u64(0x03ffffb9u);
+            t2 = s3 + m * u64(0x0fffeb15u);
+            t3 = s4 + m * u64(0x06241eabu);
+            t4 = s5 + m * u64(0x0a0f6b0fu);
+            t5 = s6 + m * u64(0x0f6730d2u);
+            t6 = s7 + m * u64(0x0f38512bu);
+            t7 = s8 + m * u64(0x04774b84u);
+            t8 = s9 + m * u64(0x04bacd76u);
+            t9 = s10 + m * u64(0x0ba7b643u);
+            t10 = s11 + m * u64(0x0e69a4b1u);
+            t11 = s12 + m * u64(0x01ea397fu);
+            t12 = s13 + m * u64(0x0001a011u);
+            t13 = u64(0u);
+        }
+        {
+            let f0 = u64(x_turning.b.y);
+            let f1 = u64(z_turning.b.y);
+            let s0 = t0 + f0 * u64(y.a.x) + f1 * u64(w.a.x);
+            let s1 = t1 + f0 * u64(y.a.y) + f1 * u64(w.a.y);
+            let s2 = t2 + f0 * u64(y.a.z) + f1 * u64(w.a.z);
+            let s3 = t3 + f0 * u64(y.a.w) + f1 * u64(w.a.w);
+            let s4 = t4 + f0 * u64(y.b.x) + f1 * u64(w.b.x);
+            let s5 = t5 + f0 * u64(y.b.y) + f1 * u64(w.b.y);
+            let s6 = t6 + f0 * u64(y.b.z) + f1 * u64(w.b.z);
+            let s7 = t7 + f0 * u64(y.b.w) + f1 * u64(w.b.w);
+            let s8 = t8 + f0 * u64(y.c.x) + f1 * u64(w.c.x);
+            let s9 = t9 + f0 * u64(y.c.y) + f1 * u64(w.c.y);
+            let s10 = t10 + f0 * u64(y.c.z) + f1 * u64(w.c.z);
+            let s11 = t11 + f0 * u64(y.c.w) + f1 * u64(w.c.w);
+            let s12 = t12 + f0 * u64(y.d.x) + f1 * u64(w.d.x);
+            let s13 = t13 + f0 * u64(y.d.y) + f1 * u64(w.d.y);
+            let m = u64((u32(s0) * NEGATED_INVERSE) & LIMB_MASK_28);
+            t0 = s1 + m * u64(0x0fefffffu) + ((s0 + m * u64(0x0fffaaabu)) >> LIMB_BITS_28);
+            t1 = s2 + m * u64(0x03ffffb9u);
+            t2 = s3 + m * u64(0x0fffeb15u);
+            t3 = s4 + m * u64(0x06241eabu);
+            t4 = s5 + m * u64(0x0a0f6b0fu);
+            t5 = s6 + m * u64(0x0f6730d2u);
+            t6 = s7 + m * u64(0x0f38512bu);
+            t7 = s8 + m * u64(0x04774b84u);
+            t8 = s9 + m * u64(0x04bacd76u);
+            t9 = s10 + m * u64(0x0ba7b643u);
+            t10 = s11 + m * u64(0x0e69a4b1u);
+            t11 = s12 + m * u64(0x01ea397fu);
+            t12 = s13 + m * u64(0x0001a011u);
+            t13 = u64(0u);
+        }
+        {
+            let f0 = u64(x_turning.b.z);
+            let f1 = u64(z_turning.b.z);
+            let s0 = t0 + f0 * u64(y.a.x) + f1 * u64(w.a.x);
+            let s1 = t1 + f0 * u64(y.a.y) + f1 * u64(w.a.y);
+            let s2 = t2 + f0 * u64(y.a.z) + f1 * u64(w.a.z);
+            let s3 = t3 + f0 * u64(y.a.w) + f1 * u64(w.a.w);
+            let s4 = t4 + f0 * u64(y.b.x) + f1 * u64(w.b.x);
+            let s5 = t5 + f0 * u64(y.b.y) + f1 * u64(w.b.y);
+            let s6 = t6 + f0 * u64(y.b.z) + f1 * u64(w.b.z);
+            let s7 = t7 + f0 * u64(y.b.w) + f1 * u64(w.b.w);
+            let s8 = t8 + f0 * u64(y.c.x) + f1 * u64(w.c.x);
+            let s9 = t9 + f0 * u64(y.c.y) + f1 * u64(w.c.y);
+            let s10 = t10 + f0 * u64(y.c.z) + f1 * u64(w.c.z);
+            let s11 = t11 + f0 * u64(y.c.w) + f1 * u64(w.c.w);
+            let s12 = t12 + f0 * u64(y.d.x) + f1 * u64(w.d.x);
+            let s13 = t13 + f0 * u64(y.d.y) + f1 * u64(w.d.y);
+            let m = u64((u32(s0) * NEGATED_INVERSE) & LIMB_MASK_28);
+            t0 = s1 + m * u64(0x0fefffffu) + ((s0 + m * u64(0x0fffaaabu)) >> LIMB_BITS_28);
+            t1 = s2 + m * u64(0x03ffffb9u);
+            t2 = s3 + m * u64(0x0fffeb15u);
+            t3 = s4 + m * u64(0x06241eabu);
+            t4 = s5 + m * u64(0x0a0f6b0fu);
+            t5 = s6 + m * u64(0x0f6730d2u);
+            t6 = s7 + m * u64(0x0f38512bu);
+            t7 = s8 + m * u64(0x04774b84u);
+            t8 = s9 + m * u64(0x04bacd76u);
+            t9 = s10 + m * u64(0x0ba7b643u);
+            t10 = s11 + m * u64(0x0e69a4b1u);
+            t11 = s12 + m * u64(0x01ea397fu);
+            t12 = s13 + m * u64(0x0001a011u);
+            t13 = u64(0u);
+        }
+        x_turning = Residue(vec4<u32>(x_turning.b.w, x_turning.c.x, x_turning.c.y, x_turning.c.z), vec4<u32>(x_turning.c.w, x_turning.d.x, x_turning.d.y, x_turning.a.x), vec4<u32>(x_turning.a.y, x_turning.a.z, x_turning.a.w, x_turning.b.x), vec2<u32>(x_turning.b.y, x_turning.b.z));
+        z_turning = Residue(vec4<u32>(z_turning.b.w, z_turning.c.x, z_turning.c.y, z_turning.c.z), vec4<u32>(z_turning.c.w, z_turning.d.x, z_turning.d.y, z_turning.a.x), vec4<u32>(z_turning.a.y, z_turning.a.z, z_turning.a.w, z_turning.b.x), vec2<u32>(z_turning.b.y, z_turning.b.z));
     }
-    return reduce_once(FieldElement(vec4<u32>(t0, t1, t2, t3), vec4<u32>(t4, t5, t6, t7), vec4<u32>(t8, t9, t10, t11)));
+    t1 = t1 + (t0 >> LIMB_BITS_28);
+    t2 = t2 + (t1 >> LIMB_BITS_28);
+    t3 = t3 + (t2 >> LIMB_BITS_28);
+    t4 = t4 + (t3 >> LIMB_BITS_28);
+    t5 = t5 + (t4 >> LIMB_BITS_28);
+    t6 = t6 + (t5 >> LIMB_BITS_28);
+    t7 = t7 + (t6 >> LIMB_BITS_28);
+    t8 = t8 + (t7 >> LIMB_BITS_28);
+    t9 = t9 + (t8 >> LIMB_BITS_28);
+    t10 = t10 + (t9 >> LIMB_BITS_28);
+    t11 = t11 + (t10 >> LIMB_BITS_28);
+    t12 = t12 + (t11 >> LIMB_BITS_28);
+    t13 = t13 + (t12 >> LIMB_BITS_28);
+    return Residue(vec4<u32>(u32(t0) & LIMB_MASK_28, u32(t1) & LIMB_MASK_28, u32(t2) & LIMB_MASK_28, u32(t3) & LIMB_MASK_28), vec4<u32>(u32(t4) & LIMB_MASK_28, u32(t5) & LIMB_MASK_28, u32(t6) & LIMB_MASK_28, u32(t7) & LIMB_MASK_28), vec4<u32>(u32(t8) & LIMB_MASK_28, u32(t9) & LIMB_MASK_28, u32(t10) & LIMB_MASK_28, u32(t11) & LIMB_MASK_28), vec2<u32>(u32(t12) & LIMB_MASK_28, u32(t13)));
 }
 
-// 12·x mod p for x < 2p; the result is below p.
-fn times_twelve(x: FieldElement) -> FieldElement {
-    let k0 = multiply_add(x.a.x, 12u, 0u, 0u);
-    let k1 = multiply_add(x.a.y, 12u, 0u, k0.y);
-    let k2 = multiply_add(x.a.z, 12u, 0u, k1.y);
-    let k3 = multiply_add(x.a.w, 12u, 0u, k2.y);
-    let k4 = multiply_add(x.b.x, 12u, 0u, k3.y);
-    let k5 = multiply_add(x.b.y, 12u, 0u, k4.y);
-    let k6 = multiply_add(x.b.z, 12u, 0u, k5.y);
-    let k7 = multiply_add(x.b.w, 12u, 0u, k6.y);
-    let k8 = multiply_add(x.c.x, 12u, 0u, k7.y);
-    let k9 = multiply_add(x.c.y, 12u, 0u, k8.y);
-    let k10 = multiply_add(x.c.z, 12u, 0u, k9.y);
-    let k11 = multiply_add(x.c.w, 12u, 0u, k10.y);
-    // 12·x / p, rounded down, or one less: what remains is below 1.3·p.
-    let quotient = (((k11.x >> 19u) | (k11.y << 13u)) * 78u) >> 16u;
-    let q0 = multiply_add(quotient, PRIME_0, 0u, 0u);
-    let d0 = subtract_borrow(k0.x, q0.x, 0u);
-    let q1 = multiply_add(quotient, PRIME_1, 0u, q0.y);
-    let d1 = subtract_borrow(k1.x, q1.x, d0.y);
-    let q2 = multiply_add(quotient, PRIME_2, 0u, q1.y);
-    let d2 = subtract_borrow(k2.x, q2.x, d1.y);
-    let q3 = multiply_add(quotient, PRIME_3, 0u, q2.y);
-    let d3 = subtract_borrow(k3.x, q3.x, d2.y);
-    let q4 = multiply_add(quotient, PRIME_4, 0u, q3.y);
-    let d4 = subtract_borrow(k4.x, q4.x, d3.y);
-    let q5 = multiply_add(quotient, PRIME_5, 0u, q4.y);
-    let d5 = subtract_borrow(k5.x, q5.x, d4.y);
-    let q6 = multiply_add(quotient, PRIME_6, 0u, q5.y);
-    let d6 = subtract_borrow(k6.x, q6.x, d5.y);
-    let q7 = multiply_add(quotient, PRIME_7, 0u, q6.y);
-    let d7 = subtract_borrow(k7.x, q7.x, d6.y);
-    let q8 = multiply_add(quotient, PRIME_8, 0u, q7.y);
-    let d8 = subtract_borrow(k8.x, q8.x, d7.y);
-    let q9 = multiply_add(quotient, PRIME_9, 0u, q8.y);
-    let d9 = subtract_borrow(k9.x, q9.x, d8.y);
-    let q10 = multiply_add(quotient, PRIME_10, 0u, q9.y);
-    let d10 = subtract_borrow(k10.x, q10.x, d9.y);
-    let q11 = multiply_add(quotient, PRIME_11, 0u, q10.y);
-    let d11 = subtract_borrow(k11.x, q11.x, d10.y);
-    return reduce_once(FieldElement(vec4<u32>(d0.x, d1.x, d2.x, d3.x), vec4<u32>(d4.x, d5.x, d6.x, d7.x), vec4<u32>(d8.x, d9.x, d10.x, d11.x)));
+// ---- shared/residue_columns.wgsl
+
+// Residues in 14 limbs of 28 bits with room for more: sums leave the limbs as they come, and products add up their columns in 64
+// bits, without a carry before the end. The Montgomery factor is 2^392, so products of large multiples of p come out small.
+// Twin: src/twin/columns.rs.
+//
+// Bounds: a limb is "settled" below 2^28 + 16; limbs of the operands of a product stay below 2^31 so that no column passes 2^64
+// (the largest of shared/curve.wgsl is 2^63.3). Residues are below 512 p.
+
+// Limbs 0 … 3, 4 … 7, 8 … 11, 12 and 13.
+struct Residue {
+    a: vec4<u32>,
+    b: vec4<u32>,
+    c: vec4<u32>,
+    d: vec2<u32>,
+}
+
+const LIMB_BITS_28: u32 = 28u;
+const LIMB_MASK_28: u32 = 0x0fffffffu;
+
+fn add_unreduced(x: Residue, y: Residue) -> Residue {
+    return Residue(x.a + y.a, x.b + y.b, x.c + y.c, x.d + y.d);
+}
+
+// x + 64p − y, for y up to 64p whose limbs are sums of two settled ones.
+fn subtract_unreduced(x: Residue, y: Residue) -> Residue {
+    let m = minuend();
+    return Residue(x.a + (m.a - y.a), x.b + (m.b - y.b), x.c + (m.c - y.c), x.d + (m.d - y.d));
+}
+
+// s − a − b + 4p in settled limbs, for products s, a, b with a + b up to 4p.
+fn cross_term(s: Residue, a: Residue, b: Residue) -> Residue {
+    let m = cross_minuend();
+    return settle(
+        Residue(s.a + (m.a - a.a - b.a), s.b + (m.b - a.b - b.b), s.c + (m.c - a.c - b.c), s.d + (m.d - a.d - b.d)),
+    );
+}
+
+// 512p − x, for a loaded entry.
+fn negate_entry(x: Residue) -> Residue {
+    let m = entry_minuend();
+    return Residue(m.a - x.a, m.b - x.b, m.c - x.c, m.d - x.d);
+}
+
+// The same number in settled limbs: every limb keeps 28 bits and hands the others on, all at once.
+fn settle(x: Residue) -> Residue {
+    let mask = vec4<u32>(LIMB_MASK_28);
+    let shift = vec4<u32>(LIMB_BITS_28);
+    let a = x.a >> shift;
+    let b = x.b >> shift;
+    let c = x.c >> shift;
+    return Residue(
+        (x.a & mask) + vec4<u32>(0u, a.xyz),
+        (x.b & mask) + vec4<u32>(a.w, b.xyz),
+        (x.c & mask) + vec4<u32>(b.w, c.xyz),
+        // The last limb keeps all that it has.
+        vec2<u32>(x.d.x & LIMB_MASK_28, x.d.y) + vec2<u32>(c.w, x.d.x >> LIMB_BITS_28),
+    );
+}
+
+// 12·x in settled limbs, for x in sums of two settled ones.
+fn times_twelve(x: Residue) -> Residue {
+    let triple = settle(add_unreduced(add_unreduced(x, x), x));
+    let double = add_unreduced(triple, triple);
+    return settle(add_unreduced(double, double));
 }
 
 // ---- shared/field.wgsl
 
-// The base field of BLS12-381: integers mod p in Montgomery form with factor 2^384, in 12 limbs of 32 bits. Arithmetic
-// stands in generated/field.wgsl. Twin: src/twin/field.rs.
+// The base field of BLS12-381: integers mod p in Montgomery form with factor 2^384, in 12 words, as tables and buffers hold
+// them. Kernels compute with residues, which a variant has in its own form (shared/residue_….wgsl): all of them have the same
+// functions, and leave the same bytes. Twin: src/twin/field.rs.
 
-// Limbs 0 … 3, 4 … 7 and 8 … 11, least significant first.
+// Words 0 … 3, 4 … 7 and 8 … 11, least significant first.
 struct FieldElement {
     a: vec4<u32>,
     b: vec4<u32>,
@@ -606,14 +798,6 @@ fn field_one() -> FieldElement {
     );
 }
 
-fn field_select(no: FieldElement, yes: FieldElement, condition: bool) -> FieldElement {
-    return FieldElement(
-        select(no.a, yes.a, condition),
-        select(no.b, yes.b, condition),
-        select(no.c, yes.c, condition),
-    );
-}
-
 // ---- shared/curve.wgsl
 
 // Points of E: y² = x³ + 4 over the base field, in homogeneous coordinates: (X : Y : Z) is x = X/Z, y = Y/Z, and (0 : 1 : 0)
@@ -627,8 +811,11 @@ fn field_select(no: FieldElement, yes: FieldElement, condition: bool) -> FieldEl
 //   X3 = D·(B − C) − E·F,  Y3 = 3·A·F + (B − C)·(B + C),  Z3 = E·(B + C) + 3·A·D.
 //
 // Each coordinate of the sum is a sum of two products that share one reduction. Sums inside are left unreduced where the
-// bounds of `multiply` and `sum_of_products` allow it; the comments give x < n·p as "n p".
+// bounds of products allow it. The comments bound residues as multiples of p, first in the carried form and then in columns. A
+// product of x < a·p and y < b·p comes out below (1 + a·b / 9.8)·p in the former and is reduced below p, for a·b up to 9.8; it
+// comes out below (1 + a·b / 2520)·p in the latter.
 
+// As buffers hold them.
 struct Point {
     x: FieldElement,
     y: FieldElement,
@@ -640,51 +827,62 @@ struct AffinePoint {
     y: FieldElement,
 }
 
-fn infinity() -> Point {
-    return Point(field_zero(), field_one(), field_zero());
+// As kernels compute with them: coordinates of a sum are below p; below 2.7 p in columns, settled.
+struct Sum {
+    x: Residue,
+    y: Residue,
+    z: Residue,
 }
 
-// (s − a − b) mod p for s, a, b below p; the result is below 2 p.
-fn cross_term(s: FieldElement, a: FieldElement, b: FieldElement) -> FieldElement {
-    return reduce_once(subtract_unreduced(s, add_unreduced(a, b)));
+// x below p and y below 2 p; x below 256 p and y below 512 p in columns, y's limbs below 2^30.
+struct Addend {
+    x: Residue,
+    y: Residue,
 }
 
-// The sum of the polynomials above. A, B, C and F are below p, D and E below 2 p.
-fn join_terms(
-    a: FieldElement,
-    b: FieldElement,
-    c: FieldElement,
-    d: FieldElement,
-    e: FieldElement,
-    f: FieldElement,
-) -> Point {
-    let triple_a = add_unreduced(add_unreduced(a, a), a); // 3 p
-    let minus = subtract_unreduced(b, c); // 3 p
-    let plus = reduce_once(add_unreduced(b, c)); // 1 p
-    let negated_e = subtract_unreduced(field_zero(), e); // 2 p
-    return Point(
-        sum_of_products(d, minus, negated_e, f), // 2·3 + 2·1 = 8
-        sum_of_products(triple_a, f, minus, plus), // 3·1 + 3·1 = 6
-        sum_of_products(e, plus, triple_a, d), // 2·1 + 3·2 = 8
+fn infinity() -> Sum {
+    let zero = load(field_zero());
+    return Sum(zero, load(field_one()), zero);
+}
+
+fn load_point(point: Point) -> Sum {
+    return Sum(load(point.x), load(point.y), load(point.z));
+}
+
+fn store_point(sum: Sum) -> Point {
+    return Point(store(sum.x), store(sum.y), store(sum.z));
+}
+
+// The sum of the polynomials above. A, B, C and F are below p, D and E below 2 p. In columns A and B are below 1.3 p, C below 13
+// p, D below 6.3 p, E below 5.1 p and F below 61 p; the limbs of E are sums of two settled ones, all others are settled.
+fn join_terms(a: Residue, b: Residue, c: Residue, d: Residue, e: Residue, f: Residue) -> Sum {
+    let triple_a = add_unreduced(add_unreduced(a, a), a); // 3; 4
+    let minus = subtract_unreduced(b, c); // 3; 66
+    let plus = settle(add_unreduced(b, c)); // 1; 15
+    let negated_e = subtract_unreduced(load(field_zero()), e); // 2; 64
+    return Sum(
+        sum_of_products(d, minus, negated_e, f), // 2·3 + 2·1 = 8; 6.3·66 + 64·61 = 4320
+        sum_of_products(triple_a, f, minus, plus), // 3·1 + 3·1 = 6; 4·61 + 66·15 = 1234
+        sum_of_products(e, plus, triple_a, d), // 2·1 + 3·2 = 8; 5.1·15 + 4·6.3 = 102
     );
 }
 
-// P + Q for an affine Q. P's coordinates and Q's x are below p, Q's y below 2 p (2p − y is −y); the result is below p.
-fn add_mixed(p: Point, q: AffinePoint) -> Point {
-    let a = multiply(p.x, q.x);
-    let b = multiply(p.y, q.y);
-    let d = cross_term(multiply(add_unreduced(p.x, p.y), add_unreduced(q.x, q.y)), a, b); // 2·3 = 6
-    let e = add_unreduced(multiply(p.z, q.y), p.y); // 2 p
+// P + Q for an affine Q.
+fn add_mixed(p: Sum, q: Addend) -> Sum {
+    let a = multiply(p.x, q.x); // 1; 2.7·256
+    let b = multiply(p.y, q.y); // 1·2; 2.7·512
+    let d = cross_term(multiply(add_unreduced(p.x, p.y), add_unreduced(q.x, q.y)), a, b); // 2·3 = 6; 5.4·768
+    let e = add_unreduced(multiply(p.z, q.y), p.y);
     let f = times_twelve(add_unreduced(multiply(p.z, q.x), p.x));
     return join_terms(a, b, times_twelve(p.z), d, e, f);
 }
 
-// P + Q; all coordinates are below p.
-fn add_full(p: Point, q: Point) -> Point {
+// P + Q.
+fn add_full(p: Sum, q: Sum) -> Sum {
     let a = multiply(p.x, q.x);
     let b = multiply(p.y, q.y);
     let c = multiply(p.z, q.z);
-    let d = cross_term(multiply(add_unreduced(p.x, p.y), add_unreduced(q.x, q.y)), a, b); // 2·2 = 4
+    let d = cross_term(multiply(add_unreduced(p.x, p.y), add_unreduced(q.x, q.y)), a, b); // 2·2; 5.4·5.4
     let e = cross_term(multiply(add_unreduced(p.y, p.z), add_unreduced(q.y, q.z)), b, c);
     let f = cross_term(multiply(add_unreduced(p.x, p.z), add_unreduced(q.x, q.z)), a, c);
     return join_terms(a, b, times_twelve(c), d, e, times_twelve(f));
@@ -778,13 +976,16 @@ fn blinding_digit(block: u32, window: u32) -> u32 {
 }
 
 // The entry of a base's row that the digit stands for, or its negative: the digit r is the odd number 2r − (2^w − 1).
-fn entry(base: u32, digit: u32) -> AffinePoint {
+fn entry(base: u32, digit: u32) -> Addend {
     let half = 1u << (parameters.width_bits - 1u);
     let negative = digit < half;
     let place = select(digit, ~digit, negative) & (half - 1u);
     let point = table[base * half + place];
-    let negated_y = subtract_unreduced(field_zero(), point.y);
-    return AffinePoint(point.x, field_select(point.y, negated_y, negative));
+    var addend = Addend(load_entry(point.x), load_entry(point.y));
+    if negative {
+        addend.y = negate_entry(addend.y);
+    }
+    return addend;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -814,6 +1015,6 @@ fn commit(
                 sum = add_mixed(sum, entry(base, digit));
             }
         }
-        sums[place] = sum;
+        sums[place] = store_point(sum);
     }
 }

@@ -123,7 +123,7 @@ const STAGED: &[(&str, &str)] = &[("chunk", "staged")];
 const KIB_16: &[(&str, u32)] = &[("LEVELS", 4)];
 const KIB_64: &[(&str, u32)] = &[("LEVELS", 6)];
 
-/// `shared/field.wgsl`: where products get their carries from, and how far the loop over the limbs is unrolled.
+/// `shared/field.wgsl`: the form of residues, where carries come from, and how far the loop over an operand's limbs is unrolled.
 const fn field(
     name: &'static str,
     options: &'static [(&'static str, &'static str)],
@@ -139,12 +139,18 @@ const fn wide(
 ) -> VariantDeclaration {
     VariantDeclaration { needs_int64: true, ..field(name, options, workgroup) }
 }
-const WIDE_LOOPED: &[(&str, &str)] = &[("product", "wide"), ("limb_loop", "looped")];
-const WIDE_LIMBWISE: &[(&str, &str)] = &[("product", "wide"), ("limb_loop", "limbwise")];
-const WIDE_UNROLLED: &[(&str, &str)] = &[("product", "wide"), ("limb_loop", "unrolled")];
-const SPLIT_LOOPED: &[(&str, &str)] = &[("product", "split"), ("limb_loop", "looped")];
-const SPLIT_LIMBWISE: &[(&str, &str)] = &[("product", "split"), ("limb_loop", "limbwise")];
-const SPLIT_UNROLLED: &[(&str, &str)] = &[("product", "split"), ("limb_loop", "unrolled")];
+const COLUMNS_LOOPED: &[(&str, &str)] = &[("residue", "columns"), ("words", "wide"), ("limb_loop", "looped")];
+const COLUMNS_UNROLLED: &[(&str, &str)] =
+    &[("residue", "columns"), ("words", "wide"), ("limb_loop", "unrolled")];
+const WIDE_LOOPED: &[(&str, &str)] = &[("residue", "carried"), ("words", "wide"), ("limb_loop", "looped")];
+const WIDE_LIMBWISE: &[(&str, &str)] =
+    &[("residue", "carried"), ("words", "wide"), ("limb_loop", "limbwise")];
+const WIDE_UNROLLED: &[(&str, &str)] =
+    &[("residue", "carried"), ("words", "wide"), ("limb_loop", "unrolled")];
+const SPLIT_LIMBWISE: &[(&str, &str)] =
+    &[("residue", "carried"), ("words", "split"), ("limb_loop", "limbwise")];
+const SPLIT_UNROLLED: &[(&str, &str)] =
+    &[("residue", "carried"), ("words", "split"), ("limb_loop", "unrolled")];
 
 /// All kernels of this version.
 pub const CATALOGUE: &[Declaration] = &[
@@ -245,11 +251,11 @@ pub const CATALOGUE: &[Declaration] = &[
             Binding::write::<Point>("sums"),
         ],
         variants: &[
+            wide("columns_looped_64", COLUMNS_LOOPED, 64),
+            wide("columns_looped_32", COLUMNS_LOOPED, 32),
+            wide("columns_looped_128", COLUMNS_LOOPED, 128),
+            wide("columns_unrolled_64", COLUMNS_UNROLLED, 64),
             wide("wide_looped_64", WIDE_LOOPED, 64),
-            wide("wide_looped_32", WIDE_LOOPED, 32),
-            wide("wide_looped_128", WIDE_LOOPED, 128),
-            wide("wide_limbwise_64", WIDE_LIMBWISE, 64),
-            wide("wide_unrolled_64", WIDE_UNROLLED, 64),
             field("split_limbwise_64", SPLIT_LIMBWISE, 64),
         ],
     },
@@ -262,8 +268,9 @@ pub const CATALOGUE: &[Declaration] = &[
             Binding::write::<Point>("points"),
         ],
         variants: &[
+            wide("columns_looped_64", COLUMNS_LOOPED, 64),
+            wide("columns_looped_32", COLUMNS_LOOPED, 32),
             wide("wide_looped_64", WIDE_LOOPED, 64),
-            wide("wide_looped_32", WIDE_LOOPED, 32),
             field("split_limbwise_64", SPLIT_LIMBWISE, 64),
         ],
     },
@@ -277,12 +284,13 @@ pub const CATALOGUE: &[Declaration] = &[
             Binding::write::<FieldElement>("result"),
         ],
         variants: &[
+            wide("columns_looped_64", COLUMNS_LOOPED, 64),
+            wide("columns_looped_32", COLUMNS_LOOPED, 32),
+            wide("columns_looped_128", COLUMNS_LOOPED, 128),
+            wide("columns_unrolled_64", COLUMNS_UNROLLED, 64),
             wide("wide_looped_64", WIDE_LOOPED, 64),
-            wide("wide_looped_32", WIDE_LOOPED, 32),
-            wide("wide_looped_128", WIDE_LOOPED, 128),
             wide("wide_limbwise_64", WIDE_LIMBWISE, 64),
             wide("wide_unrolled_64", WIDE_UNROLLED, 64),
-            field("split_looped_64", SPLIT_LOOPED, 64),
             field("split_limbwise_64", SPLIT_LIMBWISE, 64),
             field("split_unrolled_64", SPLIT_UNROLLED, 64),
         ],
@@ -297,8 +305,8 @@ pub const CATALOGUE: &[Declaration] = &[
             Binding::write::<Point>("result"),
         ],
         variants: &[
+            wide("columns_looped_64", COLUMNS_LOOPED, 64),
             wide("wide_looped_64", WIDE_LOOPED, 64),
-            wide("wide_limbwise_64", WIDE_LIMBWISE, 64),
             field("split_limbwise_64", SPLIT_LIMBWISE, 64),
         ],
     },

@@ -148,7 +148,7 @@ structs! {
         pub count: u32,
         /// How often the operation is applied.
         pub rounds: u32,
-        /// [`crate::twin::field_test::MULTIPLY`] and its neighbours.
+        /// [`crate::twin::field_test::MULTIPLY`] or one of its neighbours.
         pub operation: u32,
     }
 
@@ -160,7 +160,7 @@ structs! {
         pub count: u32,
         /// How often the right point is added.
         pub rounds: u32,
-        /// [`crate::twin::curve_test::ADD_MIXED`] or `ADD_FULL`.
+        /// [`crate::twin::curve_test::ADD_MIXED`] or one of its neighbours.
         pub operation: u32,
     }
 

@@ -1,6 +1,8 @@
 //! The kernels as plain Rust in 32-bit words, one file a kernel, step for step what the WGSL does.
 
 pub mod blake3;
+pub mod carried;
+pub mod columns;
 pub mod commit;
 pub mod commit_fold;
 pub mod copy;
@@ -13,10 +15,10 @@ pub mod label;
 pub mod label_first_layer;
 pub mod layer;
 pub mod pick;
-pub mod product;
 pub mod subtree;
 pub mod tree;
 pub mod tree_fold;
+pub mod words;
 
 /// The place of one invocation in a dispatch, as WGSL's built-in values give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

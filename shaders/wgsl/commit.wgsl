@@ -79,13 +79,16 @@ fn blinding_digit(block: u32, window: u32) -> u32 {
 }
 
 // The entry of a base's row that the digit stands for, or its negative: the digit r is the odd number 2r − (2^w − 1).
-fn entry(base: u32, digit: u32) -> AffinePoint {
+fn entry(base: u32, digit: u32) -> Addend {
     let half = 1u << (parameters.width_bits - 1u);
     let negative = digit < half;
     let place = select(digit, ~digit, negative) & (half - 1u);
     let point = table[base * half + place];
-    let negated_y = subtract_unreduced(field_zero(), point.y);
-    return AffinePoint(point.x, field_select(point.y, negated_y, negative));
+    var addend = Addend(load_entry(point.x), load_entry(point.y));
+    if negative {
+        addend.y = negate_entry(addend.y);
+    }
+    return addend;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -115,6 +118,6 @@ fn commit(
                 sum = add_mixed(sum, entry(base, digit));
             }
         }
-        sums[place] = sum;
+        sums[place] = store_point(sum);
     }
 }

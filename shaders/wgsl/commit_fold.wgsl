@@ -39,11 +39,14 @@ fn commit_fold(
         var sum = infinity();
         for (var step = 0u; step < parameters.steps; step += 1u) {
             var addend = sum;
-            if step + 1u == parameters.steps {
-                addend = Point(parameters.correction.x, parameters.correction.y, field_one());
-            } else if phase >= parameters.width_bits {
-                let segment = phase - parameters.width_bits;
-                addend = sums[(block * parameters.segments + segment) * parameters.windows + window];
+            let is_last = step + 1u == parameters.steps;
+            if is_last || phase >= parameters.width_bits {
+                var point = Point(parameters.correction.x, parameters.correction.y, field_one());
+                if !is_last {
+                    let segment = phase - parameters.width_bits;
+                    point = sums[(block * parameters.segments + segment) * parameters.windows + window];
+                }
+                addend = load_point(point);
             }
             sum = add_full(sum, addend);
             phase += 1u;
@@ -52,6 +55,6 @@ fn commit_fold(
                 window -= 1u;
             }
         }
-        points[block] = sum;
+        points[block] = store_point(sum);
     }
 }

@@ -6,6 +6,8 @@
 
 const ADD_MIXED: u32 = 0u;
 const ADD_FULL: u32 = 1u;
+// Even points take ADD_MIXED, odd ones ADD_FULL.
+const IN_TURN: u32 = 2u;
 
 struct CurveTest {
     // First point of this dispatch and number of points.
@@ -29,15 +31,19 @@ fn curve_test(
     let i = flat_index(invocation, workgroups);
     if i < parameters.count {
         let n = parameters.first + i;
-        var sum = left[n];
-        let addend = right[n];
+        var sum = load_point(left[n]);
+        let entry = right[n];
+        let addend = load_point(entry);
+        let affine = Addend(load_entry(entry.x), load_entry(entry.y));
+        let in_turn = parameters.operation == IN_TURN;
+        let operation = select(parameters.operation, n % IN_TURN, in_turn);
         for (var round = 0u; round < parameters.rounds; round += 1u) {
-            if parameters.operation == ADD_MIXED {
-                sum = add_mixed(sum, AffinePoint(addend.x, addend.y));
+            if operation == ADD_MIXED {
+                sum = add_mixed(sum, affine);
             } else {
                 sum = add_full(sum, addend);
             }
         }
-        result[n] = sum;
+        result[n] = store_point(sum);
     }
 }

@@ -9,6 +9,8 @@ const ADD: u32 = 1u;
 const SUBTRACT: u32 = 2u;
 const SUM_OF_PRODUCTS: u32 = 3u;
 const TIMES_TWELVE: u32 = 4u;
+// Element n takes operation n mod 5.
+const IN_TURN: u32 = 5u;
 
 struct FieldTest {
     // First element of this dispatch and number of elements.
@@ -24,20 +26,20 @@ struct FieldTest {
 @group(0) @binding(2) var<storage, read> right: array<FieldElement>;
 @group(0) @binding(3) var<storage, read_write> result: array<FieldElement>;
 
-fn operate(x: FieldElement, start: FieldElement, y: FieldElement) -> FieldElement {
-    switch parameters.operation {
+fn operate(operation: u32, x: Residue, start: Residue, y: Residue) -> Residue {
+    switch operation {
         case ADD: {
-            return reduce_once(add_unreduced(x, y));
+            return load(store(add_unreduced(x, y)));
         }
         case SUBTRACT: {
-            return reduce_once(reduce_once(subtract_unreduced(x, y)));
+            return load(store(subtract_unreduced(x, y)));
         }
         // x·y + left·x
         case SUM_OF_PRODUCTS: {
             return sum_of_products(x, y, start, x);
         }
         case TIMES_TWELVE: {
-            return times_twelve(x);
+            return load(store(times_twelve(x)));
         }
         default: {
             return multiply(x, y);
@@ -53,12 +55,14 @@ fn field_test(
     let i = flat_index(invocation, workgroups);
     if i < parameters.count {
         let n = parameters.first + i;
-        let start = left[n];
-        let y = right[n];
+        let start = load(left[n]);
+        let y = load(right[n]);
+        let in_turn = parameters.operation == IN_TURN;
+        let operation = select(parameters.operation, n % IN_TURN, in_turn);
         var x = start;
         for (var round = 0u; round < parameters.rounds; round += 1u) {
-            x = operate(x, start, y);
+            x = operate(operation, x, start, y);
         }
-        result[n] = x;
+        result[n] = store(x);
     }
 }

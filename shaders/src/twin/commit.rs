@@ -1,9 +1,8 @@
 //! Twin of `wgsl/commit.wgsl`: sums of table entries for commitments of blocks (commitment-v1 §4).
 
 use super::Invocation;
-use super::curve::{INFINITY, add_mixed};
-use super::field::{ZERO, subtract_unreduced};
-use super::product::Product;
+use super::curve::{Addend, add_mixed, infinity, load_addend, store_point};
+use super::field::ResidueForm;
 use crate::commitment::LIMB_BITS;
 use crate::layout::{AffinePoint, Commit, Point};
 
@@ -37,16 +36,20 @@ fn limb_digit(parameters: &Commit, block: &[u32], base: u32, window: u32) -> u32
 }
 
 /// The entry of a base's row that the digit stands for, or its negative: the digit r is the odd number 2r − (2^w − 1).
-fn entry<P: Product>(parameters: &Commit, table: &[AffinePoint], base: u32, digit: u32) -> AffinePoint {
+fn entry<F: ResidueForm>(
+    parameters: &Commit,
+    table: &[AffinePoint],
+    base: u32,
+    digit: u32,
+) -> Addend<F::Residue> {
     let half = 1 << (parameters.width_bits - 1);
     let negative = digit < half;
     let place = if negative { !digit } else { digit } & (half - 1);
-    let AffinePoint { x, y } = table[(base * half + place) as usize];
-    AffinePoint { x, y: if negative { subtract_unreduced::<P>(ZERO, y) } else { y } }
+    load_addend::<F>(table[(base * half + place) as usize], negative)
 }
 
 /// One invocation: one window of one segment of the bases for one block.
-pub fn commit<P: Product>(
+pub fn commit<F: ResidueForm>(
     invocation: Invocation,
     parameters: &Commit,
     inputs: Inputs<'_>,
@@ -65,7 +68,7 @@ pub fn commit<P: Product>(
     let blinding_words = &inputs.blindings[block * BLINDING_WORDS..][..BLINDING_WORDS];
     let first_base = (row % parameters.segments) * parameters.segment_bases;
     let last_base = parameters.bases - 1;
-    let mut sum = INFINITY;
+    let mut sum = infinity::<F>();
     for base in (first_base..).take(parameters.segment_bases as usize) {
         let is_limb = base < last_base && window < parameters.limb_windows;
         if is_limb || base == last_base {
@@ -74,8 +77,8 @@ pub fn commit<P: Product>(
             } else {
                 bits(blinding_words, window * parameters.width_bits, parameters.width_bits)
             };
-            sum = add_mixed::<P>(sum, entry::<P>(parameters, inputs.table, base, digit));
+            sum = add_mixed::<F>(sum, entry::<F>(parameters, inputs.table, base, digit));
         }
     }
-    sums[place as usize] = sum;
+    sums[place as usize] = store_point::<F>(sum);
 }

@@ -1,64 +1,89 @@
 //! Twin of `wgsl/shared/curve.wgsl`: the complete additions of Renes, Costello and Batina (2016) for a = 0, b3 = 12, with the
 //! polynomials, bounds and names of the WGSL.
 
-use super::field::{
-    ONE, ZERO, add_unreduced, multiply, reduce_once, subtract_unreduced, sum_of_products, times_twelve,
-};
-use super::product::Product;
-use crate::layout::{AffinePoint, FieldElement, Point};
+use super::field::{ONE, ResidueForm, ZERO};
+use crate::layout::{AffinePoint, Point};
+
+/// A point while a kernel computes, in homogeneous coordinates.
+#[derive(Clone, Copy, Debug)]
+pub struct Sum<R> {
+    x: R,
+    y: R,
+    z: R,
+}
+
+/// A table's entry while a kernel computes, or its negative.
+#[derive(Clone, Copy, Debug)]
+pub struct Addend<R> {
+    x: R,
+    y: R,
+}
 
 /// (0 : 1 : 0).
-pub const INFINITY: Point = Point { x: ZERO, y: ONE, z: ZERO };
-
-/// (s − a − b) mod p for s, a, b below p; the result is below 2p.
-fn cross_term<P: Product>(s: FieldElement, a: FieldElement, b: FieldElement) -> FieldElement {
-    reduce_once::<P>(subtract_unreduced::<P>(s, add_unreduced::<P>(a, b)))
+pub fn infinity<F: ResidueForm>() -> Sum<F::Residue> {
+    load_point::<F>(Point { x: ZERO, y: ONE, z: ZERO })
 }
 
-/// A … F of the polynomials; A, B, C and F below p, D and E below 2p.
-struct Terms {
-    a: FieldElement,
-    b: FieldElement,
-    c: FieldElement,
-    d: FieldElement,
-    e: FieldElement,
-    f: FieldElement,
+/// A point from a buffer.
+pub fn load_point<F: ResidueForm>(point: Point) -> Sum<F::Residue> {
+    Sum { x: F::load(point.x), y: F::load(point.y), z: F::load(point.z) }
 }
 
-fn join_terms<P: Product>(Terms { a, b, c, d, e, f }: Terms) -> Point {
-    let triple_a = add_unreduced::<P>(add_unreduced::<P>(a, a), a);
-    let minus = subtract_unreduced::<P>(b, c);
-    let plus = reduce_once::<P>(add_unreduced::<P>(b, c));
-    let negated_e = subtract_unreduced::<P>(ZERO, e);
-    Point {
-        x: sum_of_products::<P>(d, minus, negated_e, f),
-        y: sum_of_products::<P>(triple_a, f, minus, plus),
-        z: sum_of_products::<P>(e, plus, triple_a, d),
+/// A point as buffers hold it.
+pub fn store_point<F: ResidueForm>(sum: Sum<F::Residue>) -> Point {
+    Point { x: F::store(sum.x), y: F::store(sum.y), z: F::store(sum.z) }
+}
+
+/// A table's entry, or its negative.
+pub fn load_addend<F: ResidueForm>(entry: AffinePoint, negative: bool) -> Addend<F::Residue> {
+    let y = F::load_entry(entry.y);
+    Addend { x: F::load_entry(entry.x), y: if negative { F::negate_entry(y) } else { y } }
+}
+
+/// A … F of the polynomials.
+struct Terms<R> {
+    a: R,
+    b: R,
+    c: R,
+    d: R,
+    e: R,
+    f: R,
+}
+
+fn join_terms<F: ResidueForm>(Terms { a, b, c, d, e, f }: Terms<F::Residue>) -> Sum<F::Residue> {
+    let triple_a = F::add_unreduced(F::add_unreduced(a, a), a);
+    let minus = F::subtract_unreduced(b, c);
+    let plus = F::settle(F::add_unreduced(b, c));
+    let negated_e = F::subtract_unreduced(F::load(ZERO), e);
+    Sum {
+        x: F::sum_of_products(d, minus, negated_e, f),
+        y: F::sum_of_products(triple_a, f, minus, plus),
+        z: F::sum_of_products(e, plus, triple_a, d),
     }
 }
 
 /// (x + y)·(z + w).
-fn product_of_sums<P: Product>([x, y]: [FieldElement; 2], [z, w]: [FieldElement; 2]) -> FieldElement {
-    multiply::<P>(add_unreduced::<P>(x, y), add_unreduced::<P>(z, w))
+fn product_of_sums<F: ResidueForm>([x, y]: [F::Residue; 2], [z, w]: [F::Residue; 2]) -> F::Residue {
+    F::multiply(F::add_unreduced(x, y), F::add_unreduced(z, w))
 }
 
-/// P + Q for an affine Q. P's coordinates and Q's x are below p, Q's y below 2p; the result is below p.
-pub fn add_mixed<P: Product>(p: Point, q: AffinePoint) -> Point {
-    let a = multiply::<P>(p.x, q.x);
-    let b = multiply::<P>(p.y, q.y);
-    let d = cross_term::<P>(product_of_sums::<P>([p.x, p.y], [q.x, q.y]), a, b);
-    let e = add_unreduced::<P>(multiply::<P>(p.z, q.y), p.y);
-    let f = times_twelve::<P>(add_unreduced::<P>(multiply::<P>(p.z, q.x), p.x));
-    join_terms::<P>(Terms { a, b, c: times_twelve::<P>(p.z), d, e, f })
+/// P + Q for an affine Q.
+pub fn add_mixed<F: ResidueForm>(p: Sum<F::Residue>, q: Addend<F::Residue>) -> Sum<F::Residue> {
+    let a = F::multiply(p.x, q.x);
+    let b = F::multiply(p.y, q.y);
+    let d = F::cross_term(product_of_sums::<F>([p.x, p.y], [q.x, q.y]), a, b);
+    let e = F::add_unreduced(F::multiply(p.z, q.y), p.y);
+    let f = F::times_twelve(F::add_unreduced(F::multiply(p.z, q.x), p.x));
+    join_terms::<F>(Terms { a, b, c: F::times_twelve(p.z), d, e, f })
 }
 
-/// P + Q; all coordinates are below p.
-pub fn add_full<P: Product>(p: Point, q: Point) -> Point {
-    let a = multiply::<P>(p.x, q.x);
-    let b = multiply::<P>(p.y, q.y);
-    let c = multiply::<P>(p.z, q.z);
-    let d = cross_term::<P>(product_of_sums::<P>([p.x, p.y], [q.x, q.y]), a, b);
-    let e = cross_term::<P>(product_of_sums::<P>([p.y, p.z], [q.y, q.z]), b, c);
-    let f = cross_term::<P>(product_of_sums::<P>([p.x, p.z], [q.x, q.z]), a, c);
-    join_terms::<P>(Terms { a, b, c: times_twelve::<P>(c), d, e, f: times_twelve::<P>(f) })
+/// P + Q.
+pub fn add_full<F: ResidueForm>(p: Sum<F::Residue>, q: Sum<F::Residue>) -> Sum<F::Residue> {
+    let a = F::multiply(p.x, q.x);
+    let b = F::multiply(p.y, q.y);
+    let c = F::multiply(p.z, q.z);
+    let d = F::cross_term(product_of_sums::<F>([p.x, p.y], [q.x, q.y]), a, b);
+    let e = F::cross_term(product_of_sums::<F>([p.y, p.z], [q.y, q.z]), b, c);
+    let f = F::cross_term(product_of_sums::<F>([p.x, p.z], [q.x, q.z]), a, c);
+    join_terms::<F>(Terms { a, b, c: F::times_twelve(c), d, e, f: F::times_twelve(f) })
 }

@@ -1,18 +1,17 @@
-//! Twin of `wgsl/shared/field.wgsl` and of the text that `build/generate/field.rs` writes: the base field of BLS12-381.
-//!
-//! The bounds of operands are those of the WGSL; in debug builds a limb that overflows its word is seen where it matters.
+//! Twin of `wgsl/shared/field.wgsl` and of the piece `generated/reduce.wgsl`: field elements as buffers hold them, and what the
+//! forms of residues have in common.
 
-use super::product::Product;
+use super::words::Words;
 use crate::layout::FieldElement;
 
-/// Limbs of 32 bits.
-pub const LIMBS: usize = 12;
+/// Words of a field element.
+pub const WORDS: usize = 12;
 
-/// Limbs, least significant first.
-pub type Limbs = [u32; LIMBS];
+/// Words, least significant first.
+pub type ElementWords = [u32; WORDS];
 
 /// The field's prime p.
-pub const PRIME: Limbs = [
+pub const PRIME: ElementWords = [
     0xffff_aaab,
     0xb9fe_ffff,
     0xb153_ffff,
@@ -27,29 +26,14 @@ pub const PRIME: Limbs = [
     0x1a01_11ea,
 ];
 
-const TWICE_PRIME: Limbs = [
-    0xffff_5556,
-    0x73fd_ffff,
-    0x62a7_ffff,
-    0x3d57_fffd,
-    0xed61_ec48,
-    0xce61_a541,
-    0xe70a_257e,
-    0xc8ee_9709,
-    0x8697_59ae,
-    0x9637_4f6c,
-    0x72ff_cd34,
-    0x3402_23d4,
-];
-
 /// −1/p mod 2^32.
-const NEGATED_INVERSE: u32 = 0xfffc_fffd;
+pub(super) const NEGATED_INVERSE: u32 = 0xfffc_fffd;
 
 /// 0.
-pub const ZERO: FieldElement = FieldElement::from_limbs([0; LIMBS]);
+pub const ZERO: FieldElement = FieldElement::from_words([0; WORDS]);
 
 /// 2^384 mod p.
-pub const ONE: FieldElement = FieldElement::from_limbs([
+pub const ONE: FieldElement = FieldElement::from_words([
     0x0002_fffd,
     0x7609_0000,
     0xc40c_0002,
@@ -65,99 +49,77 @@ pub const ONE: FieldElement = FieldElement::from_limbs([
 ]);
 
 impl FieldElement {
-    /// The element with these limbs.
-    pub const fn from_limbs(limbs: Limbs) -> FieldElement {
-        let [a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3] = limbs;
+    /// The element with these words.
+    pub const fn from_words(words: ElementWords) -> FieldElement {
+        let [a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3] = words;
         FieldElement { a: [a0, a1, a2, a3], b: [b0, b1, b2, b3], c: [c0, c1, c2, c3] }
     }
 
-    /// Its limbs.
-    pub const fn limbs(self) -> Limbs {
+    /// Its words.
+    pub const fn words(self) -> ElementWords {
         let FieldElement { a: [a0, a1, a2, a3], b: [b0, b1, b2, b3], c: [c0, c1, c2, c3] } = self;
         [a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3]
     }
 }
 
-/// Each limb from what `step` makes of its number and the carry; and the last carry.
-fn chain(mut step: impl FnMut(usize, u32) -> [u32; 2]) -> (Limbs, u32) {
-    let mut limbs = [0; LIMBS];
+/// Each word from what `step` makes of its number and the carry; and the last carry.
+pub(super) fn chain(mut step: impl FnMut(usize, u32) -> [u32; 2]) -> (ElementWords, u32) {
+    let mut words = [0; WORDS];
     let mut carry = 0;
-    for (i, limb) in limbs.iter_mut().enumerate() {
-        [*limb, carry] = step(i, carry);
+    for (i, word) in words.iter_mut().enumerate() {
+        [*word, carry] = step(i, carry);
     }
-    (limbs, carry)
-}
-
-/// x + y as integers; the sum must stay below 2^384.
-pub fn add_unreduced<P: Product>(x: FieldElement, y: FieldElement) -> FieldElement {
-    let (x, y) = (x.limbs(), y.limbs());
-    let (sum, carry) = chain(|i, carry| P::add_carry(x[i], y[i], carry));
-    debug_assert_eq!(carry, 0, "x + y below 2^384");
-    FieldElement::from_limbs(sum)
-}
-
-/// x + 2p − y as integers, for y up to 2p; x + 2p must stay below 2^384.
-pub fn subtract_unreduced<P: Product>(x: FieldElement, y: FieldElement) -> FieldElement {
-    let (x, y) = (x.limbs(), y.limbs());
-    let (difference, borrow) = chain(|i, borrow| P::subtract_borrow(TWICE_PRIME[i], y[i], borrow));
-    let (sum, carry) = chain(|i, carry| P::add_carry(x[i], difference[i], carry));
-    debug_assert_eq!((borrow, carry), (0, 0), "y up to 2p and x + 2p below 2^384");
-    FieldElement::from_limbs(sum)
+    (words, carry)
 }
 
 /// x − p if that is not negative, else x.
-pub fn reduce_once<P: Product>(x: FieldElement) -> FieldElement {
-    let limbs = x.limbs();
-    let (difference, borrow) = chain(|i, borrow| P::subtract_borrow(limbs[i], PRIME[i], borrow));
-    if borrow != 0 { x } else { FieldElement::from_limbs(difference) }
+pub fn reduce_once<W: Words>(x: FieldElement) -> FieldElement {
+    let words = x.words();
+    let (difference, borrow) = chain(|i, borrow| W::subtract_borrow(words[i], PRIME[i], borrow));
+    if borrow != 0 { x } else { FieldElement::from_words(difference) }
 }
 
-/// x·y / 2^384 mod p. If x < a·p and y < b·p, then a·b and b + 1 must not exceed 9.8; the result is below p.
-pub fn multiply<P: Product>(x: FieldElement, y: FieldElement) -> FieldElement {
-    products::<P, 1>([[x, y]])
-}
+/// A form of residues: numbers that stand for field elements while a kernel computes. All forms store the same bytes. The bounds
+/// of operands are those of the form's WGSL, `wgsl/shared/residue_….wgsl`; in debug builds a number that breaks them panics.
+pub trait ResidueForm {
+    /// A number that need not be reduced.
+    type Residue: Copy;
 
-/// (x·y + z·w) / 2^384 mod p. If x < a·p, y < b·p, z < c·p and w < d·p, then a·b + c·d and b + d + 1 must not exceed 9.8;
-/// the result is below p.
-pub fn sum_of_products<P: Product>(
-    x: FieldElement,
-    y: FieldElement,
-    z: FieldElement,
-    w: FieldElement,
-) -> FieldElement {
-    products::<P, 2>([[x, y], [z, w]])
-}
+    /// Of an element below p.
+    fn load(x: FieldElement) -> Self::Residue;
 
-/// Coarsely integrated operand scanning: for each limb of the first operands add its product with the second, then a multiple
-/// of p that clears the lowest limb, and move one limb down.
-fn products<P: Product, const N: usize>(pairs: [[FieldElement; 2]; N]) -> FieldElement {
-    let pairs = pairs.map(|pair| pair.map(FieldElement::limbs));
-    let mut total = [0; LIMBS];
-    for step in 0..LIMBS {
-        let mut top = 0;
-        for [first, second] in &pairs {
-            let (sum, carry) = chain(|i, carry| P::multiply_add(first[step], second[i], total[i], carry));
-            total = sum;
-            top += carry;
-        }
-        let m = total[0].wrapping_mul(NEGATED_INVERSE);
-        let (sum, carry) = chain(|i, carry| P::multiply_add(m, PRIME[i], total[i], carry));
-        debug_assert_eq!(sum[0], 0);
-        total = std::array::from_fn(|i| if i + 1 < LIMBS { sum[i + 1] } else { top + carry });
-    }
-    let result = reduce_once::<P>(FieldElement::from_limbs(total));
-    debug_assert!(result == reduce_once::<P>(result), "the operands keep the bounds");
-    result
-}
+    /// Of a coordinate of a table's entry: perhaps not reduced, but sooner there.
+    fn load_entry(x: FieldElement) -> Self::Residue;
 
-/// 12·x mod p for x < 2p; the result is below p.
-pub fn times_twelve<P: Product>(x: FieldElement) -> FieldElement {
-    let x = x.limbs();
-    let (multiple, top) = chain(|i, carry| P::multiply_add(x[i], 12, 0, carry));
-    // From the 15 bits above 2^371, where p has 832.13: 12·x / p, rounded down, or one less. What remains is below 1.3·p.
-    let quotient = (((multiple[LIMBS - 1] >> 19) | (top << 13)) * 78) >> 16;
-    let (cut_off, cut_off_top) = chain(|i, carry| P::multiply_add(quotient, PRIME[i], 0, carry));
-    let (rest, borrow) = chain(|i, borrow| P::subtract_borrow(multiple[i], cut_off[i], borrow));
-    debug_assert_eq!(cut_off_top + borrow, top, "a quotient that is not too large, and large enough");
-    reduce_once::<P>(FieldElement::from_limbs(rest))
+    /// The negative of a loaded entry.
+    fn negate_entry(x: Self::Residue) -> Self::Residue;
+
+    /// The element below p.
+    fn store(x: Self::Residue) -> FieldElement;
+
+    /// x + y.
+    fn add_unreduced(x: Self::Residue, y: Self::Residue) -> Self::Residue;
+
+    /// x − y and a multiple of p.
+    fn subtract_unreduced(x: Self::Residue, y: Self::Residue) -> Self::Residue;
+
+    /// s − a − b and a small multiple of p, for three products; settled.
+    fn cross_term(s: Self::Residue, a: Self::Residue, b: Self::Residue) -> Self::Residue;
+
+    /// The same residue where a product takes it: nearer to p, or in limbs of few bits.
+    fn settle(x: Self::Residue) -> Self::Residue;
+
+    /// x·y, in Montgomery form.
+    fn multiply(x: Self::Residue, y: Self::Residue) -> Self::Residue;
+
+    /// x·y + z·w, in Montgomery form.
+    fn sum_of_products(
+        x: Self::Residue,
+        y: Self::Residue,
+        z: Self::Residue,
+        w: Self::Residue,
+    ) -> Self::Residue;
+
+    /// 12·x, settled.
+    fn times_twelve(x: Self::Residue) -> Self::Residue;
 }

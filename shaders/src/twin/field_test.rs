@@ -1,8 +1,7 @@
 //! Twin of `wgsl/field_test.wgsl`: the field alone.
 
 use super::Invocation;
-use super::field::{add_unreduced, multiply, reduce_once, subtract_unreduced, sum_of_products, times_twelve};
-use super::product::Product;
+use super::field::ResidueForm;
 use crate::layout::{FieldElement, FieldTest};
 
 /// x ← x·right.
@@ -15,9 +14,11 @@ pub const SUBTRACT: u32 = 2;
 pub const SUM_OF_PRODUCTS: u32 = 3;
 /// x ← 12·x.
 pub const TIMES_TWELVE: u32 = 4;
+/// Element n takes operation n mod 5.
+pub const IN_TURN: u32 = 5;
 
 /// One invocation: x begins as the left element. Every element is below p.
-pub fn field_test<P: Product>(
+pub fn field_test<F: ResidueForm>(
     invocation: Invocation,
     parameters: &FieldTest,
     left: &[FieldElement],
@@ -27,16 +28,21 @@ pub fn field_test<P: Product>(
     let i = invocation.index();
     if i < parameters.count {
         let n = parameters.first.wrapping_add(i) as usize;
-        let mut x = left[n];
+        let (start, y) = (F::load(left[n]), F::load(right[n]));
+        let operation = match parameters.operation {
+            IN_TURN => (parameters.first + i) % IN_TURN,
+            operation => operation,
+        };
+        let mut x = start;
         for _ in 0..parameters.rounds {
-            x = match parameters.operation {
-                ADD => reduce_once::<P>(add_unreduced::<P>(x, right[n])),
-                SUBTRACT => reduce_once::<P>(reduce_once::<P>(subtract_unreduced::<P>(x, right[n]))),
-                SUM_OF_PRODUCTS => sum_of_products::<P>(x, right[n], left[n], x),
-                TIMES_TWELVE => times_twelve::<P>(x),
-                _ => multiply::<P>(x, right[n]),
+            x = match operation {
+                ADD => F::load(F::store(F::add_unreduced(x, y))),
+                SUBTRACT => F::load(F::store(F::subtract_unreduced(x, y))),
+                SUM_OF_PRODUCTS => F::sum_of_products(x, y, start, x),
+                TIMES_TWELVE => F::load(F::store(F::times_twelve(x))),
+                _ => F::multiply(x, y),
             };
         }
-        result[n] = x;
+        result[n] = F::store(x);
     }
 }

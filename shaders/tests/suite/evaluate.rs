@@ -285,6 +285,7 @@ impl<'a> Machine<'a> {
         let global = |handle: Handle<Expression>| self.constant(&self.module.global_expressions[handle]);
         match *expression {
             Expression::Literal(naga::Literal::U32(word)) => Value::Word(word),
+            Expression::Literal(naga::Literal::U64(long)) => Value::Long(long),
             Expression::Literal(naga::Literal::Bool(truth)) => Value::Bool(truth),
             Expression::Constant(handle) => global(self.module.constants[handle].init),
             Expression::ZeroValue(ty) => self.zero(ty),

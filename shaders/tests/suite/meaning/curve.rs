@@ -10,7 +10,7 @@ use bytemuck::{bytes_of, cast_slice};
 use holdfast_shaders::commitment::CommitShape;
 use holdfast_shaders::layout::{AffinePoint, Commit, CommitFold, CurveTest, FieldElement, FieldTest, Point};
 use holdfast_shaders::registry::{COMMIT, COMMIT_FOLD, CURVE_TEST, FIELD_TEST, Kernel, Variant};
-use holdfast_shaders::twin::{self, Invocation, curve_test, dispatch, field_test, product::Wide};
+use holdfast_shaders::twin::{self, Invocation, columns::Columns, curve_test, dispatch, field_test};
 
 /// Runs the first invocations of a grid of one workgroup; the words of the last binding then, and the most iterations that an
 /// invocation took.
@@ -55,16 +55,16 @@ fn check_field(variant: &Variant, wgsl: &str, operation: u32) -> bool {
     // One invocation more than there are elements in the range.
     let (found, _) = evaluate(variant, wgsl, 7, &buffers);
     let expected = expect(variant, 7, &untouched, |invocation, result| {
-        field_test::field_test::<Wide>(invocation, &parameters, &left, &right, result);
+        field_test::field_test::<Columns>(invocation, &parameters, &left, &right, result);
     });
     found == expected
 }
 
 #[test]
 fn field_test_means_its_twin() {
-    use field_test::{ADD, MULTIPLY, SUBTRACT, SUM_OF_PRODUCTS, TIMES_TWELVE};
+    use field_test::{ADD, IN_TURN, MULTIPLY, SUBTRACT, SUM_OF_PRODUCTS, TIMES_TWELVE};
     for variant in FIELD_TEST.variants {
-        for operation in [MULTIPLY, ADD, SUBTRACT, SUM_OF_PRODUCTS, TIMES_TWELVE] {
+        for operation in [MULTIPLY, ADD, SUBTRACT, SUM_OF_PRODUCTS, TIMES_TWELVE, IN_TURN] {
             assert!(check_field(variant, variant.wgsl, operation), "{}, operation {operation}", variant.name);
         }
     }
@@ -77,7 +77,7 @@ fn curve_test_means_its_twin() {
         pairs().iter().map(|[p, q]| (scaled(p, &stream.field()), scaled(q, &Fq::ONE))).unzip();
     let untouched = vec![Point::default(); left.len()];
     for variant in CURVE_TEST.variants {
-        for operation in [curve_test::ADD_MIXED, curve_test::ADD_FULL] {
+        for operation in [curve_test::ADD_MIXED, curve_test::ADD_FULL, curve_test::IN_TURN] {
             let parameters = CurveTest { first: 0, count: 4, rounds: 1, operation };
             let buffers: [&[u32]; 4] = [
                 cast_slice(bytes_of(&parameters)),
@@ -87,7 +87,7 @@ fn curve_test_means_its_twin() {
             ];
             let (found, _) = evaluate(variant, variant.wgsl, 5, &buffers);
             let expected = expect(variant, 5, &untouched, |invocation, result| {
-                curve_test::curve_test::<Wide>(invocation, &parameters, &left, &right, result);
+                curve_test::curve_test::<Columns>(invocation, &parameters, &left, &right, result);
             });
             assert!(found == expected, "{}, operation {operation}", variant.name);
         }
@@ -136,7 +136,7 @@ impl Small {
 
     fn expected(&self, variant: &Variant) -> Vec<u32> {
         expect(variant, 7, &[Point::default(); 80], |invocation, sums| {
-            twin::commit::commit::<Wide>(invocation, &self.parameters(), self.inputs(), sums);
+            twin::commit::commit::<Columns>(invocation, &self.parameters(), self.inputs(), sums);
         })
     }
 }
@@ -179,7 +179,7 @@ fn commit_fold_means_its_twin_within_its_loop_total() {
             [cast_slice(bytes_of(&parameters)), cast_slice(&sums), cast_slice(&untouched)];
         let (found, iterations) = evaluate(variant, variant.wgsl, 2, &buffers);
         let expected = expect(variant, 2, &untouched, |invocation, points| {
-            twin::commit_fold::commit_fold::<Wide>(invocation, &parameters, &sums, points);
+            twin::commit_fold::commit_fold::<Columns>(invocation, &parameters, &sums, points);
         });
         assert!(found == expected, "{}", variant.name);
         check_iterations(&COMMIT_FOLD, variant, iterations, parameters.steps * 109);
@@ -197,19 +197,23 @@ fn slips_in_the_wgsl_are_caught() {
         ("wide_looped_64", "LIMB_BITS - within)", "LIMB_BITS)"),
         ("wide_looped_64", "(high << 1u) << (31u - shift)", "high << (31u - shift)"),
         ("wide_looped_64", "select(digit, ~digit, negative)", "digit"),
-        ("wide_looped_64", "negated_y, negative", "negated_y, !negative"),
+        ("columns_looped_64", "if negative {", "if !negative {"),
+        ("columns_looped_64", "negate_entry(addend.y)", "subtract_unreduced(load(field_zero()), addend.y)"),
         ("wide_looped_64", "let minus = subtract_unreduced(b, c)", "let minus = subtract_unreduced(c, b)"),
         ("wide_looped_64", "x_turning.b.x, x_turning.b.y", "x_turning.b.y, x_turning.b.x"),
         ("wide_looped_64", "t11 = p0_11.y + p1_11.y + q11.y;", "t11 = p0_11.y + q11.y;"),
         ("wide_looped_64", "const PRIME_7: u32 = 0x64774b84u", "const PRIME_7: u32 = 0x64774b85u"),
+        ("columns_looped_64", "vec4<u32>(a.w, b.xyz)", "vec4<u32>(b.w, b.xyz)"),
+        ("columns_looped_64", "x_turning.d.y, x_turning.a.x", "x_turning.a.x, x_turning.d.y"),
+        ("columns_unrolled_64", "let f1 = u64(z.d.y);", "let f1 = u64(z.d.x);"),
+        ("columns_unrolled_64", "t13 = t13 + (t12 >> LIMB_BITS_28);", ""),
         ("split_limbwise_64", "(carry >> 16u)", "(carry >> 15u)"),
         ("split_limbwise_64", "i < 12u", "i < 11u"),
-        ("wide_unrolled_64", "let f0 = x.c.w;", "let f0 = x.c.z;"),
     ];
     for (name, right, wrong) in slips {
         let variant = COMMIT.variant(name).unwrap();
         let broken = variant.wgsl.replace(right, wrong);
-        assert_ne!(broken, variant.wgsl, "{right}");
+        assert!(broken != variant.wgsl, "no {right}");
         assert!(small.evaluate(variant, &broken).0 != small.expected(variant), "{wrong} is not noticed");
     }
 }
@@ -227,13 +231,16 @@ fn slips_in_the_field_are_caught() {
             "subtract_borrow(TWICE_PRIME_11",
             "subtract_borrow(PRIME_11",
         ),
+        ("wide_unrolled_64", field_test::MULTIPLY, "let f0 = x.c.w;", "let f0 = x.c.z;"),
+        ("columns_looped_64", field_test::ADD, "5040u) >> 22u", "5040u) >> 23u"),
+        ("columns_looped_64", field_test::ADD, "& 0xffu", "& 0x7fu"),
         ("wide_looped_64", field_test::TIMES_TWELVE, "* 78u) >> 16u", "* 78u) >> 17u"),
         ("wide_looped_64", field_test::SUM_OF_PRODUCTS, "sum_of_products(x, y, start, x)", "multiply(x, y)"),
     ];
     for (name, operation, right, wrong) in slips {
         let variant = FIELD_TEST.variant(name).unwrap();
         let broken = variant.wgsl.replace(right, wrong);
-        assert_ne!(broken, variant.wgsl, "{right}");
+        assert!(broken != variant.wgsl, "no {right}");
         assert!(!check_field(variant, &broken, operation), "{wrong} is not noticed");
     }
 }

@@ -6,16 +6,19 @@ use holdfast_shaders::commitment::{CommitShape, WIDTHS};
 use holdfast_shaders::layout::Point;
 use holdfast_shaders::limits::LOOP_ITERATIONS_MAX;
 use holdfast_shaders::registry::{COMMIT, COMMIT_FOLD};
+use holdfast_shaders::twin::carried::Carried;
+use holdfast_shaders::twin::columns::Columns;
 use holdfast_shaders::twin::commit::{Inputs, commit};
 use holdfast_shaders::twin::commit_fold::commit_fold;
 use holdfast_shaders::twin::dispatch;
-use holdfast_shaders::twin::product::{Product, Split, Wide};
+use holdfast_shaders::twin::field::ResidueForm;
+use holdfast_shaders::twin::words::{Split, Wide};
 
 /// Five limbs, so that segments and windows of all widths have ends inside.
 const LIMBS: u32 = 5;
 const BLOCK_BYTES: usize = 31 * LIMBS as usize;
 
-fn sums<P: Product>(commitments: &Commitments) -> Vec<Point> {
+fn sums<F: ResidueForm>(commitments: &Commitments) -> Vec<Point> {
     let count = commitments.shape.sums_per_block() * commitments.count();
     let (blocks, blindings) = (commitments.block_words(), commitments.blinding_words());
     let inputs = Inputs { table: &commitments.table, blocks: &blocks, blindings: &blindings };
@@ -25,24 +28,24 @@ fn sums<P: Product>(commitments: &Commitments) -> Vec<Point> {
     for (first, count) in [(0, count / 3), (count / 3, count - count / 3)] {
         let parameters = commitments.shape.commit(first, count);
         dispatch(variant.workgroup, variant.grid(count))
-            .for_each(|invocation| commit::<P>(invocation, &parameters, inputs, &mut sums));
+            .for_each(|invocation| commit::<F>(invocation, &parameters, inputs, &mut sums));
     }
     sums
 }
 
-fn fold<P: Product>(commitments: &Commitments, sums: &[Point]) -> Vec<Point> {
+fn fold<F: ResidueForm>(commitments: &Commitments, sums: &[Point]) -> Vec<Point> {
     let variant = COMMIT_FOLD.variants[0];
     let mut points = vec![Point::default(); commitments.block_bytes.len()];
     for (first, count) in [(0, 1), (1, commitments.count() - 1)] {
         let parameters = commitments.shape.commit_fold(first, count, commitments.correction);
         dispatch(variant.workgroup, variant.grid(count))
-            .for_each(|invocation| commit_fold::<P>(invocation, &parameters, sums, &mut points));
+            .for_each(|invocation| commit_fold::<F>(invocation, &parameters, sums, &mut points));
     }
     points
 }
 
-fn equals_arkworks<P: Product>(commitments: &Commitments) {
-    let points = fold::<P>(commitments, &sums::<P>(commitments));
+fn equals_arkworks<F: ResidueForm>(commitments: &Commitments) {
+    let points = fold::<F>(commitments, &sums::<F>(commitments));
     for (block, (found, expected)) in points.iter().zip(commitments.expected()).enumerate() {
         assert_eq!(point(found), expected, "block {block} of {:?}", commitments.shape);
     }
@@ -58,9 +61,10 @@ fn patterns_of_bytes_under_every_width() {
         let blocks = pattern_blocks(BLOCK_BYTES);
         let blindings = pattern_blindings(blocks.len());
         let commitments = Commitments::new(shape, blocks, blindings);
-        equals_arkworks::<Wide>(&commitments);
+        equals_arkworks::<Columns>(&commitments);
         if width_bits == 13 {
-            equals_arkworks::<Split>(&commitments);
+            equals_arkworks::<Carried<Split>>(&commitments);
+            equals_arkworks::<Carried<Wide>>(&commitments);
         }
     }
 }
@@ -70,16 +74,16 @@ fn patterns_of_bytes_under_every_width() {
 fn words_beyond_a_block_are_zero() {
     let shape = CommitShape { width_bits: 5, bases: LIMBS + 1, segments: 1, block_words: 36 };
     let blocks = vec![vec![0xff; 144]; 3];
-    equals_arkworks::<Wide>(&Commitments::new(shape, blocks, pattern_blindings(3)));
+    equals_arkworks::<Columns>(&Commitments::new(shape, blocks, pattern_blindings(3)));
 }
 
 #[test]
 fn segments_without_bases_and_blocks_without_limbs() {
     let shape = CommitShape { width_bits: 4, bases: 1, segments: 1, block_words: 1 };
-    equals_arkworks::<Wide>(&Commitments::new(shape, vec![Vec::new(); 4], pattern_blindings(4)));
+    equals_arkworks::<Columns>(&Commitments::new(shape, vec![Vec::new(); 4], pattern_blindings(4)));
     let shape = CommitShape { width_bits: 12, bases: LIMBS + 1, segments: 4, block_words: 39 };
     let commitments = Commitments::new(shape, vec![vec![0x5a; BLOCK_BYTES]; 1], pattern_blindings(1));
-    let sums = sums::<Wide>(&commitments);
+    let sums = sums::<Columns>(&commitments);
     let windows = shape.windows() as usize;
     assert!(sums[3 * windows..].iter().all(|sum| point(sum).is_zero()), "bases 6 and 7 are not there");
     // The blinding is in segment 2, and in it alone are windows that no limb has.
@@ -91,7 +95,7 @@ fn segments_without_bases_and_blocks_without_limbs() {
 fn a_whole_block_of_529_limbs() {
     let shape = CommitShape { width_bits: 8, bases: 530, segments: 2, block_words: 4096 };
     let blocks = vec![pattern_blocks(16_384)[6].clone(), vec![0xff; 16_384]];
-    equals_arkworks::<Wide>(&Commitments::new(shape, blocks, pattern_blindings(2)));
+    equals_arkworks::<Columns>(&Commitments::new(shape, blocks, pattern_blindings(2)));
 }
 
 #[test]
@@ -99,15 +103,15 @@ fn a_changed_bit_and_a_window_in_the_wrong_place_are_caught() {
     let shape = CommitShape { width_bits: 8, bases: LIMBS + 1, segments: 2, block_words: 39 };
     let mut commitments = Commitments::new(shape, pattern_blocks(BLOCK_BYTES), pattern_blindings(9));
     let expected = commitments.expected();
-    let mut sums = sums::<Wide>(&commitments);
-    assert_eq!(point(&fold::<Wide>(&commitments, &sums)[6]), expected[6]);
+    let mut sums = sums::<Columns>(&commitments);
+    assert_eq!(point(&fold::<Columns>(&commitments, &sums)[6]), expected[6]);
     let block_6 = 6 * shape.sums_per_block() as usize;
     sums.swap(block_6 + 3, block_6 + 4);
-    assert_ne!(point(&fold::<Wide>(&commitments, &sums)[6]), expected[6], "windows 3 and 4 of block 6");
+    assert_ne!(point(&fold::<Columns>(&commitments, &sums)[6]), expected[6], "windows 3 and 4 of block 6");
     commitments.block_bytes[6][BLOCK_BYTES - 1] ^= 0x80;
-    let sums = self::sums::<Wide>(&commitments);
-    assert_ne!(point(&fold::<Wide>(&commitments, &sums)[6]), expected[6], "the last bit of the last limb");
-    assert_eq!(point(&fold::<Wide>(&commitments, &sums)[7]), expected[7]);
+    let sums = self::sums::<Columns>(&commitments);
+    assert_ne!(point(&fold::<Columns>(&commitments, &sums)[6]), expected[6], "the last bit of the last limb");
+    assert_eq!(point(&fold::<Columns>(&commitments, &sums)[7]), expected[7]);
 }
 
 /// Sizes that software devices can run exist for every width, and are the wanted ones where those will do.

@@ -1,4 +1,4 @@
-// Words with carries in 32-bit integers: for devices without 64-bit ones. Twin: src/twin/product.rs, `Split`.
+// Words with carries in 32-bit integers: for devices without 64-bit ones. Twin: src/twin/words.rs, `Split`.
 
 // x·y + z + carry as (low word, high word), from four products of halves; it never exceeds 2^64 − 1.
 fn multiply_add(x: u32, y: u32, z: u32, carry: u32) -> vec2<u32> {

@@ -1,4 +1,4 @@
-// Words with carries through 64-bit integers. Twin: src/twin/product.rs, `Wide`.
+// Words with carries through 64-bit integers. Twin: src/twin/words.rs, `Wide`.
 
 // x·y + z + carry as (low word, high word); it never exceeds 2^64 − 1.
 fn multiply_add(x: u32, y: u32, z: u32, carry: u32) -> vec2<u32> {

@@ -1,7 +1,7 @@
-//! Twins of `wgsl/shared/product_wide.wgsl` and `wgsl/shared/product_split.wgsl`: words with carries.
+//! Twins of `wgsl/shared/words_wide.wgsl` and `wgsl/shared/words_split.wgsl`: words with carries.
 
 /// A way of computing with carries. Every function returns the low word and what goes into the next one.
-pub trait Product {
+pub trait Words {
     /// x·y + z + carry; it never exceeds 2^64 − 1.
     fn multiply_add(x: u32, y: u32, z: u32, carry: u32) -> [u32; 2];
 
@@ -22,26 +22,26 @@ pub struct Split;
 
 /// Low and high word.
 #[allow(clippy::cast_possible_truncation)]
-fn words(value: u64) -> [u32; 2] {
+fn halves(value: u64) -> [u32; 2] {
     [value as u32, (value >> 32) as u32]
 }
 
-impl Product for Wide {
+impl Words for Wide {
     fn multiply_add(x: u32, y: u32, z: u32, carry: u32) -> [u32; 2] {
-        words(u64::from(x) * u64::from(y) + u64::from(z) + u64::from(carry))
+        halves(u64::from(x) * u64::from(y) + u64::from(z) + u64::from(carry))
     }
 
     fn add_carry(x: u32, y: u32, carry: u32) -> [u32; 2] {
-        words(u64::from(x) + u64::from(y) + u64::from(carry))
+        halves(u64::from(x) + u64::from(y) + u64::from(carry))
     }
 
     fn subtract_borrow(x: u32, y: u32, borrow: u32) -> [u32; 2] {
-        let [low, high] = words(u64::from(x).wrapping_sub(u64::from(y)).wrapping_sub(u64::from(borrow)));
+        let [low, high] = halves(u64::from(x).wrapping_sub(u64::from(y)).wrapping_sub(u64::from(borrow)));
         [low, high >> 31]
     }
 }
 
-impl Product for Split {
+impl Words for Split {
     fn multiply_add(x: u32, y: u32, z: u32, carry: u32) -> [u32; 2] {
         let [x_low, x_high] = [x & 0xffff, x >> 16];
         let [y_low, y_high] = [y & 0xffff, y >> 16];
