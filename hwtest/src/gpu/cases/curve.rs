@@ -4,8 +4,8 @@
 use bytemuck::{cast_slice, cast_slice_mut};
 use holdfast_shaders::commitment::CommitShape;
 use holdfast_shaders::layout::{AffinePoint, CurveTest, FieldTest};
+use holdfast_shaders::twin::columns::Columns;
 use holdfast_shaders::twin::commit::Inputs;
-use holdfast_shaders::twin::product::Wide;
 use holdfast_shaders::twin::{self, curve_test as curve_operations, field_test as field_operations};
 
 use super::{Case, Range, bytes, invocation};
@@ -58,7 +58,7 @@ pub(super) fn commit(shape: CommitShape, blocks: u32, contents: &mut Contents) -
         twin: Box::new(move |item, range, inputs, output| {
             let [table, blocks, blindings] = inputs else { return };
             let inputs = Inputs { table: cast_slice(table), blocks, blindings };
-            twin::commit::commit::<Wide>(
+            twin::commit::commit::<Columns>(
                 invocation(item),
                 &parameters(range),
                 inputs,
@@ -85,7 +85,7 @@ pub(super) fn commit_fold(shape: CommitShape, blocks: u32) -> Case {
         parameters: Box::new(move |range| bytes(parameters(range))),
         twin: Box::new(move |item, range, inputs, output| {
             let sums = cast_slice(&inputs[0]);
-            twin::commit_fold::commit_fold::<Wide>(
+            twin::commit_fold::commit_fold::<Columns>(
                 invocation(item),
                 &parameters(range),
                 sums,
@@ -109,7 +109,13 @@ pub(super) fn field_test(items: u32, rounds: u32, operation: u32) -> Case {
         twin: Box::new(move |item, range, inputs, output| {
             let (left, right) = (cast_slice(&inputs[0]), cast_slice(&inputs[1]));
             let result = cast_slice_mut(output);
-            field_operations::field_test::<Wide>(invocation(item), &parameters(range), left, right, result);
+            field_operations::field_test::<Columns>(
+                invocation(item),
+                &parameters(range),
+                left,
+                right,
+                result,
+            );
         }),
     }
 }
@@ -128,7 +134,13 @@ pub(super) fn curve_test(items: u32, rounds: u32, operation: u32) -> Case {
         twin: Box::new(move |item, range, inputs, output| {
             let (left, right) = (cast_slice(&inputs[0]), cast_slice(&inputs[1]));
             let result = cast_slice_mut(output);
-            curve_operations::curve_test::<Wide>(invocation(item), &parameters(range), left, right, result);
+            curve_operations::curve_test::<Columns>(
+                invocation(item),
+                &parameters(range),
+                left,
+                right,
+                result,
+            );
         }),
     }
 }
