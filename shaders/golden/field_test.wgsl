@@ -711,8 +711,9 @@ fn sum_of_products(x: Residue, y: Residue, z: Residue, w: Residue) -> Residue {
 // bits, without a carry before the end. The Montgomery factor is 2^392, so products of large multiples of p come out small.
 // Twin: src/twin/columns.rs.
 //
-// Bounds: a limb is "settled" below 2^28 + 16; limbs of the operands of a product stay below 2^31 so that no column passes 2^64
-// (the largest of shared/curve.wgsl is 2^63.3). Residues are below 512 p.
+// Bounds, by exact intervals over all formulas of shared/curve.wgsl and both kernels of commitments: a limb is "settled" below
+// 2^28 + 16; of the two operands of a product one has limbs below 2^29 + 32 where the other's come near 2^31, so that the largest
+// column is 2^63.03; the largest sum of residues is 768 p.
 
 // Limbs 0 … 3, 4 … 7, 8 … 11, 12 and 13.
 struct Residue {

@@ -27,7 +27,8 @@ struct AffinePoint {
     y: FieldElement,
 }
 
-// As kernels compute with them: coordinates of a sum are below p; below 2.7 p in columns, settled.
+// As kernels compute with them: coordinates of a sum are below p; in columns X is below 2.7 p, Y below 1.45 p and Z below 1.04 p,
+// settled.
 struct Sum {
     x: Residue,
     y: Residue,
