@@ -4,6 +4,7 @@
 //! mapping and polling. All of them end in one place here, and once there was a fault every later call returns it, so a
 //! result is only ever handed on when its submission was confirmed and nothing had gone wrong until then.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -363,8 +364,22 @@ impl Drop for Device {
     /// wgpu waits without end for the work of a queue that it drops. A device that did not answer in time is left behind instead.
     fn drop(&mut self) {
         if matches!(self.trouble.first(), Some(Fault::TimedOut { .. })) {
+            IS_LEFT_BEHIND.store(true, Ordering::Relaxed);
             std::mem::forget((self.device.clone(), self.queue.clone()));
         }
+    }
+}
+
+/// Whether a device did not answer in time and was left behind.
+static IS_LEFT_BEHIND: AtomicBool = AtomicBool::new(false);
+
+/// Ends the process with this code if a device was left behind. Its driver may still be at work, and the clean-up of libraries at
+/// the end of a process would wait for it, or take memory away under it.
+#[allow(unsafe_code)]
+pub(crate) fn end_process_if_left_behind(code: u8) {
+    if IS_LEFT_BEHIND.load(Ordering::Relaxed) {
+        // SAFETY: it ends this process and touches no memory of it.
+        unsafe { libc::_exit(code.into()) }
     }
 }
 

@@ -22,6 +22,8 @@ mod table;
 
 use std::process::ExitCode;
 
+use holdfast_engine::accelerator::discovery::end_process_if_one_hangs;
+
 fn main() -> ExitCode {
     let arguments = match cli::Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
@@ -29,8 +31,10 @@ fn main() -> ExitCode {
     };
     let console = console::Console::new(&arguments.output);
     interrupt::install();
-    match arguments.command.run(&console) {
-        Ok(exit) => exit.into(),
-        Err(failure) => console.fail(&failure).into(),
-    }
+    let exit = match arguments.command.run(&console) {
+        Ok(exit) => exit,
+        Err(failure) => console.fail(&failure),
+    };
+    end_process_if_one_hangs(exit.code());
+    exit.into()
 }
