@@ -93,7 +93,10 @@ fn commitments_that_come_back_wrong_or_not_at_all_are_made_again() {
     let Some(adapter) = adapter() else { return };
     let bytes = object();
     let (expected, _) = committed(Devices::default(), &bytes);
-    for (trick, kind) in [(Trick::Corrupt, "wrong"), (Trick::Destroy, "lost"), (Trick::Hang, "timed-out")] {
+    // Of a lost device, one thread may hear that it refuses before another has been told that it is lost.
+    let tricks: [(Trick, &[&str]); 3] =
+        [(Trick::Corrupt, &["wrong"]), (Trick::Destroy, &["lost", "refused"]), (Trick::Hang, &["timed-out"])];
+    for (trick, kinds) in tricks {
         let sabotage = Sabotage::new(trick);
         let device = DeviceOptions { sabotage: Some(sabotage.clone()), ..DeviceOptions::default() };
         let gpu = Gpu::open(adapter.clone(), GpuOptions { device, ..GpuOptions::default() }).expect("opens");
@@ -105,7 +108,7 @@ fn commitments_that_come_back_wrong_or_not_at_all_are_made_again() {
         let (points, shares) = committed(devices, &bytes);
         assert!(points == expected, "{trick:?}");
         assert!(sabotage.has_struck() && shares.redone_blocks > 0, "{trick:?}: {shares:?}");
-        assert_eq!(gpu.report().faults[0].kind, kind, "{:?}", gpu.report());
+        assert!(kinds.contains(&gpu.report().faults[0].kind), "{:?}", gpu.report());
         assert!(shares.notices[0].contains("the processor commits"), "{shares:?}");
     }
 }

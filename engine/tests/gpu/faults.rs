@@ -66,8 +66,9 @@ fn a_device_destroyed_in_the_middle_of_a_job() {
     for calls in [0, 7] {
         let Some((report, gpu, notices)) = sabotaged(Trick::Destroy, calls) else { return };
         assert!(report.windows_redone >= 1, "{report:?}");
-        assert_eq!(kinds(&gpu), ["lost"], "{gpu:?}");
-        assert!(notices.iter().any(|notice| notice.contains("lost")), "{notices:?}");
+        // One thread may hear that it refuses before another has been told that it is lost.
+        assert!(matches!(kinds(&gpu)[..], ["lost" | "refused"]), "{gpu:?}");
+        assert!(notices.iter().any(|notice| notice.contains("is made again")), "{notices:?}");
     }
 }
 
