@@ -155,7 +155,9 @@ fn a_driver_that_fails_costs_no_window() {
         let place = Place::filled();
         commitment(&place, "alice")
     };
-    for (mode, kind) in [("lost", "lost"), ("hangs", "timed-out")] {
+    // Of a lost device, one thread may hear that it refuses before another has been told that it is lost.
+    let modes: [(&str, &[&str]); 2] = [("lost", &["lost", "refused"]), ("hangs", &["timed-out"])];
+    for (mode, kinds) in modes {
         for after in ["3", "150", "400"] {
             let place = Place::new();
             let Some((folder, real)) = failing_driver(&place) else { return };
@@ -174,7 +176,8 @@ fn a_driver_that_fails_costs_no_window() {
             }
             let report = run.expect(0).json();
             let faults = &report["accelerators"][0]["faults"];
-            assert_eq!(faults[0]["kind"], kind, "{mode} after {after}: {report}");
+            let kind = faults[0]["kind"].as_str().unwrap_or_default();
+            assert!(kinds.contains(&kind), "{mode} after {after}: {report}");
             assert_eq!(commitment(&place, "alice"), expected, "{mode} after {after}");
         }
     }
