@@ -210,10 +210,12 @@ impl Gpu {
                     fault.into()
                 });
             }
-            state = self.freed.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner).0;
-            if state.slots_in_use >= slots && !proceed() {
+            drop(self.freed.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner));
+            // A paused job waits in there: not with the lock that other jobs need.
+            if !proceed() {
                 return Err(Interruption::Stopped);
             }
+            state = self.lock();
         }
     }
 
