@@ -1,18 +1,23 @@
-//! Compiles the .proto files without protoc, and keeps their descriptors for the reflection service.
+//! Compiles the .proto files without protoc, keeps their descriptors for the reflection service, and writes the canonical
+//! encoding of every message that is signed.
+
+#[path = "build/canonical.rs"]
+mod canonical;
 
 use std::env;
 use std::error::Error;
 use std::path::PathBuf;
 
-const FILES: [&str; 1] = ["holdfast/v1/types.proto"];
+use protox::prost::Message;
+
+const FILES: [&str; 3] = ["holdfast/v1/types.proto", "holdfast/v1/node.proto", "holdfast/v1/engine.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let descriptors = protox::compile(FILES, ["proto"])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    tonic_prost_build::configure()
-        .bytes(".")
-        .file_descriptor_set_path(out.join("holdfast_v1.bin"))
-        .compile_fds(descriptors)?;
+    std::fs::write(out.join("canonical.rs"), canonical::generate(&descriptors)?)?;
+    std::fs::write(out.join("holdfast_v1.bin"), descriptors.encode_to_vec())?;
+    tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
     Ok(())
 }

@@ -13,6 +13,7 @@ pub mod commitment;
 pub mod curve;
 pub mod jobs;
 pub mod memory;
+pub mod message;
 pub mod object;
 pub mod policy;
 pub mod possession;

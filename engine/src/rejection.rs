@@ -57,6 +57,12 @@ classes! {
     BrokenChain = "broken-chain",
     /// Two signed bodies for one round.
     Equivocation = "equivocation",
+    /// A message for somebody else, or of another network.
+    WrongReceiver = "wrong-receiver",
+    /// A message whose time is too far from the receiver's clock.
+    Stale = "stale",
+    /// A message that came before.
+    Replayed = "replayed",
 }
 
 impl std::fmt::Display for Class {

@@ -96,6 +96,16 @@ contexts! {
     DEVELOPMENT_SECRET = "holdfast v1 development secret";
     /// Simulated chain: seed and height → beacon.
     SIMULATED_BEACON = "holdfast v1 simulated beacon";
+    /// Method and canonical body of a message → its digest.
+    MESSAGE_BODY = "holdfast v1 message body";
+    /// Header of a message → what its answer names.
+    MESSAGE_HEADER = "holdfast v1 message header";
+    /// What the sender signs of a message.
+    MESSAGE_SIGNING = "holdfast v1 message signing";
+    /// What a validator signs of a ticket.
+    TICKET_SIGNING = "holdfast v1 ticket signing";
+    /// What another validator signs of a round's promises.
+    WITNESS_SIGNING = "holdfast v1 witness signing";
 }
 
 impl Context {

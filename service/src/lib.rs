@@ -1,3 +1,6 @@
-//! The holdfast command and, later, the network service.
+//! The holdfast command and the network service: identity, chain, miner, validator and client over the engine.
 
 pub mod encryption;
+pub mod local;
+pub mod proto;
+pub mod wire;

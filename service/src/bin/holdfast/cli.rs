@@ -25,8 +25,6 @@ mod trim;
 mod tune;
 mod verify;
 
-pub(crate) use options::size;
-
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -37,7 +35,6 @@ use crate::console::{Console, Exit, OutputArguments, print};
 use crate::failure::Failure;
 
 pub(crate) use allocate::{simulation_settings, write_partitions};
-pub(crate) use devices::Device;
 pub(crate) use prove::answer;
 pub(crate) use verify::verify_response;
 

@@ -1,28 +1,16 @@
 //! The `holdfast` command: raw arguments, resolved options, work, report.
 
-mod allocation;
-mod audits;
 mod cli;
-mod commit;
-mod committing;
-mod console;
 mod demo;
-mod disks;
-mod failure;
-mod files;
-mod gpus;
-mod interrupt;
-mod machine;
-mod medium;
-mod objects;
-mod progress;
-mod settings;
-mod side_by_side;
-mod table;
 
 use std::process::ExitCode;
 
 use holdfast_engine::accelerator::discovery::end_process_if_one_hangs;
+// Under their short names for the whole command.
+use holdfast_service::local::{
+    allocation, audits, commit, committing, console, disks, failure, files, gpus, interrupt, machine, medium,
+    objects, progress, settings, side_by_side, table,
+};
 
 fn main() -> ExitCode {
     let arguments = match cli::Arguments::read(std::env::args_os()) {

@@ -16,7 +16,9 @@ use holdfast_partition::io::{IoChoice, Opened};
 use holdfast_partition::partition_file::OpenMode;
 use serde::Serialize;
 
-use super::options::{MachineArguments, profile, size, window};
+use holdfast_service::local::size;
+
+use super::options::{MachineArguments, profile, window};
 use crate::allocation::FileSystem;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;

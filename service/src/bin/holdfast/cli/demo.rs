@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::options::size;
 use crate::console::{Console, Exit};
 use crate::demo::{self, Wishes};
 use crate::failure::Failure;
+use holdfast_service::local::size;
 
 /// See everything work on real files in two minutes: plan, fill, kill, resume, audit, cheat, corrupt, repair, objects
 #[derive(Args, Debug)]

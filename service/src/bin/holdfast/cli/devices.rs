@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::allocation::FileSystem;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
-use crate::medium;
+use crate::medium::{self, Device};
 use crate::table::{self, Table};
 
 /// List back ends, I/O methods and disks: present, or absent and why
@@ -48,17 +48,6 @@ struct Devices {
     /// Why there are none.
     no_gpus_because: Option<&'static str>,
     disks: Vec<DiskDevices>,
-}
-
-/// Something that may be here or not.
-#[derive(Debug, Serialize)]
-pub(crate) struct Device {
-    /// As on the command line.
-    pub(crate) name: &'static str,
-    /// Whether it works here.
-    pub(crate) present: bool,
-    /// Why not, or with which restrictions.
-    pub(crate) why: Option<String>,
 }
 
 #[derive(Serialize)]

@@ -11,6 +11,7 @@ use holdfast_engine::policy::{Policy, PolicyError};
 use holdfast_engine::registration::{Profile, Registration, WindowShape};
 use holdfast_partition::allocate::{StakeError, StakeTable};
 use holdfast_partition::io::IoChoice;
+use holdfast_service::local::size;
 
 use crate::allocation::{NamedAccount, Shares};
 use crate::committing::{OWNER, Parties};
@@ -135,11 +136,6 @@ pub(crate) fn fraction(word: &str) -> Result<f64, String> {
     } else {
         Err("expected a number above 0, at most 1".to_owned())
     }
-}
-
-/// A byte count such as `500GB` or `16MiB`.
-pub(crate) fn size(word: &str) -> Result<u64, String> {
-    holdfast_partition::size::parse_bytes(word).map_err(|error| error.to_string())
 }
 
 /// A time such as `90s`, `15m`, `12h` or `30d`, in seconds.

@@ -2,7 +2,9 @@
 
 use clap::Args;
 
-use super::options::{ConfirmArguments, DirArguments, size};
+use holdfast_service::local::size;
+
+use super::options::{ConfirmArguments, DirArguments};
 use super::resize::{Change, Resized, carry_out};
 use crate::console::{Console, Exit};
 use crate::disks::Disk;

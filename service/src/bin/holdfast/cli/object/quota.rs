@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::options::size;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::objects::{ObjectDirectory, UNLIMITED_BYTES};
 use crate::table;
+use holdfast_service::local::size;
 
 /// Show or limit the disk space of objects in a directory that is not allocated
 #[derive(Args, Debug)]

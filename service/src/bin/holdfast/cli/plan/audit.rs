@@ -5,7 +5,9 @@ use holdfast_engine::jobs::bench::{AuditCosts, BenchError, CostKind};
 use holdfast_engine::sampling::{Audit, Question, Row};
 use serde::Serialize;
 
-use crate::cli::options::{fraction, size};
+use holdfast_service::local::size;
+
+use crate::cli::options::fraction;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::table::{self, Table};

@@ -21,15 +21,15 @@ use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_partition::objects::{ObjectFile, ObjectName};
 use holdfast_partition::partition_file::OpenMode;
 
-use crate::failure::Failure;
-use crate::objects::{ObjectDirectory, OpenShelf, now};
+use crate::local::failure::Failure;
+use crate::local::objects::{ObjectDirectory, OpenShelf, now};
 
 const OBJECT_CHALLENGE_TAG: &[u8] = b"HFQ2";
 const RECORD_TAG: &[u8] = b"HFD1";
 
 /// A challenge of any kind.
 #[derive(Clone, Debug)]
-pub(crate) enum AnyChallenge {
+pub enum AnyChallenge {
     /// Of a partition: space or seal.
     Partition(Box<Challenge>),
     /// Of an object.
@@ -40,7 +40,7 @@ pub(crate) enum AnyChallenge {
 
 /// What a validator keeps, of any kind.
 #[derive(Clone, Debug)]
-pub(crate) enum AnyCommitment {
+pub enum AnyCommitment {
     /// Of a partition.
     Partition(Commitment),
     /// Of an object.
@@ -49,7 +49,7 @@ pub(crate) enum AnyCommitment {
 
 impl AnyChallenge {
     /// Reads a challenge, the kind being that of its tag and length.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<AnyChallenge, Rejection> {
+    pub fn decode(bytes: &[u8]) -> Result<AnyChallenge, Rejection> {
         if !bytes.starts_with(OBJECT_CHALLENGE_TAG) {
             return Challenge::decode(bytes).map(Box::new).map(AnyChallenge::Partition);
         }
@@ -64,7 +64,7 @@ impl AnyChallenge {
     }
 
     /// The name of its kind.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             AnyChallenge::Partition(challenge) => challenge.kind.name(),
             AnyChallenge::Object(challenge) => challenge.kind.name(),
@@ -73,7 +73,7 @@ impl AnyChallenge {
     }
 
     /// What a response names.
-    pub(crate) fn digest(&self) -> [u8; 32] {
+    pub fn digest(&self) -> [u8; 32] {
         match self {
             AnyChallenge::Partition(challenge) => challenge.digest(),
             AnyChallenge::Object(challenge) => challenge.digest(),
@@ -82,7 +82,7 @@ impl AnyChallenge {
     }
 
     /// What it is about: the digest of a registration or a record.
-    pub(crate) fn subject(&self) -> [u8; 32] {
+    pub fn subject(&self) -> [u8; 32] {
         match self {
             AnyChallenge::Partition(challenge) => challenge.registration_digest,
             AnyChallenge::Object(challenge) => challenge.record_digest,
@@ -91,7 +91,7 @@ impl AnyChallenge {
     }
 
     /// The part of it that is a challenge of an object.
-    pub(crate) fn of_object(&self) -> Option<&ObjectChallenge> {
+    pub fn of_object(&self) -> Option<&ObjectChallenge> {
         match self {
             AnyChallenge::Partition(_) => None,
             AnyChallenge::Object(challenge) => Some(challenge),
@@ -102,7 +102,7 @@ impl AnyChallenge {
 
 impl AnyCommitment {
     /// Reads a commitment or a record, by its tag.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<AnyCommitment, Rejection> {
+    pub fn decode(bytes: &[u8]) -> Result<AnyCommitment, Rejection> {
         if bytes.starts_with(RECORD_TAG) {
             return SignedRecord::decode(bytes).map(AnyCommitment::Object);
         }
@@ -110,7 +110,7 @@ impl AnyCommitment {
     }
 
     /// Digest of the registration or the record.
-    pub(crate) fn subject(&self) -> [u8; 32] {
+    pub fn subject(&self) -> [u8; 32] {
         match self {
             AnyCommitment::Partition(commitment) => commitment.registration_digest(),
             AnyCommitment::Object(signed) => signed.record.digest(),
@@ -119,23 +119,23 @@ impl AnyCommitment {
 }
 
 /// The challenge that a response names, if it has a header.
-pub(crate) fn challenge_named_by(response: &[u8]) -> Option<[u8; 32]> {
+pub fn challenge_named_by(response: &[u8]) -> Option<[u8; 32]> {
     response.get(16..48)?.try_into().ok()
 }
 
 /// An object that is to answer.
 #[derive(Debug)]
-pub(crate) struct HeldObject<'d> {
+pub struct HeldObject<'d> {
     directory: &'d ObjectDirectory,
     shelf: OpenShelf,
     name: ObjectName,
     /// What challenges refer to.
-    pub(crate) record: ObjectRecord,
+    pub record: ObjectRecord,
 }
 
 impl<'d> HeldObject<'d> {
     /// The object of a challenge, if it is in this directory, under `record` or else the record that is kept with it.
-    pub(crate) fn find(
+    pub fn find(
         directory: &'d ObjectDirectory,
         challenge: &ObjectChallenge,
         record: Option<&SignedRecord>,
@@ -161,7 +161,7 @@ impl<'d> HeldObject<'d> {
     }
 
     /// The response, which the verifier's own code has accepted.
-    pub(crate) fn answer(
+    pub fn answer(
         &self,
         challenge: &AnyChallenge,
         backend: &dyn Backend,
@@ -229,7 +229,7 @@ impl<'d> HeldObject<'d> {
     }
 
     /// The table that is kept beside the object.
-    pub(crate) fn table(&self) -> Result<CommitmentTable, Failure> {
+    pub fn table(&self) -> Result<CommitmentTable, Failure> {
         read_table(&self.shelf, self.name, &self.record)
     }
 
@@ -263,7 +263,7 @@ impl<'d> HeldObject<'d> {
 }
 
 /// The commitment table of an object.
-pub(crate) fn read_table(
+pub fn read_table(
     shelf: &OpenShelf,
     name: ObjectName,
     record: &ObjectRecord,
@@ -281,15 +281,15 @@ pub(crate) fn read_table(
 
 /// What a verifier needs beside record, challenge and response.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Kept<'a> {
+pub struct Kept<'a> {
     /// The table of the object's commitments.
-    pub(crate) table: Option<&'a CommitmentTable>,
+    pub table: Option<&'a CommitmentTable>,
     /// The list of the record's tokens.
-    pub(crate) tokens: Option<&'a [[u8; 32]]>,
+    pub tokens: Option<&'a [[u8; 32]]>,
 }
 
 /// Whether the challenge is one that this policy asks under this record.
-pub(crate) fn check_question(
+pub fn check_question(
     signed: &SignedRecord,
     challenge: &ObjectChallenge,
     policy: &Policy,
@@ -302,7 +302,7 @@ pub(crate) fn check_question(
 }
 
 /// Judges a response to a challenge of an object.
-pub(crate) fn verify_object(
+pub fn verify_object(
     record: &ObjectRecord,
     challenge: &AnyChallenge,
     kept: Kept<'_>,
@@ -327,7 +327,7 @@ pub(crate) fn verify_object(
 }
 
 /// The blocks or chunks that a challenge asks for.
-pub(crate) fn asked_for(challenge: &ObjectChallenge) -> usize {
+pub fn asked_for(challenge: &ObjectChallenge) -> usize {
     match challenge.kind {
         AuditKind::Possession => challenge.possession_blocks().len(),
         AuditKind::Chunks => challenge.chunks().len(),
@@ -337,24 +337,24 @@ pub(crate) fn asked_for(challenge: &ObjectChallenge) -> usize {
 }
 
 /// The audits that an object with this record can answer.
-pub(crate) fn audits_of(record: &ObjectRecord) -> Vec<&'static str> {
+pub fn audits_of(record: &ObjectRecord) -> Vec<&'static str> {
     AuditKind::ALL.into_iter().filter(|kind| kind.is_answered_by(record)).map(AuditKind::name).collect()
 }
 
 /// Reads a challenge of any kind.
-pub(crate) fn read_challenge(path: &Path) -> Result<AnyChallenge, Failure> {
-    let bytes = crate::files::read(path)?;
+pub fn read_challenge(path: &Path) -> Result<AnyChallenge, Failure> {
+    let bytes = crate::local::files::read(path)?;
     AnyChallenge::decode(&bytes).map_err(|rejection| Failure::rejected(path, rejection))
 }
 
 /// Reads a commitment of a partition or the record of an object.
-pub(crate) fn read_commitment(path: &Path) -> Result<AnyCommitment, Failure> {
-    let bytes = crate::files::read(path)?;
+pub fn read_commitment(path: &Path) -> Result<AnyCommitment, Failure> {
+    let bytes = crate::local::files::read(path)?;
     AnyCommitment::decode(&bytes).map_err(|rejection| Failure::rejected(path, rejection))
 }
 
 /// Reads the record of an object.
-pub(crate) fn read_record(path: &Path) -> Result<SignedRecord, Failure> {
+pub fn read_record(path: &Path) -> Result<SignedRecord, Failure> {
     match read_commitment(path)? {
         AnyCommitment::Object(record) => Ok(record),
         AnyCommitment::Partition(_) => Err(Failure::Usage(format!(

@@ -9,11 +9,11 @@ use holdfast_engine::tree::BLOCK_BYTES;
 use holdfast_partition::objects::ObjectFile;
 
 use super::OpenShelf;
-use crate::failure::Failure;
+use crate::local::failure::Failure;
 
 /// Writes the blocks of an object that are not what was stored again from a file that has its bytes, in place. Returns how
 /// many. The store is open for writing, and the file was just found to have the object's root.
-pub(crate) fn mend(shelf: &OpenShelf, stat: &ObjectStat, path: &Path) -> Result<u64, Failure> {
+pub fn mend(shelf: &OpenShelf, stat: &ObjectStat, path: &Path) -> Result<u64, Failure> {
     let verify = || shelf.objects.verify(&stat.cid).map_err(|error| shelf.failed(error));
     if verify()?.is_sound() {
         return Ok(0);

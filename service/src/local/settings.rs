@@ -5,45 +5,45 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::Failure;
-use crate::files::write_whole;
-use crate::gpus::Work;
+use crate::local::failure::Failure;
+use crate::local::files::write_whole;
+use crate::local::gpus::Work;
 
 /// Settings under which a host fills fastest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Tuned {
+pub struct Tuned {
     /// Compute threads.
-    pub(crate) threads: u16,
+    pub threads: u16,
     /// Requests in flight on each disk.
-    pub(crate) queue_depth: u16,
+    pub queue_depth: u16,
     /// Memory for data that waits for a disk, in bytes.
-    pub(crate) staging_bytes: u64,
+    pub staging_bytes: u64,
     /// How fast the processor and the graphics processors are; absent from files of earlier versions.
     #[serde(default)]
-    pub(crate) rates: Option<Rates>,
+    pub rates: Option<Rates>,
 }
 
 /// What was measured of a host's processor and graphics processors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Rates {
+pub struct Rates {
     /// All cores.
-    pub(crate) processor: Rate,
+    pub processor: Rate,
     /// By id.
-    pub(crate) gpus: BTreeMap<String, Rate>,
+    pub gpus: BTreeMap<String, Rate>,
 }
 
 /// Bytes a second; absent for what a device cannot do.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Rate {
+pub struct Rate {
     /// Of windows.
-    pub(crate) windows: Option<f64>,
+    pub windows: Option<f64>,
     /// Of blocks that are committed to.
-    pub(crate) commitments: Option<f64>,
+    pub commitments: Option<f64>,
 }
 
 impl Rate {
     /// Of a kind of work.
-    pub(crate) fn of(&self, work: Work) -> Option<f64> {
+    pub fn of(&self, work: Work) -> Option<f64> {
         match work {
             Work::Windows => self.windows,
             Work::Commitments => self.commitments,
@@ -62,7 +62,7 @@ const VERSION: u32 = 1;
 const EXPECTED: &str = "a tuning file of holdfast";
 
 /// Where the settings lie unless said otherwise; `None` without a home directory.
-pub(crate) fn default_path() -> Option<PathBuf> {
+pub fn default_path() -> Option<PathBuf> {
     let config = match std::env::var_os("XDG_CONFIG_HOME").filter(|dir| !dir.is_empty()) {
         Some(dir) => PathBuf::from(dir),
         None => PathBuf::from(std::env::var_os("HOME")?).join(".config"),
@@ -71,12 +71,12 @@ pub(crate) fn default_path() -> Option<PathBuf> {
 }
 
 /// The name of this host.
-pub(crate) fn host() -> String {
+pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// The settings of this host, if it was tuned.
-pub(crate) fn load() -> Result<Option<Tuned>, Failure> {
+pub fn load() -> Result<Option<Tuned>, Failure> {
     match default_path() {
         Some(path) => Ok(read(&path)?.hosts.remove(&host())),
         None => Ok(None),
@@ -84,7 +84,7 @@ pub(crate) fn load() -> Result<Option<Tuned>, Failure> {
 }
 
 /// Keeps the settings of this host beside those of others.
-pub(crate) fn store(path: &Path, tuned: Tuned) -> Result<(), Failure> {
+pub fn store(path: &Path, tuned: Tuned) -> Result<(), Failure> {
     let mut file = read(path)?;
     file.version = VERSION;
     file.hosts.insert(host(), tuned);

@@ -4,12 +4,23 @@ use std::path::Path;
 
 use holdfast_partition::io::{self, Access, IoChoice, OpenOptions, Opened, Presence};
 use holdfast_partition::partition_file::OpenMode;
+use serde::Serialize;
 
-use crate::cli::Device;
-use crate::failure::Failure;
+use crate::local::failure::Failure;
+
+/// Something that may be here or not.
+#[derive(Debug, Serialize)]
+pub struct Device {
+    /// As on the command line.
+    pub name: &'static str,
+    /// Whether it works here.
+    pub present: bool,
+    /// Why not, or with which restrictions.
+    pub why: Option<String>,
+}
 
 /// Opens a file that exists.
-pub(crate) fn open(path: &Path, choice: IoChoice, mode: OpenMode) -> Result<Opened, Failure> {
+pub fn open(path: &Path, choice: IoChoice, mode: OpenMode) -> Result<Opened, Failure> {
     let access = match mode {
         OpenMode::ReadWrite => Access::ReadWrite,
         OpenMode::ReadOnly => Access::ReadOnly,
@@ -18,7 +29,7 @@ pub(crate) fn open(path: &Path, choice: IoChoice, mode: OpenMode) -> Result<Open
 }
 
 /// Which ways of I/O work in a directory.
-pub(crate) fn survey(directory: &Path) -> Vec<Device> {
+pub fn survey(directory: &Path) -> Vec<Device> {
     let devices = io::survey(directory).into_iter().map(|surveyed| match surveyed.presence {
         Presence::Present => Device { name: surveyed.name, present: true, why: None },
         Presence::Absent(why) => Device { name: surveyed.name, present: false, why: Some(why) },

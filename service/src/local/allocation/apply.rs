@@ -13,15 +13,15 @@ use holdfast_partition::partition_file::{OpenMode, PartitionFile};
 use holdfast_partition::size::format_bytes;
 
 use super::{Action, NamedAccount, Proposal, ProposedPartition, Site};
-use crate::commit;
-use crate::console::Console;
-use crate::disks::{self, Beginning, Disk};
-use crate::failure::Failure;
-use crate::medium;
-use crate::objects;
+use crate::local::commit;
+use crate::local::console::Console;
+use crate::local::disks::{self, Beginning, Disk};
+use crate::local::failure::Failure;
+use crate::local::medium;
+use crate::local::objects;
 
 /// Makes a disk what the proposal says.
-pub(crate) fn apply(
+pub fn apply(
     proposal: Proposal,
     site: &Site<'_>,
     recorder: &FileRecorder,
@@ -192,7 +192,7 @@ fn create_file(disk: &Disk, partition: &Partition, path: &Path) -> Result<Partit
 
 /// Changes the number of windows of one partition: the manifest first, then the file. If the file cannot follow, say
 /// because the disk is full, it is as before, and so is the manifest.
-pub(crate) fn resize_partition(
+pub fn resize_partition(
     disk: &mut Disk,
     index: usize,
     windows: u64,

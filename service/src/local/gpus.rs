@@ -7,9 +7,8 @@ use clap::Args;
 use holdfast_engine::accelerator::discovery::{self, Opened, Wanted};
 use holdfast_engine::accelerator::{AcceleratorReport, Devices, ProcessorRole};
 
-use crate::cli::size;
-use crate::failure::Failure;
-use crate::settings::{self, Rates};
+use crate::local::failure::Failure;
+use crate::local::settings::{self, Rates};
 
 /// Opening a device takes seconds, in which a processor commits to this much at least.
 const WORTH_BYTES: u64 = 256 << 20;
@@ -17,13 +16,13 @@ const WORTH_BYTES: u64 = 256 << 20;
 /// Which graphics processors to use, and how.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Graphics processors")]
-pub(crate) struct GpuArguments {
+pub struct GpuArguments {
     /// Graphics processors: auto takes those that are not slower than the processor (see tune) beside it; off none; only leaves
     /// to the processor what they fail at; or ids from `holdfast devices`; may be repeated
     #[arg(long = "gpu", value_name = "WHICH", default_value = "auto")]
     which: Vec<String>,
     /// Memory to take on each of them at most [default: 7GiB of a card of its own, 3GiB of a shared one]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = crate::local::size)]
     gpu_memory: Option<u64>,
     /// Take software adapters too; they are slow, and for tests
     #[arg(long)]
@@ -42,7 +41,7 @@ enum Mode {
 
 /// What a job does on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Work {
+pub enum Work {
     /// Windows.
     Windows,
     /// Commitments of objects.
@@ -51,7 +50,7 @@ pub(crate) enum Work {
 
 /// Resolved: nothing is opened before a job asks.
 #[derive(Debug)]
-pub(crate) struct Gpus {
+pub struct Gpus {
     mode: Mode,
     processor: ProcessorRole,
     wanted: Wanted,
@@ -60,7 +59,8 @@ pub(crate) struct Gpus {
 }
 
 impl GpuArguments {
-    pub(crate) fn resolve(&self) -> Result<Gpus, Failure> {
+    /// Opens what the flags ask for.
+    pub fn resolve(&self) -> Result<Gpus, Failure> {
         let has = |word: &str| self.which.iter().any(|which| which == word);
         let ids: Vec<String> = self
             .which
@@ -93,7 +93,7 @@ impl GpuArguments {
 }
 
 /// All of them, for a command that measures: software ones where that is allowed.
-pub(crate) fn open_all(allow_software: bool) -> Opened {
+pub fn open_all(allow_software: bool) -> Opened {
     discovery::open(&Wanted { allow_software, cache_directory: cache_directory(), ..Wanted::default() })
 }
 
@@ -108,14 +108,14 @@ fn cache_directory() -> Option<PathBuf> {
 
 impl Gpus {
     /// None at all.
-    pub(crate) fn off() -> Gpus {
+    pub fn off() -> Gpus {
         let (processor, wanted) = (ProcessorRole::Shares, Wanted::default());
         Gpus { mode: Mode::Off, processor, wanted, rates: None, opened: OnceLock::new() }
     }
 
     /// The accelerators for a job of so many bytes; notes which are left out and why. For a small job none is opened, unless it
     /// was asked for.
-    pub(crate) fn devices(&self, work: Work, bytes: u64, note: impl Fn(&str)) -> Result<Devices, Failure> {
+    pub fn devices(&self, work: Work, bytes: u64, note: impl Fn(&str)) -> Result<Devices, Failure> {
         if self.mode == Mode::Off || (self.mode == Mode::Auto && bytes < WORTH_BYTES) {
             return Ok(Devices::default());
         }
@@ -159,19 +159,19 @@ impl Gpus {
     fn slower_than_processor(&self, id: &str, work: Work) -> Option<String> {
         let rates = self.rates.as_ref()?;
         let (own, processor) = (rates.gpus.get(id)?.of(work)?, rates.processor.of(work)?);
-        let rate = crate::table::rate;
+        let rate = crate::local::table::rate;
         (own < processor).then(|| format!("it does {} and the processor {}", rate(own), rate(processor)))
     }
 
     /// What those that were opened have done.
-    pub(crate) fn reports(&self) -> Vec<AcceleratorReport> {
+    pub fn reports(&self) -> Vec<AcceleratorReport> {
         let opened = self.opened.get().map(|opened| opened.accelerators.as_slice()).unwrap_or_default();
         opened.iter().map(|accelerator| accelerator.report()).collect()
     }
 }
 
 /// What was done on graphics processors and what went wrong there, for people.
-pub(crate) fn write_reports(reports: &[AcceleratorReport], out: &mut String) {
+pub fn write_reports(reports: &[AcceleratorReport], out: &mut String) {
     for report in
         reports.iter().filter(|report| report.windows + report.blocks > 0 || !report.faults.is_empty())
     {

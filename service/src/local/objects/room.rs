@@ -9,15 +9,15 @@ use holdfast_partition::partition_file::OpenMode;
 use serde::Serialize;
 
 use super::{ObjectDirectory, OpenShelf, geometry, is_store, store_path};
-use crate::allocation::resize_partition;
-use crate::commit;
-use crate::console::Console;
-use crate::disks::Disk;
-use crate::failure::Failure;
-use crate::table;
+use crate::local::allocation::resize_partition;
+use crate::local::commit;
+use crate::local::console::Console;
+use crate::local::disks::Disk;
+use crate::local::failure::Failure;
+use crate::local::table;
 
 /// Disk space of an object with everything that will stand beside it.
-pub(crate) fn object_disk_bytes(bytes: u64) -> u64 {
+pub fn object_disk_bytes(bytes: u64) -> u64 {
     const PAGE_BYTES: u64 = 4096;
     let table = table_bytes(bytes.div_ceil(BLOCK_BYTES as u64).max(1));
     let pages = [table, SIGNED_RECORD_BYTES as u64].map(|bytes| bytes.next_multiple_of(PAGE_BYTES));
@@ -26,18 +26,18 @@ pub(crate) fn object_disk_bytes(bytes: u64) -> u64 {
 
 /// Windows that gave way.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct RoomMade {
+pub struct RoomMade {
     /// The validator whose partition became smaller.
-    pub(crate) validator: String,
+    pub validator: String,
     /// How many went.
-    pub(crate) windows_given_up: u64,
+    pub windows_given_up: u64,
     /// How many are left.
-    pub(crate) windows: u64,
+    pub windows: u64,
 }
 
 /// Makes room for files of `incoming_bytes` of disk space in a partition's store, which is open for writing. Says so before
 /// windows go.
-pub(crate) fn make_room(
+pub fn make_room(
     directory: &mut ObjectDirectory,
     shelf: &OpenShelf,
     incoming_bytes: u64,
@@ -77,7 +77,7 @@ pub(crate) fn make_room(
 
 /// Gives windows their places back where objects went, as many as fit. Returns how many. The disk is locked. A store that is
 /// being written to is left alone: only its writer knows what space it has promised.
-pub(crate) fn fill_again(disk: &mut Disk, console: &Console) -> Result<u64, Failure> {
+pub fn fill_again(disk: &mut Disk, console: &Console) -> Result<u64, Failure> {
     let mut again = 0;
     for place in 0..disk.manifest.partitions.len() {
         let store = match open_store(disk, place, OpenMode::ReadWrite) {
@@ -107,7 +107,7 @@ pub(crate) fn fill_again(disk: &mut Disk, console: &Console) -> Result<u64, Fail
 
 /// After a partition's windows were resized on request: its windows and objects are the new budget, or `share_bytes` if that
 /// is more.
-pub(crate) fn follow_windows(disk: &Disk, place: usize, share_bytes: u64) -> Result<(), Failure> {
+pub fn follow_windows(disk: &Disk, place: usize, share_bytes: u64) -> Result<(), Failure> {
     let Some(store) = open_store(disk, place, OpenMode::ReadWrite)? else { return Ok(()) };
     let failed = |error: ObjectStoreError| Failure::store(store.directory(), error);
     let object_bytes = store.object_bytes().map_err(failed)?;
@@ -116,7 +116,7 @@ pub(crate) fn follow_windows(disk: &Disk, place: usize, share_bytes: u64) -> Res
 }
 
 /// Disk space that objects of a partition take; none if it has no store.
-pub(crate) fn object_bytes(disk: &Disk, place: usize) -> Result<u64, Failure> {
+pub fn object_bytes(disk: &Disk, place: usize) -> Result<u64, Failure> {
     match open_store(disk, place, OpenMode::ReadOnly)? {
         Some(store) => store.object_bytes().map_err(|error| Failure::store(store.directory(), error)),
         None => Ok(0),
@@ -124,7 +124,7 @@ pub(crate) fn object_bytes(disk: &Disk, place: usize) -> Result<u64, Failure> {
 }
 
 /// A partition whose objects would be lost with it is not deleted.
-pub(crate) fn refuse_objects(disk: &Disk, place: usize) -> Result<(), Failure> {
+pub fn refuse_objects(disk: &Disk, place: usize) -> Result<(), Failure> {
     let Some(store) = open_store(disk, place, OpenMode::ReadOnly)? else { return Ok(()) };
     let failed = |error: ObjectStoreError| Failure::store(store.directory(), error);
     let count = store.list().map_err(failed)?.len() + store.damaged().map_err(failed)?.len();
@@ -138,7 +138,7 @@ pub(crate) fn refuse_objects(disk: &Disk, place: usize) -> Result<(), Failure> {
 }
 
 /// Deletes the store of a partition that is gone. Files in it that are not the store's stay.
-pub(crate) fn remove_empty_store(path: &std::path::Path) -> Result<(), Failure> {
+pub fn remove_empty_store(path: &std::path::Path) -> Result<(), Failure> {
     for name in ["store", ".lock"] {
         match std::fs::remove_file(path.join(name)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::encryption::{DecryptionError, EncryptionError};
 use holdfast_engine::jobs::commit::CommitError;
 use holdfast_engine::jobs::control::Cancelled;
 use holdfast_engine::object::ObjectError;
@@ -14,15 +15,14 @@ use holdfast_partition::format::FormatError;
 use holdfast_partition::io::IoError;
 use holdfast_partition::objects::ObjectStoreError;
 use holdfast_partition::partition_file::PartitionFileError;
-use holdfast_service::encryption::{DecryptionError, EncryptionError};
 use serde_json::json;
 use thiserror::Error;
 
-use crate::console::Exit;
+use crate::local::console::Exit;
 
 /// A command's failure. Messages say what happened and where; [`Failure::advice`] says what to do.
 #[derive(Debug, Error)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// The command line contradicts itself in a way that the argument parser cannot see.
     #[error("{0}")]
     Usage(String),
@@ -103,22 +103,22 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// A file error with its place.
-    pub(crate) fn file(doing: &'static str, place: impl AsRef<Path>, source: io::Error) -> Failure {
+    pub fn file(doing: &'static str, place: impl AsRef<Path>, source: io::Error) -> Failure {
         Failure::File { doing, place: place.as_ref().display().to_string(), source }
     }
 
     /// A report that would not become JSON.
-    pub(crate) fn json(error: serde_json::Error) -> Failure {
+    pub fn json(error: serde_json::Error) -> Failure {
         Failure::file("write the report as", "JSON", error.into())
     }
 
     /// A rejection with the file that it is about.
-    pub(crate) fn rejected(place: impl AsRef<Path>, rejection: Rejection) -> Failure {
+    pub fn rejected(place: impl AsRef<Path>, rejection: Rejection) -> Failure {
         Failure::Rejected { place: place.as_ref().display().to_string(), rejection }
     }
 
     /// A lower layer's error with its place.
-    pub(crate) fn work(
+    pub fn work(
         kind: &'static str,
         place: impl AsRef<Path>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -127,7 +127,7 @@ impl Failure {
     }
 
     /// What a partition file answered.
-    pub(crate) fn partition(path: impl AsRef<Path>, error: PartitionFileError) -> Failure {
+    pub fn partition(path: impl AsRef<Path>, error: PartitionFileError) -> Failure {
         match error {
             PartitionFileError::Format(FormatError::Foreign { .. } | FormatError::TooShort { .. }) => {
                 Failure::Foreign {
@@ -144,7 +144,7 @@ impl Failure {
     }
 
     /// What a store of objects answered.
-    pub(crate) fn store(path: impl AsRef<Path>, error: ObjectStoreError) -> Failure {
+    pub fn store(path: impl AsRef<Path>, error: ObjectStoreError) -> Failure {
         match error {
             ObjectStoreError::Io(error) => Failure::io(error),
             ObjectStoreError::Foreign { path, reason } => {
@@ -159,7 +159,7 @@ impl Failure {
     }
 
     /// What a store was asked and could not do with an object.
-    pub(crate) fn object(path: impl AsRef<Path>, error: ObjectError) -> Failure {
+    pub fn object(path: impl AsRef<Path>, error: ObjectError) -> Failure {
         match error {
             ObjectError::Store(error) => Failure::store(path, error),
             ObjectError::Rejected(rejection) => Failure::rejected(path, rejection),
@@ -175,7 +175,7 @@ impl Failure {
     }
 
     /// What committing to an object answered.
-    pub(crate) fn commit(path: impl AsRef<Path>, error: CommitError) -> Failure {
+    pub fn commit(path: impl AsRef<Path>, error: CommitError) -> Failure {
         match error {
             CommitError::Object(error) => Failure::object(path, error),
             CommitError::Partial { path, source } => Failure::file("write", path, source),
@@ -186,7 +186,7 @@ impl Failure {
     }
 
     /// What encryption answered.
-    pub(crate) fn encryption(path: impl AsRef<Path>, error: EncryptionError) -> Failure {
+    pub fn encryption(path: impl AsRef<Path>, error: EncryptionError) -> Failure {
         match error {
             EncryptionError::NoRecipients | EncryptionError::NotARecipient { .. } => {
                 Failure::Usage(error.to_string())
@@ -198,7 +198,7 @@ impl Failure {
     }
 
     /// What decryption answered.
-    pub(crate) fn decryption(path: impl AsRef<Path>, error: DecryptionError) -> Failure {
+    pub fn decryption(path: impl AsRef<Path>, error: DecryptionError) -> Failure {
         match error {
             DecryptionError::Source(source) => Failure::file("read", path, source),
             DecryptionError::Sink(source) => Failure::file("write", path, source),
@@ -208,7 +208,7 @@ impl Failure {
     }
 
     /// What block I/O answered.
-    pub(crate) fn io(error: IoError) -> Failure {
+    pub fn io(error: IoError) -> Failure {
         match error {
             IoError::Cancelled => Failure::Cancelled(Cancelled),
             other => Failure::Io(other),
@@ -216,7 +216,7 @@ impl Failure {
     }
 
     /// The exit code's meaning.
-    pub(crate) fn exit(&self) -> Exit {
+    pub fn exit(&self) -> Exit {
         match self {
             Failure::Usage(_) => Exit::Usage,
             Failure::Rejected { .. } => Exit::Rejected,
@@ -225,7 +225,7 @@ impl Failure {
     }
 
     /// The name in JSON, stable for scripts (docs/guide/exit-codes.md).
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Failure::Usage(_) => "usage",
             Failure::File { source, .. } => file_kind(source),
@@ -249,7 +249,7 @@ impl Failure {
     }
 
     /// What to do about it, where there is more to say than the message does.
-    pub(crate) fn advice(&self) -> Option<String> {
+    pub fn advice(&self) -> Option<String> {
         let advice = match self {
             Failure::File { source, .. } => match file_kind(source) {
                 "missing-file" => "check the path",
@@ -271,7 +271,7 @@ impl Failure {
     }
 
     /// Message and advice in one line.
-    pub(crate) fn full_message(&self) -> String {
+    pub fn full_message(&self) -> String {
         match self.advice() {
             Some(advice) => format!("{self} ({advice})"),
             None => self.to_string(),
@@ -279,7 +279,7 @@ impl Failure {
     }
 
     /// The failure as a JSON value, for reports that list several.
-    pub(crate) fn json_value(&self) -> serde_json::Value {
+    pub fn json_value(&self) -> serde_json::Value {
         let mut value = json!({ "kind": self.kind(), "message": self.full_message() });
         if let Failure::Rejected { rejection, .. } = self {
             value["class"] = rejection.class.name().into();
@@ -288,7 +288,7 @@ impl Failure {
     }
 
     /// The failure as the one JSON document on standard output.
-    pub(crate) fn json_text(&self) -> String {
+    pub fn json_text(&self) -> String {
         let mut document = json!({ "error": self.json_value() });
         if let Failure::Rejected { rejection, .. } = self {
             document["verdict"] = "rejected".into();

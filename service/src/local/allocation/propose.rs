@@ -11,14 +11,14 @@ use holdfast_partition::manifest::Partition;
 use serde::Serialize;
 
 use super::{FileSystem, Shares, default_window_bytes, shape};
-use crate::disks::Disk;
-use crate::failure::Failure;
-use crate::objects;
+use crate::local::disks::Disk;
+use crate::local::failure::Failure;
+use crate::local::objects;
 
 /// What becomes of one validator's partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Action {
+pub enum Action {
     /// A new partition is registered.
     Create,
     /// Nothing changes.
@@ -35,54 +35,54 @@ pub(crate) enum Action {
 
 /// One validator's line of a proposal.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct ProposedPartition {
+pub struct ProposedPartition {
     /// Its number in the network.
-    pub(crate) uid: u32,
+    pub uid: u32,
     /// Its account, as in the stake table.
-    pub(crate) validator: String,
+    pub validator: String,
     /// Tokens staked.
-    pub(crate) stake: f64,
+    pub stake: f64,
     /// What becomes of its partition.
-    pub(crate) action: Action,
+    pub action: Action,
     /// Windows now.
-    pub(crate) windows_before: u64,
+    pub windows_before: u64,
     /// Windows afterwards.
-    pub(crate) windows: u64,
+    pub windows: u64,
     /// Disk space afterwards, in bytes.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// The partition's file, once it has one.
-    pub(crate) path: Option<PathBuf>,
+    pub path: Option<PathBuf>,
 }
 
 /// What an allocation would make of one disk.
 #[derive(Debug)]
-pub(crate) struct Proposal {
+pub struct Proposal {
     /// The directory.
-    pub(crate) directory: PathBuf,
+    pub directory: PathBuf,
     /// What is there.
-    pub(crate) disk: Option<Disk>,
+    pub disk: Option<Disk>,
     /// What the disk offers.
-    pub(crate) file_system: FileSystem,
+    pub file_system: FileSystem,
     /// The plan that it follows from.
-    pub(crate) plan: Plan,
+    pub plan: Plan,
     /// Shape of all windows.
-    pub(crate) shape: WindowShape,
+    pub shape: WindowShape,
     /// Share of the free bytes to use.
-    pub(crate) threshold: f64,
+    pub threshold: f64,
     /// A line for each validator.
-    pub(crate) partitions: Vec<ProposedPartition>,
+    pub partitions: Vec<ProposedPartition>,
 }
 
 impl Proposal {
     /// Windows that would be given up.
-    pub(crate) fn windows_lost(&self) -> u64 {
+    pub fn windows_lost(&self) -> u64 {
         let lost = |line: &ProposedPartition| line.windows_before.saturating_sub(line.windows);
         self.partitions.iter().map(lost).sum()
     }
 }
 
 /// What the shares make of a directory, which may have been allocated before.
-pub(crate) fn propose(directory: &Path, shares: &Shares) -> Result<Proposal, Failure> {
+pub fn propose(directory: &Path, shares: &Shares) -> Result<Proposal, Failure> {
     let disk = Disk::find(directory)?;
     let file_system = FileSystem::of(directory)?;
     let existing: &[Partition] = disk.as_ref().map_or(&[], |disk| &disk.manifest.partitions);

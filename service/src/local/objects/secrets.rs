@@ -10,36 +10,36 @@ use holdfast_engine::possession::mask::DeviceSecret;
 use holdfast_partition::objects::ObjectName;
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
+use crate::local::failure::Failure;
 
 const DIRECTORY_NAME: &str = ".holdfast-secrets";
 const SECRET_BYTES: usize = 32;
 
 /// Where the secrets of a directory are.
 #[derive(Clone, Debug)]
-pub(crate) struct Secrets(PathBuf);
+pub struct Secrets(PathBuf);
 
 impl Secrets {
     /// Those of this directory.
-    pub(crate) fn of(directory: &Path) -> Secrets {
+    pub fn of(directory: &Path) -> Secrets {
         Secrets(directory.join(DIRECTORY_NAME))
     }
 
     /// What keeps masks secret where the system's randomness is bad; made at the first call.
-    pub(crate) fn device(&self) -> Result<DeviceSecret, Failure> {
+    pub fn device(&self) -> Result<DeviceSecret, Failure> {
         let path = self.0.join("device");
         let fresh = || DeviceSecret::random().map(|secret| Zeroizing::new(*secret.as_bytes()));
         Ok(DeviceSecret::from_bytes(*self.get_or_make(&path, fresh)?))
     }
 
     /// The blinding key of an object, made at the first call.
-    pub(crate) fn blinding_or_make(&self, name: ObjectName) -> Result<BlindingKey, Failure> {
+    pub fn blinding_or_make(&self, name: ObjectName) -> Result<BlindingKey, Failure> {
         let fresh = || BlindingKey::random().map(|key| Zeroizing::new(*key.as_bytes()));
         Ok(BlindingKey::from_bytes(*self.get_or_make(&self.blinding_path(name), fresh)?))
     }
 
     /// The blinding key of an object that is committed.
-    pub(crate) fn blinding(&self, name: ObjectName) -> Result<BlindingKey, Failure> {
+    pub fn blinding(&self, name: ObjectName) -> Result<BlindingKey, Failure> {
         let path = self.blinding_path(name);
         match read(&path)? {
             Some(key) => Ok(BlindingKey::from_bytes(*key)),
@@ -54,7 +54,7 @@ impl Secrets {
     }
 
     /// Deletes the blinding key of an object that is gone.
-    pub(crate) fn forget(&self, name: ObjectName) -> Result<(), Failure> {
+    pub fn forget(&self, name: ObjectName) -> Result<(), Failure> {
         let path = self.blinding_path(name);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(Failure::file("delete", path, error)),

@@ -7,23 +7,26 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::local::failure::Failure;
 
 /// Output flags of every command.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct OutputArguments {
+pub struct OutputArguments {
     /// Print the report as one JSON document on standard output; messages stay on standard error
     #[arg(long, global = true, help_heading = "Output")]
-    pub(crate) json: bool,
+    pub json: bool,
     /// Show progress on standard error: only on a terminal, always (plain lines), or never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
-    pub(crate) progress: ProgressWhen,
+    pub progress: ProgressWhen,
 }
 
 /// When progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProgressWhen {
-    // No documentation comments: the flag's own help says what they mean.
+#[expect(
+    missing_docs,
+    reason = "they would be shown in the help, where the flag's own text says what they mean"
+)]
+pub enum ProgressWhen {
     Auto,
     Always,
     Never,
@@ -31,7 +34,7 @@ pub(crate) enum ProgressWhen {
 
 /// The exit codes of the script contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
+pub enum Exit {
     /// Done, or accepted.
     Done,
     /// We could not do it.
@@ -44,7 +47,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// The number a shell sees.
-    pub(crate) fn code(self) -> u8 {
+    pub fn code(self) -> u8 {
         match self {
             Exit::Done => 0,
             Exit::Failed => 1,
@@ -61,7 +64,7 @@ impl From<Exit> for ExitCode {
 }
 
 /// What a command has to say at its end.
-pub(crate) trait Report: Serialize {
+pub trait Report: Serialize {
     /// The text form, for people.
     fn text(&self, out: &mut String);
     /// How the command ended.
@@ -72,24 +75,24 @@ pub(crate) trait Report: Serialize {
 
 /// The way to the person or script that called.
 #[derive(Clone, Debug)]
-pub(crate) struct Console {
+pub struct Console {
     json: bool,
     progress: ProgressWhen,
 }
 
 impl Console {
     /// A console that obeys the output flags.
-    pub(crate) fn new(arguments: &OutputArguments) -> Console {
+    pub fn new(arguments: &OutputArguments) -> Console {
         Console { json: arguments.json, progress: arguments.progress }
     }
 
     /// Whether the report is JSON.
-    pub(crate) fn json(&self) -> bool {
+    pub fn json(&self) -> bool {
         self.json
     }
 
     /// How progress is drawn: `None` not at all, `Some(true)` redrawn in place.
-    pub(crate) fn progress(&self) -> Option<bool> {
+    pub fn progress(&self) -> Option<bool> {
         let terminal = io::stderr().is_terminal();
         match self.progress {
             ProgressWhen::Never => None,
@@ -99,7 +102,7 @@ impl Console {
     }
 
     /// Prints the report and gives the command's exit.
-    pub(crate) fn report(&self, report: &impl Report) -> Result<Exit, Failure> {
+    pub fn report(&self, report: &impl Report) -> Result<Exit, Failure> {
         let text = if self.json {
             let mut text = serde_json::to_string_pretty(report).map_err(Failure::json)?;
             text.push('\n');
@@ -114,18 +117,18 @@ impl Console {
     }
 
     /// A message to people, on standard error.
-    pub(crate) fn note(&self, message: impl AsRef<str>) {
+    pub fn note(&self, message: impl AsRef<str>) {
         // Nobody can be told that standard error is gone.
         let _ = writeln!(io::stderr(), "{}", message.as_ref());
     }
 
     /// A message to people that must not be overlooked.
-    pub(crate) fn warn(&self, message: impl AsRef<str>) {
+    pub fn warn(&self, message: impl AsRef<str>) {
         self.note(format!("warning: {}", message.as_ref()));
     }
 
     /// Tells why the command failed, on both channels, and with which code to leave.
-    pub(crate) fn fail(&self, failure: &Failure) -> Exit {
+    pub fn fail(&self, failure: &Failure) -> Exit {
         self.note(format!("error: {}", failure.full_message()));
         if self.json {
             // If standard output is gone as well, the exit code still tells.
@@ -135,7 +138,7 @@ impl Console {
     }
 
     /// Asks before something destructive is done, unless `yes` was given.
-    pub(crate) fn confirm(&self, yes: bool, question: &str) -> Result<(), Failure> {
+    pub fn confirm(&self, yes: bool, question: &str) -> Result<(), Failure> {
         if yes {
             return Ok(());
         }
@@ -158,7 +161,7 @@ impl Console {
 }
 
 /// Writes to standard output. A reader that has gone away (`| head`) is no failure.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
+pub fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

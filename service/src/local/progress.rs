@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use holdfast_engine::jobs::progress::{Snapshot, Watcher};
 
-use crate::console::Console;
-use crate::table;
+use crate::local::console::Console;
+use crate::local::table;
 
 /// Plain lines (not on a terminal) come no closer together than this.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// All progress lines of a command.
 #[derive(Debug)]
-pub(crate) struct Board {
+pub struct Board {
     /// `None`: silent. `Some(true)`: a terminal.
     mode: Option<bool>,
     lines: Mutex<Lines>,
@@ -30,12 +30,12 @@ struct Lines {
 
 impl Board {
     /// A board that obeys the output flags.
-    pub(crate) fn new(console: &Console) -> Arc<Board> {
+    pub fn new(console: &Console) -> Arc<Board> {
         Arc::new(Board { mode: console.progress(), lines: Mutex::default() })
     }
 
     /// A new line for one disk with this many bytes to do in all.
-    pub(crate) fn disk(self: &Arc<Board>, label: String, total_bytes: u64) -> DiskProgress {
+    pub fn disk(self: &Arc<Board>, label: String, total_bytes: u64) -> DiskProgress {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.texts.push(String::new());
         lines.plain_at.push(None);
@@ -101,7 +101,7 @@ impl Lines {
 
 /// The line of one disk. Its partitions are worked on one after another; each reports for itself.
 #[derive(Debug)]
-pub(crate) struct DiskProgress {
+pub struct DiskProgress {
     board: Arc<Board>,
     line: usize,
     label: String,
@@ -111,7 +111,7 @@ pub(crate) struct DiskProgress {
 
 impl DiskProgress {
     /// A partition of this many bytes is finished; the next one's reports add to it.
-    pub(crate) fn finish_partition(&self, bytes: u64) {
+    pub fn finish_partition(&self, bytes: u64) {
         *self.finished_bytes.lock().unwrap_or_else(PoisonError::into_inner) += bytes;
     }
 }

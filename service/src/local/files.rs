@@ -9,13 +9,13 @@ use holdfast_engine::rejection::{Class, Rejection};
 use age::secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
+use crate::local::failure::Failure;
 
 /// No file that a command reads whole is larger: a commitment of a petabyte in windows of 1 GiB has 1 GiB.
 const BYTES_MAXIMUM: u64 = 4 << 30;
 
 /// All bytes of a file; larger ones than any format's are refused before they are read.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |error| Failure::file("read", path, error);
     let length = std::fs::metadata(path).map_err(failed)?.len();
     if length > BYTES_MAXIMUM {
@@ -27,7 +27,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// The text of a file that holds secrets; it is erased from memory when it is dropped.
-pub(crate) fn read_secret(path: &Path) -> Result<SecretString, Failure> {
+pub fn read_secret(path: &Path) -> Result<SecretString, Failure> {
     const SECRET_BYTES_MAXIMUM: u64 = 1 << 20;
     let failed = |error| Failure::file("read", path, error);
     let file = std::fs::File::open(path).map_err(failed)?;
@@ -37,7 +37,7 @@ pub(crate) fn read_secret(path: &Path) -> Result<SecretString, Failure> {
 }
 
 /// The passphrase in a file: its first line.
-pub(crate) fn read_passphrase(path: &Path) -> Result<SecretString, Failure> {
+pub fn read_passphrase(path: &Path) -> Result<SecretString, Failure> {
     use age::secrecy::ExposeSecret;
     let text = read_secret(path)?;
     match text.expose_secret().lines().next() {
@@ -55,12 +55,12 @@ fn decode<T>(path: &Path, decode: impl Fn(&[u8]) -> Result<T, Rejection>) -> Res
 }
 
 /// A commitment that agrees with itself.
-pub(crate) fn read_commitment(path: &Path) -> Result<Commitment, Failure> {
+pub fn read_commitment(path: &Path) -> Result<Commitment, Failure> {
     decode(path, Commitment::decode)
 }
 
 /// Writes a file so that a reader finds the old bytes or the new ones, never a part.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let new = path.with_file_name(name);

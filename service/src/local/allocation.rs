@@ -10,40 +10,40 @@ use holdfast_engine::registration::{Profile, WindowShape};
 use holdfast_engine::signature::{Signature, Signer};
 use holdfast_partition::allocate::StakeTable;
 
-use crate::console::Console;
-use crate::failure::Failure;
+use crate::local::console::Console;
+use crate::local::failure::Failure;
 
-pub(crate) use apply::{apply, resize_partition};
-pub(crate) use propose::{Action, Proposal, ProposedPartition, propose};
+pub use apply::{apply, resize_partition};
+pub use propose::{Action, Proposal, ProposedPartition, propose};
 
 /// What is to be divided, resolved.
 #[derive(Debug)]
-pub(crate) struct Shares {
+pub struct Shares {
     /// Who is staked with how much.
-    pub(crate) stakes: StakeTable,
+    pub stakes: StakeTable,
     /// Share of the free bytes to use.
-    pub(crate) threshold: f64,
+    pub threshold: f64,
     /// Never more than this on one disk.
-    pub(crate) max_bytes: Option<u64>,
+    pub max_bytes: Option<u64>,
     /// Bytes of a window, if they were given.
-    pub(crate) window_bytes: Option<u64>,
+    pub window_bytes: Option<u64>,
     /// Work per window, if it was given.
-    pub(crate) profile: Option<Profile>,
+    pub profile: Option<Profile>,
 }
 
 /// An account with the text that it was given as.
 #[derive(Clone, Debug)]
-pub(crate) struct NamedAccount {
+pub struct NamedAccount {
     /// As given, for people and the manifest.
-    pub(crate) name: String,
+    pub name: String,
     /// The 32 bytes.
-    pub(crate) account: Account,
+    pub account: Account,
     source: AccountSource,
 }
 
 impl NamedAccount {
     /// Reads an account; warns when a development name is probably a mistyped address.
-    pub(crate) fn parse(name: &str, console: &Console) -> Result<NamedAccount, Failure> {
+    pub fn parse(name: &str, console: &Console) -> Result<NamedAccount, Failure> {
         let (account, source) =
             Account::parse(name).map_err(|error: AccountError| Failure::Usage(error.to_string()))?;
         if source == (AccountSource::DevelopmentName { looks_like_ss58: true }) {
@@ -56,7 +56,7 @@ impl NamedAccount {
     }
 
     /// The key if it is at hand, which is so for development names only.
-    pub(crate) fn signer(&self) -> Option<Signer> {
+    pub fn signer(&self) -> Option<Signer> {
         match self.source {
             AccountSource::DevelopmentName { .. } => Some(Signer::development(&self.name)),
             AccountSource::Ss58 | AccountSource::Hex => None,
@@ -64,23 +64,23 @@ impl NamedAccount {
     }
 
     /// Signs if the key is at hand.
-    pub(crate) fn sign(&self, digest: &[u8; 32]) -> Signature {
+    pub fn sign(&self, digest: &[u8; 32]) -> Signature {
         self.signer().map_or(Signature::NONE, |signer| signer.sign(digest))
     }
 }
 
 /// Sizes of the file system that a directory is on, in bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FileSystem {
+pub struct FileSystem {
     /// Everything.
-    pub(crate) total_bytes: u64,
+    pub total_bytes: u64,
     /// What we may still use.
-    pub(crate) free_bytes: u64,
+    pub free_bytes: u64,
 }
 
 impl FileSystem {
     /// Asks the system.
-    pub(crate) fn of(directory: &Path) -> Result<FileSystem, Failure> {
+    pub fn of(directory: &Path) -> Result<FileSystem, Failure> {
         let stat = rustix::fs::statvfs(directory)
             .map_err(|error| Failure::file("ask the file system of", directory, error.into()))?;
         Ok(FileSystem {
@@ -92,21 +92,21 @@ impl FileSystem {
 
 /// Where a proposal is to be carried out, and for whom.
 #[derive(Debug)]
-pub(crate) struct Site<'a> {
+pub struct Site<'a> {
     /// The miner.
-    pub(crate) miner: &'a NamedAccount,
+    pub miner: &'a NamedAccount,
     /// Number of the subnet.
-    pub(crate) netuid: u16,
+    pub netuid: u16,
     /// Name of the wallet.
-    pub(crate) wallet: Option<String>,
+    pub wallet: Option<String>,
     /// Name of the hotkey in it.
-    pub(crate) hotkey: Option<String>,
+    pub hotkey: Option<String>,
     /// The recorder's file.
-    pub(crate) recorder: PathBuf,
+    pub recorder: PathBuf,
 }
 
 /// Windows of less are refused by the default policy.
-pub(crate) const LOW_MEMORY_WINDOW_BYTES: u64 = 64 << 20;
+pub const LOW_MEMORY_WINDOW_BYTES: u64 = 64 << 20;
 const STANDARD_WINDOW_BYTES: u64 = 1 << 30;
 /// A disk for fewer windows than an audit samples is cut into smaller ones.
 const STANDARD_WINDOWS_MINIMUM: u64 = 64;

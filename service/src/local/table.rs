@@ -2,29 +2,29 @@
 
 use std::fmt::Write;
 
-pub(crate) use holdfast_partition::size::format_bytes as bytes;
+pub use holdfast_partition::size::format_bytes as bytes;
 
 /// Rows of cells; columns are as wide as their widest cell.
-pub(crate) struct Table {
+pub struct Table {
     align_right: Vec<bool>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with these heads; a head that starts with `>` makes a right-aligned column.
-    pub(crate) fn new(heads: &[&str]) -> Table {
+    pub fn new(heads: &[&str]) -> Table {
         let align_right = heads.iter().map(|head| head.starts_with('>')).collect();
         let heads = heads.iter().map(|head| head.trim_start_matches('>').to_owned()).collect();
         Table { align_right, rows: vec![heads] }
     }
 
     /// Adds a row; cells that are missing stay empty.
-    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 
     /// Writes the table, each line after `indent`.
-    pub(crate) fn write(&self, indent: &str, out: &mut String) {
+    pub fn write(&self, indent: &str, out: &mut String) {
         let widths: Vec<usize> = (0..self.align_right.len())
             .map(|c| self.rows.iter().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max())
             .map(Option::unwrap_or_default)
@@ -44,12 +44,12 @@ impl Table {
 
 /// Bytes per second for people.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates, and what is no number becomes 0
-pub(crate) fn rate(bytes_per_second: f64) -> String {
+pub fn rate(bytes_per_second: f64) -> String {
     format!("{}/s", bytes(bytes_per_second as u64))
 }
 
 /// Seconds as people say them: `0.8 s`, `2 min 5 s`, `3 h 20 min`, `4 d 2 h`.
-pub(crate) fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "unknown".to_owned();
     }

@@ -20,7 +20,7 @@ fn state() -> &'static Mutex<State> {
 }
 
 /// Listens for signals from now on.
-pub(crate) fn install() {
+pub fn install() {
     // Without a handler a signal ends the process at once, which every job survives as well.
     let _ = ctrlc::set_handler(|| {
         let mut state = state().lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,7 +36,7 @@ pub(crate) fn install() {
 }
 
 /// A control that signals cancel, with the rate limit given.
-pub(crate) fn control(bytes_per_second: Option<u64>) -> Arc<Control> {
+pub fn control(bytes_per_second: Option<u64>) -> Arc<Control> {
     let control = Arc::new(Control::with_rate_limit(bytes_per_second));
     let mut state = state().lock().unwrap_or_else(PoisonError::into_inner);
     state.jobs.push(Arc::clone(&control));

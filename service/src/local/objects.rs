@@ -15,82 +15,82 @@ use holdfast_partition::manifest::Partition;
 use holdfast_partition::objects::{ObjectFile, ObjectName, ObjectStore, Sharing, objects_directory};
 use holdfast_partition::partition_file::OpenMode;
 
-use crate::disks::Disk;
-use crate::failure::Failure;
+use crate::local::disks::Disk;
+use crate::local::failure::Failure;
 
-pub(crate) use mend::mend;
-pub(crate) use room::{
+pub use mend::mend;
+pub use room::{
     RoomMade, fill_again, follow_windows, make_room, object_bytes, object_disk_bytes, refuse_objects,
     remove_empty_store,
 };
-pub(crate) use secrets::Secrets;
+pub use secrets::Secrets;
 
 /// The store of a directory in which nothing was allocated.
 const PLAIN_NAME: &str = "objects";
 /// What a plain store has as its budget as long as none was set: the disk is the limit.
-pub(crate) const UNLIMITED_BYTES: u64 = u64::MAX;
+pub const UNLIMITED_BYTES: u64 = u64::MAX;
 
 /// Seconds since 1970.
-pub(crate) fn now() -> u64 {
+pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// A directory that has objects, or may have.
 #[derive(Debug)]
-pub(crate) struct ObjectDirectory {
+pub struct ObjectDirectory {
     /// As it was given.
-    pub(crate) directory: PathBuf,
+    pub directory: PathBuf,
     /// What was allocated there.
-    pub(crate) disk: Option<Disk>,
+    pub disk: Option<Disk>,
 }
 
 /// Where a store is.
 #[derive(Clone, Debug)]
-pub(crate) struct Shelf {
+pub struct Shelf {
     /// The store's directory.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// The partition whose space it shares, by its place in the manifest; `None` for the plain store.
-    pub(crate) partition: Option<usize>,
+    pub partition: Option<usize>,
 }
 
 /// A store, open.
 #[derive(Debug)]
-pub(crate) struct OpenShelf {
+pub struct OpenShelf {
     /// Where it is.
-    pub(crate) shelf: Shelf,
+    pub shelf: Shelf,
     /// What is in it.
-    pub(crate) objects: Objects,
+    pub objects: Objects,
     /// Files in it that are not the store's.
-    pub(crate) foreign: Vec<PathBuf>,
+    pub foreign: Vec<PathBuf>,
 }
 
 impl ObjectDirectory {
     /// Looks at a directory, which must exist.
-    pub(crate) fn open(directory: &Path) -> Result<ObjectDirectory, Failure> {
+    pub fn open(directory: &Path) -> Result<ObjectDirectory, Failure> {
         let disk = Disk::find(directory)?;
         Ok(ObjectDirectory { directory: directory.to_owned(), disk })
     }
 
     /// All directories.
-    pub(crate) fn open_all(directories: &[PathBuf]) -> Result<Vec<ObjectDirectory>, Failure> {
-        crate::disks::check_distinct(directories)?;
+    pub fn open_all(directories: &[PathBuf]) -> Result<Vec<ObjectDirectory>, Failure> {
+        crate::local::disks::check_distinct(directories)?;
         directories.iter().map(|directory| ObjectDirectory::open(directory)).collect()
     }
 
     /// The plain store, whether it is there or not.
-    pub(crate) fn plain(&self) -> Shelf {
+    pub fn plain(&self) -> Shelf {
         Shelf { path: self.directory.join(PLAIN_NAME), partition: None }
     }
 
     /// The store of a partition, whether it is there or not.
-    pub(crate) fn beside(&self, place: usize) -> Option<Shelf> {
+    pub fn beside(&self, place: usize) -> Option<Shelf> {
         let disk = self.disk.as_ref()?;
         let partition = disk.manifest.partitions.get(place)?;
         Some(Shelf { path: store_path(disk, partition), partition: Some(place) })
     }
 
     /// All stores that are there.
-    pub(crate) fn shelves(&self) -> Vec<Shelf> {
+    pub fn shelves(&self) -> Vec<Shelf> {
         let partitions = self.disk.as_ref().map_or(0, |disk| disk.manifest.partitions.len());
         let beside = (0..partitions).filter_map(|place| self.beside(place));
         let mut shelves: Vec<Shelf> = beside.filter(|shelf| shelf.path.exists()).collect();
@@ -102,7 +102,7 @@ impl ObjectDirectory {
     }
 
     /// Opens a store that is there.
-    pub(crate) fn open_shelf(&self, shelf: Shelf, mode: OpenMode) -> Result<OpenShelf, Failure> {
+    pub fn open_shelf(&self, shelf: Shelf, mode: OpenMode) -> Result<OpenShelf, Failure> {
         let (store, recovery) =
             ObjectStore::open(&shelf.path, mode).map_err(|error| Failure::store(&shelf.path, error))?;
         self.tell_windows(&shelf, &store)?;
@@ -110,7 +110,7 @@ impl ObjectDirectory {
     }
 
     /// Opens a store for writing; makes it if it is not there.
-    pub(crate) fn open_or_create(&self, shelf: Shelf) -> Result<OpenShelf, Failure> {
+    pub fn open_or_create(&self, shelf: Shelf) -> Result<OpenShelf, Failure> {
         if is_store(&shelf.path) {
             return self.open_shelf(shelf, OpenMode::ReadWrite);
         }
@@ -125,12 +125,12 @@ impl ObjectDirectory {
     }
 
     /// The partition of a store.
-    pub(crate) fn partition(&self, shelf: &Shelf) -> Option<&Partition> {
+    pub fn partition(&self, shelf: &Shelf) -> Option<&Partition> {
         self.disk.as_ref()?.manifest.partitions.get(shelf.partition?)
     }
 
     /// How a partition's space is counted.
-    pub(crate) fn sharing(&self, shelf: &OpenShelf) -> Result<Option<(Sharing, u64)>, Failure> {
+    pub fn sharing(&self, shelf: &OpenShelf) -> Result<Option<(Sharing, u64)>, Failure> {
         let (Some(disk), Some(partition)) = (self.disk.as_ref(), self.partition(&shelf.shelf)) else {
             return Ok(None);
         };
@@ -145,7 +145,7 @@ impl ObjectDirectory {
     }
 
     /// The store that has an object.
-    pub(crate) fn find(&self, address: &Address, mode: OpenMode) -> Result<OpenShelf, Failure> {
+    pub fn find(&self, address: &Address, mode: OpenMode) -> Result<OpenShelf, Failure> {
         for shelf in self.shelves() {
             let open = self.open_shelf(shelf.clone(), OpenMode::ReadOnly)?;
             if open.has(address)? {
@@ -156,7 +156,7 @@ impl ObjectDirectory {
     }
 
     /// The secrets of the miner whose directory this is.
-    pub(crate) fn secrets(&self) -> Secrets {
+    pub fn secrets(&self) -> Secrets {
         Secrets::of(&self.directory)
     }
 }
@@ -177,12 +177,12 @@ impl OpenShelf {
     }
 
     /// What is known of an object.
-    pub(crate) fn stat(&self, address: &Address) -> Result<ObjectStat, Failure> {
+    pub fn stat(&self, address: &Address) -> Result<ObjectStat, Failure> {
         self.objects.stat(address).map_err(|error| self.failed(error))
     }
 
     /// The record of an object; an object without one is not committed.
-    pub(crate) fn record(&self, name: ObjectName) -> Result<SignedRecord, Failure> {
+    pub fn record(&self, name: ObjectName) -> Result<SignedRecord, Failure> {
         match self.find_record(name)? {
             Some(record) => Ok(record),
             None => Err(Failure::State {
@@ -193,7 +193,7 @@ impl OpenShelf {
     }
 
     /// The record of an object, if it has one.
-    pub(crate) fn find_record(&self, name: ObjectName) -> Result<Option<SignedRecord>, Failure> {
+    pub fn find_record(&self, name: ObjectName) -> Result<Option<SignedRecord>, Failure> {
         let path = self.objects.store().file_path(name, ObjectFile::Record);
         match std::fs::read(&path) {
             Ok(bytes) => match SignedRecord::decode(&bytes) {
@@ -211,32 +211,29 @@ impl OpenShelf {
     }
 
     /// The budget of the store.
-    pub(crate) fn budget_bytes(&self) -> Result<u64, Failure> {
+    pub fn budget_bytes(&self) -> Result<u64, Failure> {
         self.objects.store().budget_bytes().map_err(|error| Failure::store(&self.shelf.path, error))
     }
 
     /// What an operation on objects here answered.
-    pub(crate) fn failed(&self, error: holdfast_engine::object::ObjectError) -> Failure {
+    pub fn failed(&self, error: holdfast_engine::object::ObjectError) -> Failure {
         Failure::object(&self.shelf.path, error)
     }
 
     /// What an operation on files here answered.
-    pub(crate) fn store_failed(
-        &self,
-        error: impl Into<holdfast_partition::objects::ObjectStoreError>,
-    ) -> Failure {
+    pub fn store_failed(&self, error: impl Into<holdfast_partition::objects::ObjectStoreError>) -> Failure {
         Failure::store(&self.shelf.path, error.into())
     }
 }
 
 /// The copy of an object that a directory holds; one miner keeps one.
-pub(crate) fn replica(stat: &ObjectStat) -> Result<Replica, Failure> {
+pub fn replica(stat: &ObjectStat) -> Result<Replica, Failure> {
     let replica = Replica::new(stat.root.0, stat.bytes, 0);
     replica.map_err(|rejection| Failure::work("state", stat.cid.to_string(), rejection))
 }
 
 /// The directory of a partition's objects.
-pub(crate) fn store_path(disk: &Disk, partition: &Partition) -> PathBuf {
+pub fn store_path(disk: &Disk, partition: &Partition) -> PathBuf {
     objects_directory(&disk.path(partition))
 }
 

@@ -8,31 +8,31 @@ use holdfast_engine::backend::Backend;
 use holdfast_engine::jobs::fill::FillOptions;
 use holdfast_partition::io::IoChoice;
 
-use crate::failure::Failure;
-use crate::gpus::Gpus;
+use crate::local::failure::Failure;
+use crate::local::gpus::Gpus;
 
 /// Resolved machine flags.
 #[derive(Debug)]
-pub(crate) struct Machine {
+pub struct Machine {
     /// Who computes on the processor.
-    pub(crate) backend: &'static dyn Backend,
+    pub backend: &'static dyn Backend,
     /// Who computes beside it, in jobs that take long.
-    pub(crate) gpus: Gpus,
+    pub gpus: Gpus,
     /// How disks are read and written.
-    pub(crate) io: IoChoice,
+    pub io: IoChoice,
     /// The compute threads.
-    pub(crate) pool: Arc<rayon::ThreadPool>,
+    pub pool: Arc<rayon::ThreadPool>,
     /// Requests in flight on each disk while much is moved.
-    pub(crate) queue_depth: usize,
+    pub queue_depth: usize,
     /// Reads in flight for an answer.
-    pub(crate) answer_depth: usize,
+    pub answer_depth: usize,
     /// Memory for data that waits for a disk, in bytes.
-    pub(crate) staging_bytes: u64,
+    pub staging_bytes: u64,
 }
 
 impl Machine {
     /// The options of a fill or a repair of the file at `path`.
-    pub(crate) fn fill_options(&self, path: &Path, devices: &Devices) -> FillOptions {
+    pub fn fill_options(&self, path: &Path, devices: &Devices) -> FillOptions {
         FillOptions {
             place: path.display().to_string(),
             backend: self.backend,
@@ -45,7 +45,7 @@ impl Machine {
 }
 
 /// Puts this process behind every other one, for the processor and for disks.
-pub(crate) fn lower_priority() -> Result<(), Failure> {
+pub fn lower_priority() -> Result<(), Failure> {
     const LOWEST: i32 = 19; // the kernel's scheduler of disks follows it
     rustix::process::setpriority_process(None, LOWEST)
         .map_err(|error| Failure::file("lower the priority of", "this process", error.into()))

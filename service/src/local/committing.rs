@@ -13,31 +13,31 @@ use holdfast_engine::recorder::{FileRecorder, Recorder, Simulation, SimulationSe
 use holdfast_engine::signature::Signature;
 use holdfast_partition::objects::{Beside, ObjectFile, ObjectName};
 
-use crate::allocation::NamedAccount;
-use crate::console::Console;
-use crate::disks::RECORDER_NAME;
-use crate::failure::Failure;
-use crate::gpus::Work;
-use crate::machine::Machine;
-use crate::objects::{ObjectDirectory, OpenShelf, now, replica};
+use crate::local::allocation::NamedAccount;
+use crate::local::console::Console;
+use crate::local::disks::RECORDER_NAME;
+use crate::local::failure::Failure;
+use crate::local::gpus::Work;
+use crate::local::machine::Machine;
+use crate::local::objects::{ObjectDirectory, OpenShelf, now, replica};
 
 /// The checker of objects that somebody stores on a disk of their own.
-pub(crate) const OWNER: &str = "owner";
+pub const OWNER: &str = "owner";
 /// The miner of a directory that was not allocated.
 const MINER: &str = "miner";
 
 /// Who signs records, and for whom.
 #[derive(Debug)]
-pub(crate) struct Parties {
+pub struct Parties {
     /// Who checked the commitments against the bytes.
-    pub(crate) checker: NamedAccount,
+    pub checker: NamedAccount,
     /// Who keeps the bytes.
-    pub(crate) miner: NamedAccount,
+    pub miner: NamedAccount,
 }
 
 impl Parties {
     /// As named; else the owner, and the miner that the directory was allocated for.
-    pub(crate) fn resolve(
+    pub fn resolve(
         checker: &str,
         miner: Option<&str>,
         directory: &ObjectDirectory,
@@ -54,16 +54,16 @@ impl Parties {
 
 /// An object that is committed.
 #[derive(Debug)]
-pub(crate) struct Committed {
+pub struct Committed {
     /// Its record, signed if the checker's key is here.
-    pub(crate) record: SignedRecord,
+    pub record: SignedRecord,
     /// What it took; `None` if it was committed before.
-    pub(crate) report: Option<CommitReport>,
+    pub report: Option<CommitReport>,
 }
 
 /// Commits to an object, checks the commitments against its bytes, and records that. The store is open for writing. What an
 /// earlier run left undone is carried on.
-pub(crate) fn commit_object(
+pub fn commit_object(
     directory: &ObjectDirectory,
     shelf: &OpenShelf,
     stat: &ObjectStat,
@@ -98,7 +98,7 @@ pub(crate) fn commit_object(
 }
 
 /// Gives an object a record without commitments: of its bytes and nothing else, for audits that need no more.
-pub(crate) fn record_without_table(
+pub fn record_without_table(
     directory: &ObjectDirectory,
     shelf: &OpenShelf,
     stat: &ObjectStat,
@@ -110,19 +110,19 @@ pub(crate) fn record_without_table(
 }
 
 /// Keeps another record of an object in place of the one that is there: with tokens, or of another checker.
-pub(crate) fn replace_record(shelf: &OpenShelf, record: &SignedRecord) -> Result<(), Failure> {
+pub fn replace_record(shelf: &OpenShelf, record: &SignedRecord) -> Result<(), Failure> {
     let name = ObjectName(*record.record.replica.object_root());
     write_beside(shelf, name, Beside::Record, &record.encode())
 }
 
 /// Forgets what belongs to an object that is gone.
-pub(crate) fn forget(directory: &ObjectDirectory, name: ObjectName) -> Result<(), Failure> {
+pub fn forget(directory: &ObjectDirectory, name: ObjectName) -> Result<(), Failure> {
     forget_partial(&partial_path(directory, name))?;
     directory.secrets().forget(name)
 }
 
 /// Forgets the commitments of an object, so that the next run makes new ones under a new key.
-pub(crate) fn forget_commitments(
+pub fn forget_commitments(
     directory: &ObjectDirectory,
     shelf: &OpenShelf,
     name: ObjectName,
@@ -138,7 +138,7 @@ pub(crate) fn forget_commitments(
 }
 
 /// A record of an object that was checked, recorded in the next block of the recorder, if there is one.
-pub(crate) fn new_record(
+pub fn new_record(
     directory: &ObjectDirectory,
     replica: Replica,
     table_root: Option<[u8; 32]>,
@@ -158,10 +158,7 @@ pub(crate) fn new_record(
 }
 
 /// Gives a record the height at which it is recorded, and the network.
-pub(crate) fn record_in_next_block(
-    record: &mut ObjectRecord,
-    directory: &ObjectDirectory,
-) -> Result<(), Failure> {
+pub fn record_in_next_block(record: &mut ObjectRecord, directory: &ObjectDirectory) -> Result<(), Failure> {
     let Some(recorder) = recorder(directory)? else { return Ok(()) };
     record.network = recorder.network()?;
     recorder.change(|ledger| {
@@ -172,7 +169,7 @@ pub(crate) fn record_in_next_block(
 }
 
 /// Signed if the checker's key is at hand.
-pub(crate) fn sign(record: ObjectRecord, checker: &NamedAccount) -> SignedRecord {
+pub fn sign(record: ObjectRecord, checker: &NamedAccount) -> SignedRecord {
     match checker.signer() {
         Some(signer) => record.sign(&signer),
         None => SignedRecord { record, signature: Signature::NONE },

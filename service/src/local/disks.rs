@@ -13,11 +13,11 @@ use holdfast_partition::io::IoChoice;
 use holdfast_partition::manifest::{Manifest, ManifestError, Partition};
 use holdfast_partition::partition_file::{OpenMode, PartitionFile};
 
-use crate::failure::Failure;
-use crate::medium;
+use crate::local::failure::Failure;
+use crate::local::medium;
 
 /// The recorder's file of a simulated network, in the first directory that was allocated with it.
-pub(crate) const RECORDER_NAME: &str = "recorder.json";
+pub const RECORDER_NAME: &str = "recorder.json";
 /// What a manifest's chain source begins with when the rest is the path of a recorder's file.
 const SIMULATED: &str = "simulated:";
 /// Held by whoever changes anything in the directory.
@@ -28,12 +28,12 @@ const BEGINNING_BYTES: u64 = 8192;
 const FILE_ENDING: &str = ".holdfast";
 
 /// The name of a partition's file.
-pub(crate) fn file_name(partition_id: u64) -> String {
+pub fn file_name(partition_id: u64) -> String {
     format!("partition-{partition_id:08}{FILE_ENDING}")
 }
 
 /// What the manifest says about a recorder's file.
-pub(crate) fn chain_source(directory: &Path, recorder: &Path) -> String {
+pub fn chain_source(directory: &Path, recorder: &Path) -> String {
     // Relative where it can be, so that the directory can be moved.
     let here =
         std::path::absolute(directory).is_ok_and(|directory| recorder == directory.join(RECORDER_NAME));
@@ -43,16 +43,16 @@ pub(crate) fn chain_source(directory: &Path, recorder: &Path) -> String {
 
 /// A directory that was allocated.
 #[derive(Debug)]
-pub(crate) struct Disk {
+pub struct Disk {
     /// As it was given.
-    pub(crate) directory: PathBuf,
+    pub directory: PathBuf,
     /// What was allocated.
-    pub(crate) manifest: Manifest,
+    pub manifest: Manifest,
 }
 
 impl Disk {
     /// The directory's manifest; a directory without one was not allocated.
-    pub(crate) fn open(directory: &Path) -> Result<Disk, Failure> {
+    pub fn open(directory: &Path) -> Result<Disk, Failure> {
         match Disk::find(directory)? {
             Some(disk) => Ok(disk),
             None => Err(Failure::NotAllocated(directory.to_owned())),
@@ -60,7 +60,7 @@ impl Disk {
     }
 
     /// The directory's manifest, if it has one.
-    pub(crate) fn find(directory: &Path) -> Result<Option<Disk>, Failure> {
+    pub fn find(directory: &Path) -> Result<Option<Disk>, Failure> {
         std::fs::read_dir(directory).map_err(|error| Failure::file("read directory", directory, error))?;
         match Manifest::read(directory) {
             Ok(manifest) => Ok(Some(Disk { directory: directory.to_owned(), manifest })),
@@ -78,18 +78,18 @@ impl Disk {
     }
 
     /// The manifests of several directories, none of them twice.
-    pub(crate) fn open_all(directories: &[PathBuf]) -> Result<Vec<Disk>, Failure> {
+    pub fn open_all(directories: &[PathBuf]) -> Result<Vec<Disk>, Failure> {
         check_distinct(directories)?;
         directories.iter().map(|directory| Disk::open(directory)).collect()
     }
 
     /// Keeps other processes from changing anything here until the guard is dropped.
-    pub(crate) fn lock(&self) -> Result<DirectoryLock, Failure> {
+    pub fn lock(&self) -> Result<DirectoryLock, Failure> {
         lock(&self.directory)
     }
 
     /// Writes the manifest.
-    pub(crate) fn save(&self) -> Result<(), Failure> {
+    pub fn save(&self) -> Result<(), Failure> {
         self.manifest.write(&self.directory).map_err(|error| match error {
             ManifestError::Write { path, source } => Failure::file("write", path, source),
             other => Failure::work("state", &self.directory, other),
@@ -97,13 +97,13 @@ impl Disk {
     }
 
     /// Bytes of all windows, without headers and outboards: what progress counts.
-    pub(crate) fn window_bytes_allocated(&self) -> u64 {
+    pub fn window_bytes_allocated(&self) -> u64 {
         let windows: u64 = self.manifest.partitions.iter().map(|partition| partition.windows).sum();
         windows * self.manifest.window.window_bytes
     }
 
     /// Disk space of one window with its outboard, in bytes.
-    pub(crate) fn slot_bytes(&self) -> u64 {
+    pub fn slot_bytes(&self) -> u64 {
         let window = &self.manifest.window;
         // A manifest whose windows have no such shape is not read.
         Geometry::new(window.k, window.layers, 1)
@@ -111,7 +111,7 @@ impl Disk {
     }
 
     /// Where the recorder's file is.
-    pub(crate) fn recorder_path(&self) -> Result<PathBuf, Failure> {
+    pub fn recorder_path(&self) -> Result<PathBuf, Failure> {
         let source = &self.manifest.network.chain_source;
         match source.strip_prefix(SIMULATED) {
             Some(path) => Ok(self.directory.join(path)),
@@ -126,17 +126,17 @@ impl Disk {
     }
 
     /// The recorder.
-    pub(crate) fn recorder(&self) -> Result<FileRecorder, Failure> {
+    pub fn recorder(&self) -> Result<FileRecorder, Failure> {
         FileRecorder::open(self.recorder_path()?).map_err(Failure::from)
     }
 
     /// The file of a partition.
-    pub(crate) fn path(&self, partition: &Partition) -> PathBuf {
+    pub fn path(&self, partition: &Partition) -> PathBuf {
         self.directory.join(&partition.path)
     }
 
     /// The registration of a partition, as the manifest has it.
-    pub(crate) fn registration(&self, partition: &Partition) -> Result<Registration, Failure> {
+    pub fn registration(&self, partition: &Partition) -> Result<Registration, Failure> {
         let manifest = Manifest::path(&self.directory);
         let foreign = |reason: String| Failure::Foreign {
             path: manifest.clone(),
@@ -151,7 +151,7 @@ impl Disk {
     }
 
     /// Opens the file of a partition, which must be that partition's.
-    pub(crate) fn open_file(
+    pub fn open_file(
         &self,
         partition: &Partition,
         mode: OpenMode,
@@ -172,7 +172,7 @@ impl Disk {
 }
 
 /// Two names of one directory would fill it twice.
-pub(crate) fn check_distinct(directories: &[PathBuf]) -> Result<(), Failure> {
+pub fn check_distinct(directories: &[PathBuf]) -> Result<(), Failure> {
     let mut seen = HashSet::new();
     for directory in directories {
         let metadata =
@@ -186,7 +186,7 @@ pub(crate) fn check_distinct(directories: &[PathBuf]) -> Result<(), Failure> {
 
 /// What a file begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Beginning {
+pub enum Beginning {
     /// The magic of partition files.
     Ours,
     /// No file, no bytes, or zeros only: at most a partition file whose making was broken off.
@@ -196,7 +196,7 @@ pub(crate) enum Beginning {
 }
 
 /// Looks at the first bytes of a file, whatever it is.
-pub(crate) fn beginning(path: &Path) -> Result<Beginning, Failure> {
+pub fn beginning(path: &Path) -> Result<Beginning, Failure> {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(BEGINNING_BYTES).read_to_end(&mut start));
     match read {
@@ -209,13 +209,13 @@ pub(crate) fn beginning(path: &Path) -> Result<Beginning, Failure> {
 }
 
 /// What to say of a file that is not ours.
-pub(crate) fn foreign_file(path: &Path) -> Failure {
+pub fn foreign_file(path: &Path) -> Failure {
     let reason = "it does not begin like one".to_owned();
     Failure::Foreign { path: path.to_owned(), expected: "a partition file", reason }
 }
 
 /// Partition files in a directory that its manifest does not name.
-pub(crate) fn stray_files(disk: &Disk) -> Result<Vec<PathBuf>, Failure> {
+pub fn stray_files(disk: &Disk) -> Result<Vec<PathBuf>, Failure> {
     let named: HashSet<&str> =
         disk.manifest.partitions.iter().map(|partition| partition.path.as_str()).collect();
     let failed = |error| Failure::file("read directory", &disk.directory, error);
@@ -233,10 +233,10 @@ pub(crate) fn stray_files(disk: &Disk) -> Result<Vec<PathBuf>, Failure> {
 
 /// Held while something in a directory is changed; freed by the system however the process ends.
 #[derive(Debug)]
-pub(crate) struct DirectoryLock(#[expect(dead_code, reason = "the lock lives as long as the file")] File);
+pub struct DirectoryLock(#[expect(dead_code, reason = "the lock lives as long as the file")] File);
 
 /// Locks a directory, or says that somebody else has.
-pub(crate) fn lock(directory: &Path) -> Result<DirectoryLock, Failure> {
+pub fn lock(directory: &Path) -> Result<DirectoryLock, Failure> {
     let path = directory.join(LOCK_NAME);
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
     let file = file.map_err(|error| Failure::file("write to", &path, error))?;
@@ -248,7 +248,7 @@ pub(crate) fn lock(directory: &Path) -> Result<DirectoryLock, Failure> {
 }
 
 /// Deletes the lock's file with the last of the directory's other files.
-pub(crate) fn remove_lock_file(directory: &Path) -> Result<(), Failure> {
+pub fn remove_lock_file(directory: &Path) -> Result<(), Failure> {
     let path = directory.join(LOCK_NAME);
     std::fs::remove_file(&path).map_err(|error| Failure::file("delete", path, error))
 }

@@ -8,10 +8,10 @@ use holdfast_partition::io::IoChoice;
 use holdfast_partition::manifest::Partition;
 use holdfast_partition::partition_file::{OpenMode, PartitionFile};
 
-use crate::allocation::NamedAccount;
-use crate::console::Console;
-use crate::disks::Disk;
-use crate::failure::Failure;
+use crate::local::allocation::NamedAccount;
+use crate::local::console::Console;
+use crate::local::disks::Disk;
+use crate::local::failure::Failure;
 
 /// The records of a partition, if every window has one.
 fn records(file: &PartitionFile) -> Result<Option<Vec<WindowRecord>>, Failure> {
@@ -34,7 +34,7 @@ fn records_of_first(windows: u64, file: &PartitionFile) -> Result<Option<Vec<Win
 }
 
 /// Records every partition of the disk that is filled and whose last batch says something else. Returns how many.
-pub(crate) fn record_batches(disk: &Disk, console: &Console) -> Result<u64, Failure> {
+pub fn record_batches(disk: &Disk, console: &Console) -> Result<u64, Failure> {
     let recorder = disk.recorder()?;
     let mut recorded = 0;
     for partition in &disk.manifest.partitions {
@@ -61,7 +61,7 @@ pub(crate) fn record_batches(disk: &Disk, console: &Console) -> Result<u64, Fail
 
 /// Records that a partition keeps only its first windows, and lets the simulated chain go on until that is in force.
 /// Until then a challenge may ask for the others (space-v1 §7), so their space must not be given back before.
-pub(crate) fn record_trim(
+pub fn record_trim(
     disk: &Disk,
     partition: &Partition,
     file: &PartitionFile,
@@ -100,11 +100,7 @@ fn batch_claim(
 }
 
 /// The commitment of a partition as it is recorded.
-pub(crate) fn commitment(
-    disk: &Disk,
-    partition: &Partition,
-    console: &Console,
-) -> Result<Commitment, Failure> {
+pub fn commitment(disk: &Disk, partition: &Partition, console: &Console) -> Result<Commitment, Failure> {
     let path = disk.path(partition);
     let registration = disk.registration(partition)?;
     let file = disk.open_file(partition, OpenMode::ReadOnly, IoChoice::Auto)?;

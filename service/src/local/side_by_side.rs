@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::disks::Disk;
-use crate::failure::Failure;
+use crate::local::disks::Disk;
+use crate::local::failure::Failure;
 
 /// Does the work for every disk on a thread of its own; the results are in the order of the disks.
-pub(crate) fn each_disk<T: Send>(disks: &[Disk], work: impl Fn(&Disk) -> T + Sync) -> Vec<T> {
+pub fn each_disk<T: Send>(disks: &[Disk], work: impl Fn(&Disk) -> T + Sync) -> Vec<T> {
     let work = &work;
     std::thread::scope(|threads| {
         let running: Vec<_> = disks.iter().map(|disk| threads.spawn(move || work(disk))).collect();
@@ -22,7 +22,7 @@ pub(crate) fn each_disk<T: Send>(disks: &[Disk], work: impl Fn(&Disk) -> T + Syn
 
 /// What went wrong on one disk, in a report.
 #[derive(Debug, Serialize)]
-pub(crate) struct FailedDisk {
+pub struct FailedDisk {
     directory: PathBuf,
     error: Value,
     #[serde(skip)]
@@ -31,13 +31,13 @@ pub(crate) struct FailedDisk {
 
 impl FailedDisk {
     /// The failure and where it was.
-    pub(crate) fn new(disk: &Disk, failure: &Failure) -> FailedDisk {
+    pub fn new(disk: &Disk, failure: &Failure) -> FailedDisk {
         let (error, message) = (failure.json_value(), failure.full_message());
         FailedDisk { directory: disk.directory.clone(), error, message }
     }
 
     /// A line for each.
-    pub(crate) fn write_all(failures: &[FailedDisk], out: &mut String) {
+    pub fn write_all(failures: &[FailedDisk], out: &mut String) {
         for failure in failures {
             out.push_str(&format!("FAILED  {}\n", failure.message));
         }

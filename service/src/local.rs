@@ -1,0 +1,24 @@
+//! What commands and services do on this machine: directories, jobs, devices, and how outcomes are said to people.
+
+pub mod allocation;
+pub mod audits;
+pub mod commit;
+pub mod committing;
+pub mod console;
+pub mod disks;
+pub mod failure;
+pub mod files;
+pub mod gpus;
+pub mod interrupt;
+pub mod machine;
+pub mod medium;
+pub mod objects;
+pub mod progress;
+pub mod settings;
+pub mod side_by_side;
+pub mod table;
+
+/// A byte count such as `500GB` or `16MiB`, for argument parsers.
+pub fn size(word: &str) -> Result<u64, String> {
+    holdfast_partition::size::parse_bytes(word).map_err(|error| error.to_string())
+}
