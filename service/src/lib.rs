@@ -2,5 +2,6 @@
 
 pub mod encryption;
 pub mod local;
+pub mod operation;
 pub mod proto;
 pub mod wire;
