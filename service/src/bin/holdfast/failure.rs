@@ -15,6 +15,7 @@ use holdfast_partition::io::IoError;
 use holdfast_partition::objects::ObjectStoreError;
 use holdfast_partition::partition_file::PartitionFileError;
 use holdfast_service::encryption::{DecryptionError, EncryptionError};
+use holdfast_service::scoring::simulation::SimulationError;
 use serde_json::json;
 use thiserror::Error;
 
@@ -295,6 +296,13 @@ impl Failure {
             document["class"] = rejection.class.name().into();
         }
         format!("{document:#}\n")
+    }
+}
+
+impl From<SimulationError> for Failure {
+    /// Files are told apart where they are read; what is left is a population of nobody.
+    fn from(error: SimulationError) -> Failure {
+        Failure::Usage(error.to_string())
     }
 }
 
