@@ -5,4 +5,5 @@ pub mod index;
 pub mod local;
 pub mod operation;
 pub mod proto;
+pub mod scoring;
 pub mod wire;

@@ -23,6 +23,7 @@ mod status;
 mod token;
 mod trim;
 mod tune;
+mod validator;
 mod verify;
 
 use std::ffi::OsString;
@@ -78,6 +79,7 @@ pub(crate) enum Command {
     Token(token::Arguments),
     SealAudit(seal_audit::Arguments),
     Chain(chain::Arguments),
+    Validator(validator::Arguments),
     Completions(shell::CompletionsArguments),
     Man(shell::ManArguments),
 }
@@ -108,6 +110,7 @@ impl Command {
             Command::Token(arguments) => arguments.run(console),
             Command::SealAudit(arguments) => arguments.run(console),
             Command::Chain(arguments) => arguments.run(console),
+            Command::Validator(arguments) => arguments.run(console),
             Command::Completions(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),
         }
