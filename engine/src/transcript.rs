@@ -96,6 +96,12 @@ contexts! {
     DEVELOPMENT_SECRET = "holdfast v1 development secret";
     /// Simulated chain: seed and height → beacon.
     SIMULATED_BEACON = "holdfast v1 simulated beacon";
+    /// Placement secret, policy and piece → key of the piece's outer layer.
+    PIECE_LAYER = "holdfast v1 piece layer";
+    /// Manifest of a file → its checksum.
+    MANIFEST_CHECKSUM = "holdfast v1 manifest checksum";
+    /// Seed and segment → draws of miners.
+    PLACEMENT = "holdfast v1 placement";
 }
 
 impl Context {
