@@ -4,6 +4,7 @@ pub mod encryption;
 pub mod index;
 pub mod local;
 pub mod operation;
+pub mod pieces;
 pub mod proto;
 pub mod scoring;
 pub mod wire;
