@@ -27,7 +27,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// The text of a file that people write.
-pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+pub fn read_text(path: &Path) -> Result<String, Failure> {
     let reason = "it is not UTF-8 text".to_owned();
     String::from_utf8(read(path)?).map_err(|_| Failure::Foreign {
         path: path.to_owned(),
