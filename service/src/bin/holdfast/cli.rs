@@ -10,6 +10,7 @@ mod commitment;
 mod demo;
 mod devices;
 mod fill;
+mod keys;
 mod object;
 mod options;
 mod plan;
@@ -81,6 +82,7 @@ pub(crate) enum Command {
     Token(token::Arguments),
     SealAudit(seal_audit::Arguments),
     Chain(chain::Arguments),
+    Keys(keys::Arguments),
     Completions(shell::CompletionsArguments),
     Man(shell::ManArguments),
 }
@@ -111,6 +113,7 @@ impl Command {
             Command::Token(arguments) => arguments.run(console),
             Command::SealAudit(arguments) => arguments.run(console),
             Command::Chain(arguments) => arguments.run(console),
+            Command::Keys(arguments) => arguments.run(console),
             Command::Completions(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),
         }

@@ -11,6 +11,7 @@ mod disks;
 mod failure;
 mod files;
 mod gpus;
+mod identity;
 mod interrupt;
 mod machine;
 mod medium;
