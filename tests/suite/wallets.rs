@@ -12,7 +12,7 @@ use holdfast_engine::account::Account;
 use holdfast_engine::signature::{SIGNATURE_BYTES, Signature, verify_message};
 use holdfast_service::identity::{
     DevelopmentNames, Identity, IdentityError, IdentitySource, Key, KeyFileError, KeyFiles, KeyName,
-    PASSWORD_VARIABLE, PasswordSource, Secrecy,
+    PASSWORD_VARIABLE, PasswordSource, SealError, Secrecy,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -136,21 +136,30 @@ fn keys_of_bittensor_wallet_are_read_and_its_signatures_verify() {
     }
 }
 
-/// One derivation of Argon2: seconds, and 512 MiB.
+/// Two derivations of Argon2: seconds, and 512 MiB.
 #[test]
-fn a_sealed_hotkey_opens_with_its_password() {
-    let passwords = PasswordSource::new(Some(fixtures().join("password.txt")));
-    let source = IdentitySource::Wallet {
-        wallets: Some(fixtures().join("wallets")),
-        wallet: WALLET.to_owned(),
-        hotkey: "sealed".to_owned(),
+fn a_sealed_hotkey_opens_with_its_password_alone() {
+    let load = |passwords: PathBuf| {
+        let source = IdentitySource::Wallet {
+            wallets: Some(fixtures().join("wallets")),
+            wallet: WALLET.to_owned(),
+            hotkey: "sealed".to_owned(),
+        };
+        Identity::load(&source, DevelopmentNames::Refused, &PasswordSource::new(Some(passwords)))
     };
-    let identity = Identity::load(&source, DevelopmentNames::Refused, &passwords).expect("opens");
+    let identity = load(fixtures().join("password.txt")).expect("opens");
     // The key of Substrate's development phrase.
     let address = "5DfhGyQdFobKM8NsWvEeAKk5EQQgYe9AydgJ7rMB6E1EqRzV";
     assert_eq!(identity.account().to_ss58(), address);
     let signature = identity.signer().sign_message(b"hello").expect("signs");
     verify_message(&account(address), b"hello", &signature).expect("its own");
+
+    let wrong = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(wrong.path(), "correct-horse 7 bättery").expect("writes");
+    match load(wrong.path().to_owned()).expect_err("another password") {
+        IdentityError::KeyFile { source: KeyFileError::Seal(SealError::WrongPassword), .. } => {}
+        other => panic!("{other}"),
+    }
 }
 
 #[test]

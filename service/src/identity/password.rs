@@ -119,3 +119,6 @@ fn not_empty(password: SecretString, place: impl Fn() -> String) -> Result<Secre
     }
     Ok(password)
 }
+
+#[cfg(test)]
+mod tests;

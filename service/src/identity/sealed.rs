@@ -118,3 +118,6 @@ impl Sealed {
         opened.map_err(|_| SealError::WrongPassword).map(|()| bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;
