@@ -2,7 +2,10 @@
 //!
 //! The files in `tests/fixtures/wallet` are always read. Where `HOLDFAST_PYTHON` names a Python that has the packages of
 //! `tests/interop/requirements.txt`, it also makes fresh ones for us and reads what `holdfast keys` writes; `HOLDFAST_REQUIRE=python`
-//! makes its absence a failure.
+//! makes its absence a failure. `commands` has what scripts and people meet at the command line.
+
+#[path = "wallets/commands.rs"]
+mod commands;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -201,32 +204,30 @@ fn run_python(python: &Path, words: &[&str], folder: &Path) {
     assert!(output.status.success(), "wallet.py {words:?}: {errors}");
 }
 
-/// `holdfast keys …` in a folder, with a password in the environment.
+/// `holdfast keys …` in a folder.
 struct Keys<'a> {
     folder: &'a Path,
-    password: &'a str,
+    /// In the environment, if any.
+    password: Option<&'a str>,
 }
 
 impl Keys<'_> {
     fn run(&self, words: &[&str], input: &str) -> Output {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_holdfast"))
-            .arg("keys")
-            .args(words)
-            .arg("--json")
-            .current_dir(self.folder)
-            .env(PASSWORD_VARIABLE, self.password)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("holdfast starts");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+        command.arg("keys").args(words).current_dir(self.folder).env_remove(PASSWORD_VARIABLE);
+        if let Some(password) = self.password {
+            command.env(PASSWORD_VARIABLE, password);
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("holdfast starts");
         // A command that reads no input may have ended already.
         let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
         child.wait_with_output().expect("ends")
     }
 
+    /// The one JSON document of a command that does what it is asked.
     fn json(&self, words: &[&str], input: &str) -> Value {
-        let output = self.run(words, input);
+        let output = self.run(&[words, &["--json"]].concat(), input);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "holdfast keys {words:?}: {errors}");
         serde_json::from_slice(&output.stdout).expect("JSON")
@@ -246,7 +247,10 @@ impl Keys<'_> {
         Claim {
             wallet: WALLET,
             hotkey,
-            password: written["sealed"].as_bool().expect("sealed").then(|| self.password.to_owned()),
+            password: written["sealed"]
+                .as_bool()
+                .expect("sealed")
+                .then(|| self.password.expect("sealed with one").to_owned()),
             address: text(&written["address"]).expect("an address"),
             public_key: text(&written["public_key"]).expect("a key"),
             mnemonic: text(&written["mnemonic"]),
@@ -277,7 +281,7 @@ fn fresh_keys_of_bittensor_wallet_are_read() {
 fn bittensor_wallet_reads_our_keys_and_we_verify_its_signatures() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let keys = Keys { folder: folder.path(), password: "Wörd of 9 letters" };
+    let keys = Keys { folder: folder.path(), password: Some("Wörd of 9 letters") };
     let development = "bottom drive obey lake curtain smoke basket hold race lonely fit walk";
     let seed = "0x9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
     let claims = [
