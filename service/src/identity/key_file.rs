@@ -69,16 +69,14 @@ pub enum KeyFileError {
         error: KeyError,
     },
     /// Two fields denote different keys.
-    #[error("its fields contradict each other: `{field}` is of {found}, but `{other_field}` of {other}")]
+    #[error("it contradicts itself: `{field}` is of {found}, but other fields are of {expected}")]
     Contradiction {
-        /// The field that does not fit.
+        /// The first one that does not fit: addresses and public keys are read before secrets.
         field: &'static str,
         /// Its account.
         found: Account,
-        /// The field read before it.
-        other_field: &'static str,
-        /// That one's account.
-        other: Account,
+        /// The others' account.
+        expected: Account,
     },
     /// No field denotes a key.
     #[error("it names no key: it has neither an address, a public key nor a secret")]
@@ -171,7 +169,7 @@ impl Fields {
         if let Some(crypto_type) = self.crypto_type.filter(|number| *number != SR25519) {
             return Err(KeyFileError::CryptoType { crypto_type });
         }
-        let mut agreed: Option<(&'static str, Account)> = None;
+        let mut agreed = None;
         for (field, account) in self.accounts()? {
             agree(&mut agreed, field, account)?;
         }
@@ -181,8 +179,7 @@ impl Fields {
             agree(&mut agreed, field, candidate.account())?;
             key.get_or_insert(candidate);
         }
-        let (_, account) = agreed.ok_or(KeyFileError::NoKey)?;
-        Ok(OpenKey { account, key })
+        Ok(OpenKey { account: agreed.ok_or(KeyFileError::NoKey)?, key })
     }
 
     fn accounts(&self) -> Result<Vec<(&'static str, Account)>, KeyFileError> {
@@ -226,17 +223,9 @@ impl Fields {
     }
 }
 
-fn agree(
-    agreed: &mut Option<(&'static str, Account)>,
-    field: &'static str,
-    found: Account,
-) -> Result<(), KeyFileError> {
-    let (other_field, other) = *agreed.get_or_insert((field, found));
-    if found == other {
-        Ok(())
-    } else {
-        Err(KeyFileError::Contradiction { field, found, other_field, other })
-    }
+fn agree(agreed: &mut Option<Account>, field: &'static str, found: Account) -> Result<(), KeyFileError> {
+    let expected = *agreed.get_or_insert(found);
+    if found == expected { Ok(()) } else { Err(KeyFileError::Contradiction { field, found, expected }) }
 }
 
 /// Hex digits, with or without `0x`.

@@ -77,8 +77,7 @@ fn every_field_must_be_of_the_same_key() {
     let expected = KeyFileError::Contradiction {
         field: "secretPhrase",
         found: phrase_key().account(),
-        other_field: "ss58Address",
-        other: seed_key(9).account(),
+        expected: seed_key(9).account(),
     };
     assert_eq!(parse(&mixed).unwrap_err(), expected);
 }
