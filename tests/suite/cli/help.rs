@@ -50,6 +50,12 @@ const COMMANDS: &[&str] = &[
     "seal-audit",
     "chain",
     "chain verify",
+    "keys",
+    "keys new",
+    "keys show",
+    "keys import",
+    "keys sign",
+    "keys verify",
     "completions",
     "man",
 ];
