@@ -1,6 +1,8 @@
 //! A simulated chain in a JSON file, shared by the processes of one machine.
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,8 @@ const BYTES_MAXIMUM: u64 = 4 << 30;
 #[derive(Debug)]
 pub struct FileRecorder {
     file: SharedFile,
+    /// What was read last: equal bytes are not decoded again.
+    last: Mutex<Option<(Vec<u8>, Arc<Ledger>)>>,
 }
 
 /// What is read before anything else, whatever else a later version may hold.
@@ -39,7 +43,7 @@ struct Document {
 impl FileRecorder {
     /// Opens the recorder's file, which must exist.
     pub fn open(path: impl Into<PathBuf>) -> Result<FileRecorder, RecorderError> {
-        let recorder = FileRecorder { file: SharedFile::new(path) };
+        let recorder = FileRecorder::of(path);
         recorder.load()?;
         Ok(recorder)
     }
@@ -49,13 +53,19 @@ impl FileRecorder {
         path: impl Into<PathBuf>,
         settings: SimulationSettings,
     ) -> Result<FileRecorder, RecorderError> {
-        let recorder = FileRecorder { file: SharedFile::new(path) };
+        let recorder = FileRecorder::of(path);
         let turn = recorder.file.lock()?;
-        match recorder.file.read(BYTES_MAXIMUM) {
-            Err(error) if error.is_missing() => recorder.store(&turn, &Ledger::new(settings))?,
-            read => drop(recorder.parse(&read?)?),
+        match recorder.load() {
+            Err(RecorderError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                recorder.store(&turn, &Ledger::new(settings))?;
+            }
+            loaded => drop(loaded?),
         }
         Ok(recorder)
+    }
+
+    fn of(path: impl Into<PathBuf>) -> FileRecorder {
+        FileRecorder { file: SharedFile::new(path), last: Mutex::default() }
     }
 
     /// Where the file is.
@@ -63,12 +73,15 @@ impl FileRecorder {
         self.file.path()
     }
 
-    fn load(&self) -> Result<Ledger, RecorderError> {
-        self.parse(&self.file.read(BYTES_MAXIMUM)?)
-    }
-
-    fn parse(&self, bytes: &[u8]) -> Result<Ledger, RecorderError> {
-        parse(bytes).map_err(|detail| self.unusable(detail))
+    fn load(&self) -> Result<Arc<Ledger>, RecorderError> {
+        let bytes = self.file.read(BYTES_MAXIMUM)?;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, ledger)) = last.as_ref().filter(|(known, _)| *known == bytes) {
+            return Ok(Arc::clone(ledger));
+        }
+        let ledger = Arc::new(parse(&bytes).map_err(|detail| self.unusable(detail))?);
+        *last = Some((bytes, Arc::clone(&ledger)));
+        Ok(ledger)
     }
 
     fn store(&self, turn: &Turn, ledger: &Ledger) -> Result<(), RecorderError> {
@@ -87,12 +100,13 @@ impl FileRecorder {
 
 impl Simulation for FileRecorder {
     fn read<T>(&self, look: impl FnOnce(&Ledger) -> T) -> Result<T, RecorderError> {
-        Ok(look(&self.load()?))
+        let ledger = self.load()?;
+        Ok(look(&ledger))
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Ledger) -> Result<T, Refusal>) -> Result<T, RecorderError> {
         let turn = self.file.lock()?;
-        let mut ledger = self.load()?;
+        let mut ledger = Ledger::clone(&*self.load()?);
         let result = change(&mut ledger)?;
         self.store(&turn, &ledger)?;
         Ok(result)
