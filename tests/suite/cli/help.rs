@@ -50,6 +50,8 @@ const COMMANDS: &[&str] = &[
     "seal-audit",
     "chain",
     "chain verify",
+    "chain simulate",
+    "chain show",
     "completions",
     "man",
 ];
