@@ -56,6 +56,8 @@ const COMMANDS: &[&str] = &[
     "keys import",
     "keys sign",
     "keys verify",
+    "chain simulate",
+    "chain show",
     "completions",
     "man",
 ];
