@@ -196,7 +196,11 @@ async fn disturbed(settings: impl Fn() -> PostgresSettings, disturb: impl AsyncF
         let index = Arc::new(PostgresIndex::connect(settings()).await.expect("connects"));
         workers.spawn(work(index, worker, Arc::clone(&stop), Arc::clone(&tally)));
     }
-    disturb(&tally).await;
+    tokio::select! {
+        () = disturb(&tally) => {}
+        // Only a worker that found something wrong ends by itself.
+        ended = workers.join_next() => panic!("a worker ended: {ended:?}"),
+    }
     stop.store(true, Ordering::Relaxed);
     workers.join_all().await;
     tally
