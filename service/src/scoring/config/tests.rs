@@ -48,7 +48,8 @@ fn unknown_and_missing_fields_are_refused() {
 /// Each nonsense by its field.
 #[test]
 fn nonsense_is_refused_by_name() {
-    let wrong: &[(&str, fn(&mut ScoringConfig))] = &[
+    type Change = fn(&mut ScoringConfig);
+    let wrong: &[(&str, Change)] = &[
         ("wilson.z", |config| config.wilson.z = 0.0),
         ("wilson.z", |config| config.wilson.z = f64::NAN),
         ("wilson.window_steps", |config| config.wilson.window_steps = 0),
