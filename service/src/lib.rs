@@ -1,3 +1,4 @@
 //! The holdfast command and, later, the network service.
 
 pub mod encryption;
+pub mod export;
