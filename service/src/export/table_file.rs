@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use arrow_array::RecordBatch;
@@ -12,6 +13,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::Compression;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, RowGroupMetaData};
 
 use super::error::unreadable;
@@ -60,7 +62,7 @@ impl TableFile {
     pub(super) fn of<R: Row>(bytes: Bytes, settings: &ExportSettings) -> Result<TableFile, Rejection> {
         let data_bytes = check_tail(&bytes)?;
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let metadata = ArrowReaderMetadata::load(&bytes, options).map_err(|error| unreadable(&error))?;
+        let metadata = guarded(|| ArrowReaderMetadata::load(&bytes, options))?;
         check_labels(&metadata, R::TABLE, settings)?;
         check_schema(&metadata, &schema::<R>())?;
         let mut rows = 0;
@@ -84,14 +86,22 @@ impl TableFile {
     ///
     /// Refused: `malformed`.
     pub(super) fn group(&self, group: usize) -> Result<RecordBatch, Rejection> {
-        let reader =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), self.metadata.clone())
-                .with_row_groups(vec![group])
-                .with_batch_size(GROUP_ROWS_MAX)
-                .build();
-        let mut reader = reader.map_err(|error| unreadable(&error))?;
-        let batch = reader.next().transpose().map_err(|error| unreadable(&error))?;
+        let batch = guarded(|| {
+            let (bytes, metadata) = (self.bytes.clone(), self.metadata.clone());
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata);
+            let mut reader = builder.with_row_groups(vec![group]).with_batch_size(GROUP_ROWS_MAX).build()?;
+            Ok(reader.next().transpose()?)
+        })?;
         batch.ok_or_else(|| Class::Malformed.because(format!("row group {group} has no rows")))
+    }
+}
+
+/// Calls the Parquet library, which panics where some damaged bytes lead it (definition levels that end early, for one): that is
+/// a refusal too. Whatever it was at is dropped, and nothing of ours is changed by these calls.
+fn guarded<T>(work: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Rejection> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| unreadable(&error)),
+        Err(_) => Err(Class::Malformed.because("the Parquet library stumbled over it: it is damaged")),
     }
 }
 
@@ -218,4 +228,15 @@ fn check_chunk(column: &ColumnChunkMetaData, rows: u64, data: &[u8]) -> Result<u
             .because(format!("pages of {values} values, said to be {said}, in a row group of {rows} rows")));
     }
     Ok(plain_bytes)
+}
+
+#[cfg(test)]
+impl TableFile {
+    /// Where a column of a row group is in the file.
+    pub(super) fn column_bytes(&self, group: usize, name: &str) -> std::ops::Range<usize> {
+        let group = self.metadata.metadata().row_group(group);
+        let column = group.columns().iter().find(|column| column.column_path().string() == name).unwrap();
+        let start = usize::try_from(column.data_page_offset()).unwrap();
+        start..start + usize::try_from(column.compressed_size()).unwrap()
+    }
 }
