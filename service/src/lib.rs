@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod encryption;
+pub mod export;
 pub mod identity;
 pub mod index;
 pub mod local;
