@@ -81,8 +81,9 @@ impl Candidate {
 
 /// Who may take pieces, and who rather.
 ///
-/// The chance of a miner is its weight among those that may: free MiB + 1 (16 TiB at most) × the weight of its tier × a
-/// percentage that is 100 at no latency and 50 at the reference × the percentage that it is not busy, 1 at least.
+/// The chance of a miner is its weight among those that may: free MiB + 1 (16 TiB at most) × the free percentage of its capacity × the
+/// weight of its tier × a percentage that is 100 at no latency and 50 at the reference × the percentage that it is not busy. Each
+/// percentage is 1 at least. The free percentage keeps good miners from filling up so far that rebalancing empties them again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// If given, only these: miners, or operators with all their miners.

@@ -7,7 +7,7 @@ use holdfast_engine::transcript::{Context, Stream};
 
 use super::{Candidate, PlacementError, Rules, SegmentKey, TIERS};
 
-/// The most free MiB that count: with a tier's 100 and two percentages, the weights of 2^20 miners add up below 2^64.
+/// The most free MiB that count: with a percentage and a quality of 10,000, the weights of 2^20 miners add up below 2^64.
 const FREE_MIB_MAX: u64 = 1 << 24;
 
 /// Miners and operators that may not take another piece of a segment.
@@ -42,7 +42,9 @@ struct Room {
 
 impl Room {
     fn weight(&self) -> u64 {
-        ((self.left_bytes >> 20) + 1).min(FREE_MIB_MAX) * self.quality
+        let capacity_bytes = u128::from(self.candidate.capacity_bytes().max(1));
+        let free_percent = u64::try_from(100 * u128::from(self.left_bytes) / capacity_bytes).unwrap_or(100);
+        ((self.left_bytes >> 20) + 1).min(FREE_MIB_MAX) * free_percent.max(1) * self.quality
     }
 }
 
@@ -156,5 +158,5 @@ fn quality(candidate: &Candidate, rules: &Rules) -> u64 {
     let reference_ms = u64::from(rules.latency_reference_ms.max(1));
     let latency_percent = (100 * reference_ms / (reference_ms + u64::from(candidate.latency_ms))).max(1);
     let idle_percent = u64::from(100u8.saturating_sub(candidate.load_percent)).max(1);
-    u64::from(tier) * latency_percent * idle_percent
+    u64::from(tier) * (latency_percent * idle_percent).div_ceil(100)
 }

