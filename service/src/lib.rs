@@ -8,6 +8,7 @@ pub mod index;
 pub mod local;
 pub mod operation;
 pub mod pieces;
+pub mod placement;
 pub mod proto;
 pub mod scoring;
 pub mod wire;
