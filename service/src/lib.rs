@@ -7,4 +7,5 @@ pub mod operation;
 pub mod pieces;
 pub mod proto;
 pub mod scoring;
+pub mod validator;
 pub mod wire;

@@ -1,0 +1,22 @@
+//! A validator: at each audit height it asks every miner what the chain and the records say it must hold, verifies what
+//! comes, and keeps receipts that anybody can check (docs/decisions/0019-network-rounds.md).
+//!
+//! - [`plan`]: which challenges a round has. Nobody chooses any of it.
+//! - [`collect`]: digests and bodies by their deadlines, within a bound of memory.
+//! - [`judge`]: all responses of a round in a few equations.
+//! - [`receipts`]: the chains of receipts, which no crash forks.
+
+pub mod collect;
+pub mod commitments;
+mod error;
+pub mod holdings;
+pub mod judge;
+pub mod peers;
+pub mod plan;
+pub mod receipts;
+pub mod store;
+
+#[cfg(test)]
+mod fixture;
+
+pub use error::ValidatorError;
