@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::ValidatorError;
 use super::plan::PartitionFacts;
 use super::store::Hex32;
-use crate::index::{Changes, Index, Key, KeyRange, Table, TypedTable, transact};
+use crate::index::{Changes, Index, Key, Table, TypedTable, transact};
 
 /// Rows of partitions, by 0 and id.
 const PARTITIONS: TypedTable<(u8, u64), PartitionRow> = TypedTable::new(Table::Miners);
@@ -279,12 +279,6 @@ async fn load(
             && commitment.batches.len() as u64 == version.batches
     };
     Ok(Commitment::decode(&bytes).ok().filter(of_version))
-}
-
-/// The keys of all bytes of a partition's commitments.
-#[cfg(test)]
-fn part_keys(partition_id: u64) -> KeyRange {
-    KeyRange::prefix((PART_TAG, partition_id).to_bytes())
 }
 
 #[cfg(test)]

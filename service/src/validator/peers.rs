@@ -143,7 +143,8 @@ impl Peers {
         let encoded = receipts.iter().map(|(_, receipt)| receipt.encode().to_vec().into()).collect();
         let mut request = CountersignRequest { receipts: encoded, seal: None };
         let asked = self.correspondent.ask(methods::MINER_COUNTERSIGN, peer.account, &mut request);
-        let answering = self.within(peer, ANSWER_TIMEOUT, self.miner(peer).countersign(request));
+        let mut client = self.miner(peer);
+        let answering = self.within(peer, ANSWER_TIMEOUT, client.countersign(request));
         let response = answering.await?.into_inner();
         self.heard(peer, &asked, &response)?;
         if response.receipts.len() != receipts.len() {
