@@ -1,5 +1,6 @@
 //! The holdfast command and the network service: identity, chain, miner, validator and client over the engine.
 
+pub mod chain;
 pub mod encryption;
 pub mod index;
 pub mod local;
