@@ -11,10 +11,12 @@ pub mod commitments;
 mod error;
 pub mod holdings;
 pub mod judge;
+pub mod node;
 pub mod peers;
 pub mod plan;
 pub mod receipts;
 pub mod store;
+pub mod witness;
 
 #[cfg(test)]
 mod fixture;

@@ -16,7 +16,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use holdfast_engine::account::Account;
-use holdfast_engine::receipt::Timeliness;
 use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_engine::signature::Signature;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -112,8 +111,6 @@ pub struct Body {
 /// What came of one question.
 #[derive(Debug)]
 pub struct Answer {
-    /// How it stands with the deadlines.
-    pub timeliness: Timeliness,
     /// The promise, if there is one.
     pub promise: Option<Promise>,
     /// The promised body, if it came in time.

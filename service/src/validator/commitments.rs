@@ -221,7 +221,7 @@ impl Commitments {
             Ok::<_, ValidatorError>(())
         })
         .await?;
-        self.with(partition_id, |known| drop(note(&mut known.sealed)));
+        self.with(partition_id, |known| note(&mut known.sealed));
         Ok(())
     }
 
@@ -243,11 +243,6 @@ impl Commitments {
             sealed: known.sealed,
             sealing: known.sealing,
         }
-    }
-
-    /// Bytes of windows that a partition has, and of those the ones in batches that passed their seal audit.
-    pub fn sealed_batches(&self, partition_id: u64) -> usize {
-        self.with(partition_id, |known| known.sealed.len())
     }
 
     fn with<T>(&self, partition_id: u64, look: impl FnOnce(&mut Known) -> T) -> T {

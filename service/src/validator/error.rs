@@ -4,7 +4,9 @@ use holdfast_engine::account::Account;
 use holdfast_engine::recorder::RecorderError;
 use thiserror::Error;
 
+use crate::chain::ChainError;
 use crate::index::IndexError;
+use crate::scoring::ScoringError;
 
 /// A validator could not do its part. Nothing of it is held against a miner.
 #[derive(Debug, Error)]
@@ -15,6 +17,12 @@ pub enum ValidatorError {
     /// The chain failed.
     #[error(transparent)]
     Recorder(#[from] RecorderError),
+    /// The chain failed, or says no.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// Scoring refuses what is kept.
+    #[error(transparent)]
+    Scoring(#[from] ScoringError),
     /// A row of the index holds what this program never writes.
     #[error("the index holds {what} that cannot be used: {detail}; restore the index from a backup")]
     Damaged {

@@ -53,6 +53,15 @@ impl Judge {
         Judge { backend, pool }
     }
 
+    /// Does something for each item, on all threads of the pool. Blocks.
+    pub fn on_all_threads<T: Sync, R: Send>(
+        &self,
+        items: &[T],
+        work: impl Fn(&T) -> R + Send + Sync,
+    ) -> Vec<R> {
+        self.pool.install(|| items.par_iter().map(work).collect())
+    }
+
     /// A verdict for each case.
     ///
     /// # Errors

@@ -107,6 +107,8 @@ pub struct Question {
     pub proven_space_bytes: u64,
     /// Bytes of objects that an accepted answer stands for: the miner's objects, in shares as the samples were shared.
     pub proven_object_bytes: u64,
+    /// The batch that a seal audit is of.
+    pub batch: Option<usize>,
 }
 
 /// What a response is held against.
@@ -203,18 +205,20 @@ fn in_round(
             bytes_read: u64::from(challenge.samples) * CHUNK_BYTES as u64,
             proven_space_bytes: sealed_windows(&in_force, &partition.sealed) * challenge.shape.bytes(),
             proven_object_bytes: 0,
+            batch: None,
             challenge: AnyChallenge::Partition(Box::new(challenge.clone())),
             against: Against::Partition(Arc::clone(&in_force)),
         });
     }
     ask_objects(&round, records, &mut plan.questions);
     if !partition.sealing
-        && let Some(challenge) = seal(terms, &in_force, &partition.sealed)
+        && let Some((batch, challenge)) = seal(terms, &in_force, &partition.sealed)
     {
         plan.seals.push(Question {
             bytes_read: u64::from(challenge.samples) * challenge.shape.bytes(),
             proven_space_bytes: 0,
             proven_object_bytes: 0,
+            batch: Some(batch),
             challenge: AnyChallenge::Partition(Box::new(challenge)),
             against: Against::Partition(in_force),
         });
@@ -255,6 +259,7 @@ fn ask_objects(round: &AuditRound, records: &[SignedRecord], questions: &mut Vec
             proven_space_bytes: 0,
             // A share of the whole is not above it.
             proven_object_bytes: u64::try_from(proven).unwrap_or(u64::MAX),
+            batch: None,
             challenge: AnyChallenge::Object(challenge.clone()),
             against: Against::Object(Arc::new((*record).clone())),
         });
@@ -263,19 +268,24 @@ fn ask_objects(round: &AuditRound, records: &[SignedRecord], questions: &mut Vec
 
 /// The seal audit of a partition: of the first batch that has passed none; else, by lot, of one that has. The lot is drawn by the
 /// seed that the challenge of the batch has, so that nobody chooses.
-fn seal(terms: &PlanTerms<'_>, commitment: &Commitment, sealed: &BTreeSet<usize>) -> Option<Challenge> {
+fn seal(
+    terms: &PlanTerms<'_>,
+    commitment: &Commitment,
+    sealed: &BTreeSet<usize>,
+) -> Option<(usize, Challenge)> {
     let challenge = |batch: usize| {
         let windows = commitment.added_windows(batch)?;
         let samples = terms.policy.seal_samples(windows.end - windows.start);
         let deadline_ms = terms.policy.seal_deadline_ms;
-        Challenge::seal(commitment, batch, terms.beacon, terms.height, samples, deadline_ms)
+        let challenge = Challenge::seal(commitment, batch, terms.beacon, terms.height, samples, deadline_ms);
+        Some((batch, challenge?))
     };
     let batches = 0..commitment.batches.len();
     let new = batches.clone().filter(|batch| !sealed.contains(batch)).find_map(challenge);
     new.or_else(|| {
         let limit = audit_limit(terms.reseal_one_in);
-        let drawn = batches.filter_map(challenge).map(|challenge| (lot(&challenge.seed()), challenge));
-        drawn.filter(|(lot, _)| *lot <= limit).min_by_key(|(lot, _)| *lot).map(|(_, challenge)| challenge)
+        let drawn = batches.filter_map(challenge).map(|drawn| (lot(&drawn.1.seed()), drawn));
+        drawn.filter(|(lot, _)| *lot <= limit).min_by_key(|(lot, _)| *lot).map(|(_, drawn)| drawn)
     })
 }
 
@@ -324,6 +334,7 @@ fn unshown(terms: &PlanTerms<'_>, partition: &PartitionFacts, last: &Batch) -> O
         bytes_read: 0,
         proven_space_bytes: 0,
         proven_object_bytes: 0,
+        batch: None,
     })
 }
 

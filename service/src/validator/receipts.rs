@@ -226,7 +226,12 @@ impl Chains {
         }
     }
 
-    async fn check_lease(&self, lease: Option<&Lease>, work: &Work<'_>) -> Result<(), ValidatorError> {
+    /// Makes a work rest on the lease.
+    pub(super) async fn check_lease(
+        &self,
+        lease: Option<&Lease>,
+        work: &Work<'_>,
+    ) -> Result<(), ValidatorError> {
         match lease {
             Some(lease) if !lease.is_held(work).await? => Err(self.not_in_charge()),
             _ => Ok(()),

@@ -7,11 +7,11 @@
 //! | `receipts` | miner, sequence | [`ReceiptRow`]: in the order in which bodies were linked |
 //! | `chains` | 0, miner, subject | [`TipRow`]: the last body of a chain |
 //! | `chains` | 1, miner, 0 | [`CursorRow`]: how far signatures are |
-//! | `chains` | 2, miner, number | [`EvidenceRow`]: equivocations |
+//! | `chains` | 2, culprit, number | [`EvidenceRow`]: equivocations |
 
 use holdfast_engine::account::Account;
-use holdfast_engine::receipt::{Body, RECEIPT_BYTES, Receipt, RoundKind, Subject};
-use holdfast_engine::rejection::Class;
+use holdfast_engine::receipt::{Body, Outcome, RECEIPT_BYTES, Receipt, RoundKind, Subject};
+use holdfast_engine::rejection::Rejection;
 use holdfast_engine::signature::Signature;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,7 @@ use super::ValidatorError;
 use super::collect::Promise;
 use super::plan::Question;
 use crate::index::{Table, TypedTable};
+use crate::scoring::ScoringState;
 
 /// Rounds, by (0, height) and part.
 pub const ROUNDS: TypedTable<((u8, u64), u8), RoundRow> = TypedTable::new(Table::Rounds);
@@ -32,6 +33,13 @@ pub const TIPS: TypedTable<(u8, Account, u64), TipRow> = TypedTable::new(Table::
 pub const CURSORS: TypedTable<(u8, Account, u64), CursorRow> = TypedTable::new(Table::Chains);
 /// Equivocations, by 2, culprit and number.
 pub const EVIDENCE: TypedTable<(u8, Account, u64), EvidenceRow> = TypedTable::new(Table::Chains);
+
+/// What scoring keeps, in rows of so many miners, by their number.
+pub const SCORES: TypedTable<u64, ScoringState> = TypedTable::new(Table::Scores);
+/// Single numbers, by name.
+pub const NUMBERS: TypedTable<String, u64> = TypedTable::new(Table::Settings);
+/// In [`NUMBERS`]: all rounds below this height are linked or void.
+pub const OPEN_FROM: &str = "validator rounds open from";
 
 /// Which questions of a height.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,6 +89,9 @@ pub struct RoundRow {
     pub stage: Stage,
     /// What was anchored of it.
     pub anchor: Option<AnchorRow>,
+    /// Other validators' signatures that the promises arrived.
+    #[serde(default)]
+    pub witnesses: Vec<WitnessRow>,
 }
 
 /// How far a round is.
@@ -112,6 +123,18 @@ pub struct AnchorRow {
     pub recorded_at: Option<u64>,
 }
 
+/// A validator's signature that promises have arrived (message-v1 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessRow {
+    /// Who.
+    pub witness: Account,
+    /// Over the statement.
+    pub signature: Signature,
+    /// The newest block that it knew.
+    pub arrived_at_height: u64,
+}
+
 /// What one miner promised in a round, and what was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,6 +155,8 @@ pub struct Finding {
     pub kind: u8,
     /// Partition or object, by its number.
     pub subject: u64,
+    /// Number of the batch, of a seal audit.
+    pub batch: Option<usize>,
     /// Digest of the record, of an object.
     pub record_digest: Option<Hex32>,
     /// Seed of the challenge.
@@ -166,6 +191,7 @@ impl Finding {
         Finding {
             kind: round.kind.number(),
             subject: round.key.subject.number(),
+            batch: question.batch,
             record_digest: question.challenge.of_object().map(|challenge| Hex32(challenge.record_digest)),
             challenge_seed: Hex32(round.challenge_seed),
             response_digest: promise.map(|promise| Hex32(promise.response_digest)),
@@ -179,6 +205,22 @@ impl Finding {
         }
     }
 
+    /// Adds what came of it: whether the response, if it came, was right. `None` if we failed to judge it.
+    pub fn conclude(&mut self, right: Option<bool>, fault: Option<&Rejection>) {
+        self.accepted = right;
+        self.class = fault.map(|fault| fault.class.name().to_owned());
+        self.message = fault.map(|fault| fault.detail.clone());
+    }
+
+    /// How the round ended; `None` if we do not know.
+    pub fn outcome(&self) -> Option<Outcome> {
+        Some(match (self.response_digest, self.accepted?) {
+            (None, _) => Outcome::Missed,
+            (Some(_), true) => Outcome::Accepted,
+            (Some(_), false) => Outcome::Rejected,
+        })
+    }
+
     /// The kind.
     ///
     /// # Errors
@@ -186,12 +228,6 @@ impl Finding {
     pub fn round_kind(&self) -> Result<RoundKind, ValidatorError> {
         RoundKind::of_number(self.kind)
             .map_err(|rejection| ValidatorError::Damaged { what: "a finding", detail: rejection.to_string() })
-    }
-
-    /// The class of what was wrong, if it is one that there is.
-    pub fn rejection_class(&self) -> Option<Class> {
-        let name = self.class.as_deref()?;
-        Class::ALL.iter().copied().find(|class| class.name() == name)
     }
 }
 

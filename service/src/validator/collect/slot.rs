@@ -177,6 +177,6 @@ impl Slot {
     /// What came of it.
     pub(super) fn finish(self) -> Answer {
         let body = self.body.zip(self.held).map(|(bytes, held)| Body { bytes, _held: held });
-        Answer { timeliness: self.timeliness, promise: self.promise, body, fault: self.fault }
+        Answer { promise: self.promise, body, fault: self.fault }
     }
 }
