@@ -8,13 +8,18 @@
 
 pub mod collect;
 pub mod commitments;
+pub mod config;
 mod error;
+pub mod evidence;
 pub mod holdings;
 pub mod judge;
 pub mod node;
 pub mod peers;
 pub mod plan;
 pub mod receipts;
+pub mod retrieval;
+pub mod serve;
+pub mod status;
 pub mod store;
 pub mod witness;
 

@@ -1,6 +1,7 @@
 //! What tests of the validator share: a simulated chain, and miners that hold small windows and objects in memory.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use holdfast_engine::possession::Replica;
 use holdfast_engine::possession::challenge::{AuditKind, Form, ObjectChallenge};
 use holdfast_engine::possession::chunks::answer_chunks;
 use holdfast_engine::possession::record::{ObjectRecord, SignedRecord};
-use holdfast_engine::recorder::{BatchClaim, Recorder, SimulatedRecorder, Simulation, SimulationSettings};
+use holdfast_engine::recorder::{BatchClaim, Recorder, SimulatedRecorder, SimulationSettings};
 use holdfast_engine::reference;
 use holdfast_engine::registration::{Intent, Registration, WindowShape};
 use holdfast_engine::signature::Signer;
@@ -22,13 +23,15 @@ use holdfast_engine::space::response::encode_response;
 use holdfast_engine::space::seal::{LayerObserver, WindowProver};
 use holdfast_engine::tree::{Outboard, root};
 
-use super::plan::{MinerFacts, PartitionFacts, PlanTerms};
+use crate::chain::{Chain, Driver, Event, MemoryNetwork, NetworkSettings, NewNeuron, Script};
 use crate::local::audits::AnyChallenge;
 
+use super::plan::{MinerFacts, PartitionFacts, PlanTerms};
+
 /// A chain, its policy, and who asks.
-#[derive(Debug)]
 pub(super) struct World {
-    pub(super) recorder: Arc<SimulatedRecorder>,
+    pub(super) driver: Arc<Driver<SimulatedRecorder, MemoryNetwork>>,
+    pub(super) recorder: Arc<dyn Recorder>,
     pub(super) network: [u8; 32],
     pub(super) policy: Policy,
     pub(super) validator: Arc<Signer>,
@@ -62,18 +65,25 @@ pub(super) struct Miner {
 
 impl World {
     pub(super) fn new() -> World {
+        let validator = Arc::new(Signer::development("validator"));
+        let permitted =
+            NewNeuron { validator_permit: true, stake_rao: 1 << 40, ..neuron(validator.account()) };
+        let script = Script { neurons: vec![permitted], events: Vec::new() };
         let settings = SimulationSettings { signatures_required: true, ..SimulationSettings::default() };
+        let network = NetworkSettings { weights_interval_blocks: 2, ..NetworkSettings::default() };
+        let driver = Arc::new(Driver::in_memory(settings, network, script).expect("a network of one"));
         let policy = Policy {
             finality_blocks: settings.finality_blocks.get(),
             signatures_required: true,
             ..Policy::test()
         };
-        World {
-            recorder: Arc::new(SimulatedRecorder::new(settings)),
-            network: settings.network,
-            policy,
-            validator: Arc::new(Signer::development("validator")),
-        }
+        let recorder = driver.chain().recorder();
+        World { driver, recorder, network: settings.network, policy, validator }
+    }
+
+    /// Registers a miner as a neuron, with the next block.
+    pub(super) fn register(&self, miner: Account, endpoint: Option<SocketAddr>) {
+        self.driver.schedule(Event::Register(NewNeuron { endpoint, ..neuron(miner) }));
     }
 
     pub(super) fn height(&self) -> u64 {
@@ -81,7 +91,10 @@ impl World {
     }
 
     pub(super) fn advance(&self, blocks: u64) -> u64 {
-        self.recorder.advance(blocks).expect("in memory")
+        for _ in 0..blocks {
+            self.driver.step().expect("in memory");
+        }
+        self.height()
     }
 
     pub(super) fn beacon(&self, height: u64) -> [u8; 32] {
@@ -263,6 +276,10 @@ impl Window {
             observer.layer(number, bytes, outboard);
         }
     }
+}
+
+fn neuron(hotkey: Account) -> NewNeuron {
+    NewNeuron { hotkey, coldkey: None, stake_rao: 0, endpoint: None, validator_permit: false, uid: None }
 }
 
 /// Bytes of no meaning that differ from one seed to the next.

@@ -5,6 +5,7 @@
 //! that holds the lease does all of this; the others look on.
 
 mod close;
+pub mod monitor;
 mod round;
 mod tend;
 
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use holdfast_engine::account::Account;
 use holdfast_engine::policy::Policy;
 use holdfast_engine::possession::challenge::Form;
+use holdfast_engine::receipt::Receipt;
 use holdfast_engine::recorder::Recorder;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,12 +30,14 @@ use super::judge::Judge;
 use super::peers::Peers;
 use super::plan::{MinerFacts, MinerPlan, PlanTerms, plan};
 use super::receipts::Chains;
+use super::status::OpenRound;
 use super::store::{NUMBERS, OPEN_FROM, Part, ROUNDS, RoundRow, SCORES, Stage, round_key};
 use crate::chain::{Chain, Head, Metagraph};
 use crate::index::lease::{self, Acquisition, Lease};
 use crate::index::{Index, KeyRange, transact};
 use crate::scoring::{MinerOutcome, Scoring, ScoringConfig, ScoringState};
 use crate::wire::Correspondent;
+use monitor::Sign;
 
 /// What a validator is told to do.
 #[derive(Clone, Debug)]
@@ -52,6 +56,10 @@ pub struct Settings {
     pub anchor_after_blocks: u64,
     /// Blocks from one setting of weights to the next.
     pub tempo_blocks: u64,
+    /// Blocks from one sign of life to the next; 0 asks for none.
+    pub ping_every_blocks: u64,
+    /// Blocks from one retrieval audit of a miner to the next; 0 makes none.
+    pub retrieve_every_blocks: u64,
     /// Memory for bodies, in bytes.
     pub held_bytes: usize,
     /// Bodies are judged as soon as there are so many bytes of them.
@@ -77,6 +85,8 @@ impl Settings {
             asked_within_blocks: 2,
             anchor_after_blocks: 5,
             tempo_blocks: 360,
+            ping_every_blocks: 10,
+            retrieve_every_blocks: 50,
             held_bytes: 512 << 20,
             judged_bytes: 128 << 20,
             commitment_bytes_max: 256 << 20,
@@ -128,6 +138,9 @@ pub struct Node {
     tending: tokio::sync::Mutex<()>,
     /// Miners that receipts are being shown to.
     showing: Mutex<BTreeSet<Account>>,
+    signs: Mutex<BTreeMap<Account, Sign>>,
+    /// What other validators showed of their rounds last.
+    histories: Mutex<BTreeMap<Account, Vec<Receipt>>>,
     weights_tried_at: AtomicU64,
 }
 
@@ -137,6 +150,8 @@ struct Open {
     beacon: [u8; 32],
     /// Ends the task that asks, while there is one.
     asking: Option<CancellationToken>,
+    /// Partitions whose seal audit it is: no other begins before it is over.
+    sealing: Vec<u64>,
 }
 
 impl Node {
@@ -164,6 +179,8 @@ impl Node {
             closing: tokio::sync::Mutex::default(),
             tending: tokio::sync::Mutex::default(),
             showing: Mutex::default(),
+            signs: Mutex::default(),
+            histories: Mutex::default(),
             weights_tried_at: AtomicU64::new(0),
             index,
             settings,
@@ -185,6 +202,12 @@ impl Node {
             let head = *heads.borrow_and_update();
             if let Err(error) = self.on_head(head).await {
                 tracing::error!(height = head.height, %error, "a block was not followed");
+            }
+        }
+        // Samples end within the deadline of bodies. Seal audits take hours; they are asked again.
+        for ((part, _), open) in lock(&self.open).iter() {
+            if let (Part::Seals, Some(asking)) = (part, &open.asking) {
+                asking.cancel();
             }
         }
         self.idle().await;
@@ -224,6 +247,49 @@ impl Node {
         self.peers.correspondent().account()
     }
 
+    /// The chain that it follows.
+    pub fn chain(&self) -> &Arc<dyn Chain> {
+        &self.chain
+    }
+
+    /// What it must not forget.
+    pub fn index(&self) -> &Arc<dyn Index> {
+        &self.index
+    }
+
+    /// Its side of conversations.
+    pub fn correspondent(&self) -> &Arc<Correspondent> {
+        self.peers.correspondent()
+    }
+
+    /// Its receipts.
+    pub fn chains(&self) -> &Chains {
+        &self.chains
+    }
+
+    pub(super) fn scoring(&self) -> &tokio::sync::Mutex<Scoring> {
+        &self.scoring
+    }
+
+    /// Whether this process runs the rounds, as far as it knows.
+    pub fn is_in_charge(&self) -> bool {
+        lock(&self.lease).is_some()
+    }
+
+    pub(super) fn open_rounds(&self) -> Vec<OpenRound> {
+        let open = lock(&self.open);
+        let mut rounds: Vec<OpenRound> = open
+            .iter()
+            .map(|((part, height), open)| OpenRound {
+                height: *height,
+                part: *part,
+                asking: open.asking.is_some(),
+            })
+            .collect();
+        rounds.sort_by_key(|round| (round.height, round.part));
+        rounds
+    }
+
     /// Gets or prolongs the lease; false if another process has it.
     async fn take_charge(&self) -> Result<bool, ValidatorError> {
         let (now_ms, lease_ms) = (self.peers.correspondent().clock().now_ms(), self.settings.lease_ms);
@@ -251,9 +317,8 @@ impl Node {
     /// Ends all that needs the lease.
     fn lay_down(&self) {
         *lock(&self.lease) = None;
-        for open in std::mem::take(&mut *lock(&self.open)).into_values() {
-            open.asking.inspect(CancellationToken::cancel);
-        }
+        let rounds: Vec<_> = lock(&self.open).keys().copied().collect();
+        rounds.into_iter().for_each(|(part, height)| self.forget(part, height));
     }
 
     /// The lease, for commits that rest on it.
@@ -273,12 +338,34 @@ impl Node {
                 let part = Part::ALL.into_iter().find(|known| *known as u8 == part);
                 let over = matches!(row.value.stage, Stage::Linked | Stage::Void(_));
                 if let Some(part) = part.filter(|_| !over) {
-                    open.insert((part, height), Open { beacon: row.value.beacon, asking: None });
+                    let sealing = self.sealing(part, height).await?;
+                    open.insert((part, height), Open { beacon: row.value.beacon, asking: None, sealing });
                 }
             }
         }
+        for partition_id in open.values().flat_map(|open| &open.sealing) {
+            self.commitments.set_sealing(*partition_id, true);
+        }
         *lock(&self.open) = open;
         Ok(())
+    }
+
+    /// The partitions of a round of seal audits, as far as promises are kept.
+    async fn sealing(&self, part: Part, height: u64) -> Result<Vec<u64>, ValidatorError> {
+        if part != Part::Seals {
+            return Ok(Vec::new());
+        }
+        let answers = self.answers(part, height).await?;
+        Ok(answers.iter().flat_map(|(_, row)| &row.findings).map(|finding| finding.subject).collect())
+    }
+
+    /// A round is over, or not ours any more.
+    fn forget(&self, part: Part, height: u64) {
+        let Some(open) = lock(&self.open).remove(&(part, height)) else { return };
+        if let Some(asking) = open.asking {
+            asking.cancel();
+        }
+        open.sealing.iter().for_each(|partition_id| self.commitments.set_sealing(*partition_id, false));
     }
 
     /// Begins the rounds of the newest blocks that have not begun.
@@ -385,10 +472,7 @@ impl Node {
 
     /// Marks a round as void, ends its task and forgets it.
     async fn void(&self, part: Part, height: u64, why: &str) -> Result<(), ValidatorError> {
-        let open = lock(&self.open).remove(&(part, height));
-        if let Some(asking) = open.and_then(|open| open.asking) {
-            asking.cancel();
-        }
+        self.forget(part, height);
         tracing::info!(height, ?part, why, "a round is void");
         self.change_round(part, height, |row| row.stage = Stage::Void(why.to_owned())).await
     }

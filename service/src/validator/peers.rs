@@ -20,8 +20,8 @@ use super::receipts::Countersigned;
 use crate::proto::miner_client::MinerClient;
 use crate::proto::validator_client::ValidatorClient;
 use crate::proto::{
-    ChallengeRequest, CommitmentRequest, CountersignRequest, PingRequest, PingResponse, WitnessRequest,
-    WitnessResponse,
+    ChallengeRequest, CommitmentRequest, CountersignRequest, HistoryRequest, PingRequest, PingResponse,
+    WitnessRequest, WitnessResponse,
 };
 use crate::wire::canonical::{Sealed, methods};
 use crate::wire::{Asked, Correspondent};
@@ -34,6 +34,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// A commitment takes no longer.
 const COMMITMENT_TIMEOUT: Duration = Duration::from_secs(120);
+/// A history takes no longer.
+const HISTORY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Connections that are kept; more are made anew each time.
 const CHANNELS_MAX: usize = 4096;
 
@@ -173,11 +175,41 @@ impl Peers {
         mut request: WitnessRequest,
     ) -> Result<WitnessResponse, PeerError> {
         let asked = self.correspondent.ask(methods::VALIDATOR_WITNESS, peer.account, &mut request);
-        let mut client =
-            ValidatorClient::new(self.channel(peer.endpoint)).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let mut client = self.validator(peer);
         let response = self.within(peer, ANSWER_TIMEOUT, client.witness(request)).await?.into_inner();
         self.heard(peer, &asked, &response)?;
         Ok(response)
+    }
+
+    /// Receipts of another validator's rounds of these heights, as many as `most`. Whether they hold is for the caller to check.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn history(
+        &self,
+        peer: Peer,
+        heights: std::ops::Range<u64>,
+        most: usize,
+    ) -> Result<Vec<Receipt>, PeerError> {
+        let std::ops::Range { start: first_height, end: end_height } = heights;
+        let mut request = HistoryRequest { first_height, end_height, miner: Bytes::new(), seal: None };
+        self.correspondent.ask(methods::VALIDATOR_HISTORY, peer.account, &mut request);
+        let mut client = self.validator(peer);
+        let reading = async {
+            let mut events = client.history(request).await?.into_inner();
+            let mut receipts = Vec::new();
+            while let Some(event) = events.next().await.filter(|_| receipts.len() < most) {
+                receipts.push(event?.receipt);
+            }
+            Ok(receipts)
+        };
+        let receipts = self.within(peer, HISTORY_TIMEOUT, reading).await?;
+        let decoded = receipts.iter().map(|receipt| Receipt::decode(receipt)).collect::<Result<_, _>>();
+        decoded.map_err(|rejection| rejected(peer, rejection))
+    }
+
+    fn validator(&self, peer: Peer) -> ValidatorClient<Channel> {
+        ValidatorClient::new(self.channel(peer.endpoint)).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// A client for what is not done here.

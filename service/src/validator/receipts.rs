@@ -5,12 +5,14 @@
 //! the index, on the lease: two processes, or one that was killed at any moment, write one body for a place and no other.
 //! Signing reads bodies from the index only; signing the same body again harms nobody.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use holdfast_engine::account::Account;
 use holdfast_engine::receipt::{AnchoredPairs, Body, ChainKey, Receipt, Round, Subject};
 use holdfast_engine::rejection::Rejection;
 use holdfast_engine::signature::{Signature, Signer, verify};
+use tokio::sync::mpsc;
 
 use super::ValidatorError;
 use super::store::{
@@ -18,7 +20,7 @@ use super::store::{
     cursor_key, tip_key,
 };
 use crate::index::lease::Lease;
-use crate::index::{Changes, Index, IndexError, Row, Work, transact};
+use crate::index::{Changes, Index, IndexError, KeyRange, Row, Work, transact};
 
 /// Receipts that are signed in one commit, and shown to a miner in one request.
 pub const RECEIPTS_AT_ONCE: usize = 256;
@@ -191,6 +193,30 @@ impl Chains {
         .await
     }
 
+    /// Tells the receipts that we signed of one miner or of all, for rounds of these heights: of each chain in its order. Ends when nobody
+    /// listens any more.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub async fn history(
+        &self,
+        miner: Option<Account>,
+        heights: Range<u64>,
+        listener: &mpsc::Sender<Result<Receipt, ValidatorError>>,
+    ) -> Result<(), ValidatorError> {
+        let range = miner.map_or_else(KeyRange::all, |miner| RECEIPTS.prefix(&miner));
+        let mut pages = RECEIPTS.pages(&*self.index, range, RECEIPTS_AT_ONCE);
+        while let Some(page) = pages.next().await? {
+            for row in RECEIPTS.rows(&page)? {
+                let Some(receipt) = row.value.receipt()? else { continue };
+                if heights.contains(&receipt.body.height) && listener.send(Ok(receipt)).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn check_countersigned(&self, body: &Body, said: &Countersigned) -> Result<Signature, String> {
         match said {
             Countersigned::Withheld(why) => Err(why.chars().take(REASON_BYTES_MAX).collect()),
@@ -248,5 +274,7 @@ fn missing(miner: &Account, sequence: u64) -> ValidatorError {
     ValidatorError::Damaged { what: "a chain of receipts", detail }
 }
 
+#[cfg(test)]
+pub(super) mod failing;
 #[cfg(test)]
 mod tests;

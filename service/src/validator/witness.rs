@@ -109,3 +109,6 @@ fn signature_of(bytes: &[u8]) -> Result<Signature, Rejection> {
         .map(Signature)
         .map_err(|_| Class::WrongLength.because(format!("a signature of {} bytes, not 64", bytes.len())))
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,7 +108,11 @@ impl Node {
         self.change_round(Part::Samples, height, |row| row.anchor = Some(anchor)).await
     }
 
-    async fn answers(&self, part: Part, height: u64) -> Result<Vec<(Account, AnswersRow)>, ValidatorError> {
+    pub(super) async fn answers(
+        &self,
+        part: Part,
+        height: u64,
+    ) -> Result<Vec<(Account, AnswersRow)>, ValidatorError> {
         let range = ANSWERS.prefix(&((1_u8, height), part as u8));
         let rows = ANSWERS.scan(&*self.index, &range, usize::MAX).await?;
         Ok(rows.into_iter().map(|row| (row.key.2, row.value)).collect())
@@ -126,7 +130,7 @@ impl Node {
             Stage::Asking => return self.void(part, height, "it was cut off while it was asked").await,
             Stage::Promised | Stage::Judged => {}
             Stage::Linked | Stage::Void(_) => {
-                lock(&self.open).remove(&(part, height));
+                self.forget(part, height);
                 return Ok(());
             }
         }
@@ -142,7 +146,7 @@ impl Node {
         let metagraph = self.chain.metagraph().await?;
         self.score(part, height, &answers, &metagraph).await?;
         self.change_round(part, height, |row| row.stage = Stage::Linked).await?;
-        lock(&self.open).remove(&(part, height));
+        self.forget(part, height);
         tracing::info!(height, ?part, miners = answers.len(), "a round is closed");
         for (miner, _) in &answers {
             let neuron = metagraph.neuron_of(miner);

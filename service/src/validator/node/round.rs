@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_engine::account::Account;
 use tokio::sync::mpsc;
@@ -19,6 +20,8 @@ use crate::validator::store::{
 
 /// News that wait to be taken in; a miner's task waits when there are more.
 const NEWS_WAITING: usize = 64;
+/// How often it is looked whether memory is short, while no miner has ended.
+const LOOK_AT_MEMORY: Duration = Duration::from_millis(250);
 /// Miners whose promises are kept in one commit.
 const MINERS_AT_ONCE: usize = 64;
 
@@ -32,7 +35,6 @@ struct Asking {
     /// Ended and not judged.
     waiting: Vec<(Account, Vec<Answer>)>,
     judged: BTreeSet<Account>,
-    promises_kept: bool,
 }
 
 impl Node {
@@ -58,36 +60,29 @@ impl Node {
         ROUNDS.put(&mut changes, &round_key(height, part), &row)?;
         self.chains.commit(Some(&self.in_charge()?), changes).await?;
 
+        self.forget(part, height);
         let cancel = CancellationToken::new();
-        let open = Open { beacon, asking: Some(cancel.clone()) };
-        if let Some(Open { asking: Some(earlier), .. }) = lock(&self.open).insert((part, height), open) {
-            earlier.cancel();
-        }
-        self.set_sealing(&asks, true);
+        let questions = asks.iter().flat_map(|ask| &*ask.questions);
+        let seals = questions.filter(|question| question.batch.is_some());
+        let sealing: Vec<u64> = seals.map(|question| question.round().key.subject.number()).collect();
+        sealing.iter().for_each(|partition_id| self.commitments.set_sealing(*partition_id, true));
+        let open = Open { beacon, asking: Some(cancel.clone()), sealing };
+        lock(&self.open).insert((part, height), open);
         tracing::info!(height, ?part, miners = asks.len(), "asking");
         let node = Arc::clone(self);
         self.tasks.spawn(async move {
             tokio::select! {
-                () = cancel.cancelled() => {}
+                () = cancel.cancelled() => return,
                 ended = node.run_round(height, part, &asks) => if let Err(error) = ended {
                     tracing::error!(height, ?part, %error, "a round was not asked to its end");
                 }
             }
-            node.set_sealing(&asks, false);
             if let Some(open) = lock(&node.open).get_mut(&(part, height)).filter(|open| open.beacon == beacon)
             {
                 open.asking = None;
             }
         });
         Ok(())
-    }
-
-    fn set_sealing(&self, asks: &[Ask], sealing: bool) {
-        for question in
-            asks.iter().flat_map(|ask| &*ask.questions).filter(|question| question.batch.is_some())
-        {
-            self.commitments.set_sealing(question.round().key.subject.number(), sealing);
-        }
     }
 
     async fn run_round(
@@ -113,10 +108,13 @@ impl Node {
             promises: BTreeMap::new(),
             waiting: Vec::new(),
             judged: BTreeSet::new(),
-            promises_kept: false,
         };
-        while let Some(news) = news.recv().await {
-            asking.take(news).await?;
+        loop {
+            match tokio::time::timeout(LOOK_AT_MEMORY, news.recv()).await {
+                Ok(Some(news)) => asking.take(news).await?,
+                Ok(None) => break,
+                Err(_) => asking.judge_if_full().await?,
+            }
         }
         asking.judge().await?;
         self.change_round(part, height, |row| row.stage = Stage::Judged).await
@@ -134,24 +132,24 @@ impl Asking {
             }
             News::Ended { miner, answers } => {
                 self.waiting.push((miner, answers));
-                let bodies = self
-                    .waiting
-                    .iter()
-                    .flat_map(|(_, answers)| answers)
-                    .filter_map(|answer| answer.body.as_ref());
-                let bytes: usize = bodies.map(|body| body.bytes.len()).sum();
-                // Also when whoever is still collected may be waiting for the memory.
-                if bytes >= self.node.settings.judged_bytes.min(self.node.settings.held_bytes / 2) {
-                    self.judge().await?;
-                }
+                self.judge_if_full().await?;
             }
         }
         Ok(())
     }
 
+    /// Judges before the round has ended if there is a batch's worth, or others wait for the memory.
+    async fn judge_if_full(&mut self) -> Result<(), ValidatorError> {
+        let answers = self.waiting.iter().flat_map(|(_, answers)| answers);
+        let bytes: usize =
+            answers.filter_map(|answer| answer.body.as_ref()).map(|body| body.bytes.len()).sum();
+        let settings = &self.node.settings;
+        let short = self.node.budget.free_bytes() < settings.held_bytes / 2;
+        if bytes >= settings.judged_bytes || (short && bytes > 0) { self.judge().await } else { Ok(()) }
+    }
+
     /// All promises of the round are known: they are kept before anything is anchored, witnessed or judged to its end.
     async fn keep_promises(&mut self) -> Result<(), ValidatorError> {
-        self.promises_kept = true;
         let lease = self.node.in_charge()?;
         let unjudged: Vec<&Account> =
             self.questions.keys().filter(|miner| !self.judged.contains(miner)).collect();

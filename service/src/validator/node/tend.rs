@@ -29,6 +29,12 @@ impl Node {
         if let Err(error) = self.fetch_commitments().await {
             tracing::error!(%error, "commitments were not fetched; it is tried again");
         }
+        if let Err(error) = self.monitor(head).await {
+            tracing::error!(%error, "miners were not asked for signs of life");
+        }
+        if let Err(error) = self.look_at_histories(head).await {
+            tracing::error!(%error, "histories were not looked at");
+        }
         if let Err(error) = self.set_weights(head).await {
             tracing::error!(%error, "weights were not set; they are with the next tempo");
         }

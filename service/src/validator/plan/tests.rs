@@ -1,4 +1,3 @@
-use holdfast_engine::recorder::Recorder;
 use holdfast_engine::signature::Signer;
 use proptest::prelude::*;
 

@@ -1,55 +1,12 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use async_trait::async_trait;
-use bytes::Bytes;
 use holdfast_engine::receipt::{
     ChainTip, ChainVerifier, Outcome, encode_chain_header, find_equivocation, verify_chain,
 };
 
 use super::super::fixture::{Miner, World};
 use super::super::plan::{Question, plan};
+use super::failing::Failing;
 use super::*;
-use crate::index::{EmbeddedIndex, KeyRange, Table, lease};
-
-/// An index that fails at its n-th commit from now: before it is made, or after, when nobody learns of it.
-#[derive(Debug)]
-struct Failing {
-    inner: Arc<dyn Index>,
-    commits_left: AtomicUsize,
-    after: bool,
-}
-
-#[async_trait]
-impl Index for Failing {
-    async fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, IndexError> {
-        self.inner.get(table, key).await
-    }
-
-    async fn scan(
-        &self,
-        table: Table,
-        range: &KeyRange,
-        limit: usize,
-    ) -> Result<Vec<(Bytes, Bytes)>, IndexError> {
-        self.inner.scan(table, range, limit).await
-    }
-
-    async fn commit(&self, changes: Changes) -> Result<(), IndexError> {
-        let left = self.commits_left.load(Ordering::SeqCst);
-        if left == 1 && self.after {
-            self.inner.commit(changes).await?;
-        } else if left > 1 {
-            self.commits_left.store(left - 1, Ordering::SeqCst);
-            return self.inner.commit(changes).await;
-        }
-        let (place, reason) = ("test".to_owned(), "killed".to_owned());
-        Err(IndexError::OutcomeUnknown { place, reason })
-    }
-
-    fn place(&self) -> &str {
-        "test"
-    }
-}
+use crate::index::{EmbeddedIndex, lease};
 
 fn index() -> Arc<dyn Index> {
     Arc::new(EmbeddedIndex::in_memory().unwrap())
@@ -177,8 +134,7 @@ async fn no_crash_forks_a_chain() {
             }
             Ok(())
         };
-        let commits_left = AtomicUsize::new(commit);
-        let failing: Arc<dyn Index> = Arc::new(Failing { inner: Arc::clone(&durable), commits_left, after });
+        let failing: Arc<dyn Index> = Arc::new(Failing::new(Arc::clone(&durable), commit, after));
         let killed = run(&failing).await;
         assert!(killed.is_err() || commit > 12, "commit {commit} was reached");
         run(&durable).await.unwrap();
