@@ -154,6 +154,7 @@ pub struct Neuron {
 
 /// Weights that a validator set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WeightsSet {
     /// The block that took them up.

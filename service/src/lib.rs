@@ -2,10 +2,13 @@
 
 pub mod chain;
 pub mod encryption;
+pub mod export;
+pub mod identity;
 pub mod index;
 pub mod local;
 pub mod operation;
 pub mod pieces;
+pub mod placement;
 pub mod proto;
 pub mod scoring;
 pub mod validator;

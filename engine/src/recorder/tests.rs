@@ -334,6 +334,21 @@ fn a_write_cut_short_is_forgotten() {
     assert!(!folder.path().join("recorder.json.new").exists());
 }
 
+/// A handle that has read the file before sees another's change of equal length and, on a coarse clock, equal times.
+#[test]
+fn what_others_change_is_seen_whatever_the_times_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recorder.json");
+    let recorder = FileRecorder::open_or_create(&path, SimulationSettings::default()).unwrap();
+    recorder.advance(5).unwrap();
+    let times = fs::metadata(&path).unwrap().modified().unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"height\": 5", "\"height\": 7")).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(times).unwrap();
+    assert_eq!(recorder.height().unwrap(), 7);
+    assert_eq!(recorder.advance(1).unwrap(), 8);
+}
+
 /// Two handles, as two processes have them, lose none of each other's calls.
 #[test]
 fn writers_take_turns() {

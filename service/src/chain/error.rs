@@ -22,7 +22,7 @@ pub enum ChainError {
     #[error(transparent)]
     File(#[from] SharedFileError),
     /// A file of the chain is not one of this version, or was changed by hand so that it contradicts itself.
-    #[error("{} cannot be used: {detail}", path.display())]
+    #[error("{} is not a chain's file or script that can be used: {detail}", path.display())]
     Unusable {
         /// Which file.
         path: PathBuf,

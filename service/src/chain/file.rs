@@ -92,13 +92,17 @@ struct FileHead {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Document {
+    /// `holdfast-network`.
     format: String,
+    /// 1.
     version: u32,
     /// How much of the history counts; absent for all that is there.
     #[serde(default)]
     history_bytes: Option<u64>,
+    /// Who takes part.
     network: Network,
 }
 

@@ -85,8 +85,8 @@ impl<R: Simulation + Debug + 'static, N: NetworkStore> LocalChain<R, N> {
         &self.0.network
     }
 
-    /// Looks at the head, and tells of it if it is another.
-    pub(super) fn refresh(&self) -> Result<Head, ChainError> {
+    /// Looks at the newest block, and tells who follows if it is another. Blocks, as with calls to files.
+    pub fn refresh(&self) -> Result<Head, ChainError> {
         self.0.refresh()
     }
 

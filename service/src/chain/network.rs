@@ -14,6 +14,7 @@ pub use claims::{CallId, EndpointClaim, WeightsClaim};
 
 /// What a network is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkSettings {
     /// Number of uids.
@@ -31,6 +32,7 @@ impl Default for NetworkSettings {
 
 /// Who takes part, as of one block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Network {
     #[serde(default)]
@@ -47,20 +49,32 @@ pub struct Network {
 
 /// A neuron, and what it said last. All of it goes when the neuron is replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Entry {
+    /// Its number, below `neurons_max`; each once.
     uid: u16,
+    /// The key that it signs with, as an SS58 address; each once.
+    #[cfg_attr(test, schemars(with = "String"))]
     hotkey: Account,
+    /// The operator's key, as an SS58 address.
+    #[cfg_attr(test, schemars(with = "String"))]
     coldkey: Account,
+    /// Stake in rao, 10^-9 of a token.
     stake_rao: u64,
+    /// Address and port where it can be reached.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     endpoint: Option<SocketAddr>,
+    /// Whether it may set weights.
     validator_permit: bool,
+    /// The block since which the hotkey has the uid; at most `height`.
     #[serde(default)]
     registered_at: u64,
     /// How many calls of the hotkey were taken up since then.
     #[serde(default)]
     calls: u64,
+    /// The weights that it set last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     weights: Option<WeightsSet>,
 }

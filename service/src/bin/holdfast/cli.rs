@@ -9,7 +9,9 @@ mod commit;
 mod commitment;
 mod demo;
 mod devices;
+mod doctor;
 mod fill;
+mod keys;
 mod object;
 mod options;
 mod plan;
@@ -59,6 +61,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Demo(demo::Arguments),
     Devices(devices::Arguments),
+    Doctor(doctor::Arguments),
     Bench(bench::Arguments),
     Tune(tune::Arguments),
     Plan(plan::Arguments),
@@ -80,6 +83,7 @@ pub(crate) enum Command {
     SealAudit(seal_audit::Arguments),
     Chain(chain::Arguments),
     Validator(validator::Arguments),
+    Keys(keys::Arguments),
     Completions(shell::CompletionsArguments),
     Man(shell::ManArguments),
 }
@@ -90,6 +94,7 @@ impl Command {
         match self {
             Command::Demo(arguments) => arguments.run(console),
             Command::Devices(arguments) => arguments.run(console),
+            Command::Doctor(arguments) => arguments.run(console),
             Command::Bench(arguments) => arguments.run(console),
             Command::Tune(arguments) => arguments.run(console),
             Command::Plan(arguments) => arguments.run(console),
@@ -111,6 +116,7 @@ impl Command {
             Command::SealAudit(arguments) => arguments.run(console),
             Command::Chain(arguments) => arguments.run(console),
             Command::Validator(arguments) => arguments.run(console),
+            Command::Keys(arguments) => arguments.run(console),
             Command::Completions(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),
         }

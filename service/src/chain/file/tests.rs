@@ -277,3 +277,47 @@ fn the_recorder_of_a_chain_is_shared_too() {
     ];
     assert_eq!(heights.map(Result::unwrap), [Some(1), Some(1)]);
 }
+
+fn document(name: &str) -> (PathBuf, String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    (path, text)
+}
+
+#[test]
+fn the_schema_in_the_documentation_is_that_of_the_types() {
+    let (path, _) = document("network-json-v1.schema.json");
+    let schema = format!("{:#}\n", schemars::schema_for!(Document).as_value());
+    if std::env::var_os("HOLDFAST_BLESS").is_some() {
+        fs::write(&path, &schema).unwrap();
+    }
+    assert_eq!(
+        fs::read_to_string(path).unwrap(),
+        schema,
+        "HOLDFAST_BLESS=1 cargo test -p holdfast-service writes it anew"
+    );
+}
+
+/// Who copies the guide's examples must get what the guide says.
+#[test]
+fn the_examples_of_the_guide_are_a_script_and_a_network() {
+    let (_, guide) = document("guide/network-json.md");
+    let example = |language: &str| {
+        let (_, rest) = guide.split_once(&format!("```{language}\n")).unwrap();
+        rest.split_once("```").unwrap().0
+    };
+    let network = parse(example("json").as_bytes(), Path::new("the guide")).unwrap().network;
+    assert_eq!((network.height(), network.metagraph().neurons.len()), (17, 1));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("script.toml");
+    fs::write(&path, example("toml")).unwrap();
+    let script = Script::read(&path).unwrap();
+    assert_eq!((script.neurons.len(), script.events.len()), (2, 4));
+    let driver = Driver::in_memory(SimulationSettings::default(), settings(), script).unwrap();
+    for _ in 0..60 {
+        driver.step().unwrap();
+    }
+    let history = driver.chain().history().unwrap();
+    assert_eq!(history.len(), 6);
+    assert!(!history.iter().any(|happening| matches!(happening.happened, Happened::Refused { .. })));
+}
