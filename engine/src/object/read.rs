@@ -102,7 +102,8 @@ impl ObjectReader {
         let first = group.saturating_mul(PAGE_BLOCKS as u64);
         let end = first.saturating_add(PAGE_BLOCKS as u64).min(block_count(length));
         if blocks.start < first || blocks.end > end || blocks.is_empty() {
-            let [start, end] = [blocks.start, blocks.end].map(|block| block.saturating_mul(BLOCK_BYTES as u64));
+            let [start, end] =
+                [blocks.start, blocks.end].map(|block| block.saturating_mul(BLOCK_BYTES as u64));
             return Err(ObjectError::NoSuchRange { start, end, length });
         }
         let mut bytes = Vec::new();

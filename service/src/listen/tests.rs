@@ -112,9 +112,11 @@ async fn only_callers_under_the_clients_root_pass_mutual_tls() {
     let config = ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(server.cert.pem()))
         .domain_name("localhost");
-    let with = config.clone().identity(Identity::from_pem(client.cert.pem(), client.signing_key.serialize_pem()));
+    let with =
+        config.clone().identity(Identity::from_pem(client.cert.pem(), client.signing_key.serialize_pem()));
     let connect = async |config: ClientTlsConfig| {
-        let channel = endpoint("https", running.address).tls_config(config).expect("a config").connect().await;
+        let channel =
+            endpoint("https", running.address).tls_config(config).expect("a config").connect().await;
         match channel {
             Ok(channel) => is_serving(channel).await.is_ok(),
             Err(_) => false,
