@@ -1,6 +1,7 @@
 //! The holdfast command and the network service: identity, chain, miner, validator and client over the engine.
 
 pub mod encryption;
+pub mod index;
 pub mod listen;
 pub mod local;
 pub mod proto;
