@@ -4,5 +4,6 @@ pub mod encryption;
 pub mod index;
 pub mod listen;
 pub mod local;
+pub mod miner;
 pub mod proto;
 pub mod wire;
