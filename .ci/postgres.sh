@@ -10,11 +10,12 @@ action=${1:?start, stop, crash or resume} folder=${2:?a folder}
 programs=$(dirname "$(command -v pg_ctl || ls -d /usr/lib/postgresql/*/bin/pg_ctl 2>/dev/null | sort -V | tail -n 1)")
 [ -x "$programs/pg_ctl" ] || { echo "PostgreSQL is not installed: apt-get install postgresql" >&2; exit 3; }
 
+# The user of Debian's package, or else one that owns nothing.
+user=nobody
+if id postgres >/dev/null 2>&1; then user=postgres; fi
+
 as_server() {
     if [ "$(id -u)" -eq 0 ]; then
-        # A user of Debian's package, or at least one that owns nothing.
-        local user=nobody
-        if id postgres >/dev/null 2>&1; then user=postgres; fi
         (cd / && setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups "$@")
     else
         "$@"
@@ -29,7 +30,7 @@ resume() {
 
 case $action in
 start)
-    if [ "$(id -u)" -eq 0 ]; then chmod 0777 "$folder"; fi
+    if [ "$(id -u)" -eq 0 ]; then chown "$user" "$folder"; fi
     as_server "$programs/initdb" -D "$folder/data" -U holdfast -E UTF8 --no-locale --auth=trust >&2
     # For tests of passwords. Everybody else on this socket is trusted; the first line that fits counts.
     as_server sed -i '1i local all with_password scram-sha-256' "$folder/data/pg_hba.conf"

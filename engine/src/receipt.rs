@@ -12,7 +12,7 @@ mod subject;
 mod timeliness;
 mod tip;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
 use crate::codec::Reader;
@@ -38,7 +38,7 @@ pub const RECEIPT_BYTES: usize = BODY_BYTES + 2 * SIGNATURE_BYTES;
 const TAG: &[u8; 4] = b"HFR1";
 
 /// How a round ended. It ends once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// A digest came in time, and a body that is right.

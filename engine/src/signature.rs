@@ -4,8 +4,9 @@ use std::fmt;
 
 use rand_core::{CryptoRng, RngCore};
 use schnorrkel::context::{attach_rng, signing_context};
-use schnorrkel::{ExpansionMode, Keypair, MiniSecretKey, PublicKey, verify_batch};
+use schnorrkel::{ExpansionMode, Keypair, MiniSecretKey, PublicKey, SecretKey, verify_batch};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::account::Account;
@@ -14,9 +15,14 @@ use crate::transcript::Context;
 
 /// Bytes of a signature.
 pub const SIGNATURE_BYTES: usize = 64;
+/// Bytes of an expanded secret key.
+pub const SECRET_KEY_BYTES: usize = 64;
 
-/// Substrate's signing context; messages are always 32-byte derived digests, which no other protocol signs.
+/// Substrate's signing context. What holdfast signs are always 32-byte derived digests, which no other protocol signs; what
+/// people sign ([`Signer::sign_message`]) is never 32 bytes long.
 const SIGNING_CONTEXT: &[u8] = b"substrate";
+/// What browser wallets of Substrate put around a message before they sign it.
+const WRAPPING: [&[u8]; 2] = [b"<Bytes>", b"</Bytes>"];
 
 /// An sr25519 signature; hex in JSON. All zeros stand for "none" in structures that may lack one, and never verify.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,6 +44,19 @@ impl fmt::Debug for Signature {
     }
 }
 
+/// Bytes that are no secret key: the scalar is zero or not reduced. The bytes are not repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{SECRET_KEY_BYTES} bytes are no sr25519 secret key: the scalar in the first half is zero or not reduced")]
+pub struct NotASecretKey;
+
+/// A message as long as a digest: a signature over it could be passed off as one over a challenge, a receipt or a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "a message of 32 bytes is not signed, because it could be a digest of this protocol; make it longer or shorter, for \
+     instance by a line break"
+)]
+pub struct LooksLikeADigest;
+
 /// A secret key. Its bytes are zeroized on drop and never shown.
 pub struct Signer {
     pair: Keypair,
@@ -49,6 +68,18 @@ impl Signer {
     /// The key of a 32-byte mini secret (a Substrate "secret seed"), expanded as Substrate does (Ed25519 mode).
     pub fn from_seed(seed: &Zeroizing<[u8; 32]>) -> Signer {
         Signer { pair: expand(seed), repeatable: false }
+    }
+
+    /// The key of an expanded secret: 32 bytes of a scalar, little-endian and reduced, and 32 of the seed of nonces, as
+    /// Substrate keeps keys and Bittensor's wallet files hold them (`privateKey`).
+    ///
+    /// # Errors
+    /// [`NotASecretKey`].
+    pub fn from_secret_key(bytes: &Zeroizing<[u8; SECRET_KEY_BYTES]>) -> Result<Signer, NotASecretKey> {
+        let secret = SecretKey::from_bytes(bytes.as_slice()).map_err(|_| NotASecretKey)?;
+        let signer = Signer { pair: secret.to_keypair(), repeatable: false };
+        // The zero scalar's public key; everybody could sign for it.
+        if signer.account().0 == [0; 32] { Err(NotASecretKey) } else { Ok(signer) }
     }
 
     /// The key of a development name, known to everybody: `derive(development secret, name)` is its mini secret.
@@ -65,7 +96,19 @@ impl Signer {
 
     /// Signs a derived digest.
     pub fn sign(&self, digest: &[u8; 32]) -> Signature {
-        let transcript = signing_context(SIGNING_CONTEXT).bytes(digest);
+        self.sign_bytes(digest)
+    }
+
+    /// Signs a message of a person as Substrate's tools do, for [`verify_message`] and for theirs.
+    ///
+    /// # Errors
+    /// [`LooksLikeADigest`].
+    pub fn sign_message(&self, message: &[u8]) -> Result<Signature, LooksLikeADigest> {
+        if message.len() == 32 { Err(LooksLikeADigest) } else { Ok(self.sign_bytes(message)) }
+    }
+
+    fn sign_bytes(&self, bytes: &[u8]) -> Signature {
+        let transcript = signing_context(SIGNING_CONTEXT).bytes(bytes);
         let signature = if self.repeatable {
             self.pair.sign(attach_rng(transcript, NoRandomness))
         } else {
@@ -129,6 +172,17 @@ pub fn verify(account: &Account, digest: &[u8; 32], signature: &Signature) -> Re
     let (key, parsed) = decode(account, signature)?;
     let transcript = signing_context(SIGNING_CONTEXT).bytes(digest);
     key.verify(transcript, &parsed).map_err(|error| refusal(account, &error.to_string()))
+}
+
+/// Checks the signature of a message of a person, as it is or wrapped in `<Bytes>…</Bytes>`, as wallets in browsers sign;
+/// refuses with class `bad-signature`.
+pub fn verify_message(account: &Account, message: &[u8], signature: &Signature) -> Result<(), Rejection> {
+    let (key, parsed) = decode(account, signature)?;
+    let context = signing_context(SIGNING_CONTEXT);
+    let wrapped = [WRAPPING[0], message, WRAPPING[1]].concat();
+    let verified = key.verify(context.bytes(message), &parsed);
+    let verified = verified.or_else(|_| key.verify(context.bytes(&wrapped), &parsed));
+    verified.map_err(|error| refusal(account, &error.to_string()))
 }
 
 /// Checks many signatures in one equation; on failure singly, so that the culprits are named by position.

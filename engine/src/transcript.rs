@@ -106,6 +106,12 @@ contexts! {
     TICKET_SIGNING = "holdfast v1 ticket signing";
     /// What another validator signs of a round's promises.
     WITNESS_SIGNING = "holdfast v1 witness signing";
+    /// Placement secret, policy and piece → key of the piece's outer layer.
+    PIECE_LAYER = "holdfast v1 piece layer";
+    /// Manifest of a file → its checksum.
+    MANIFEST_CHECKSUM = "holdfast v1 manifest checksum";
+    /// Seed and segment → draws of miners.
+    PLACEMENT = "holdfast v1 placement";
 }
 
 impl Context {

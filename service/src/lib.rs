@@ -5,5 +5,8 @@ pub mod index;
 pub mod listen;
 pub mod local;
 pub mod miner;
+pub mod operation;
+pub mod pieces;
 pub mod proto;
+pub mod scoring;
 pub mod wire;

@@ -96,6 +96,52 @@ fn secrets_are_not_shown() {
     assert!(shown.contains("redacted") && !shown.contains(&secret[..16]));
 }
 
+/// `//Alice`'s expanded secret, as `bittensor-wallet` 4.1.1 writes it for that URI.
+const ALICE_SECRET_KEY: &str = "33a6f3093f158a7109f679410bef1a0c54168145e0cecb4df006c1c2fffb1f09\
+                                925a225d97aa00682d6a59b95b18780c10d7032336e88f3442b42361f4a66011";
+
+#[test]
+fn expanded_secret_keys_are_those_of_substrate() {
+    let alice = Signer::from_secret_key(&Zeroizing::new(bytes(ALICE_SECRET_KEY))).unwrap();
+    assert_eq!(alice.account().to_hex(), "d43593c715fdd31c61141abd04a99fd6822c8558854ccde39a5684e7a56da27d");
+    verify(&alice.account(), &[7; 32], &alice.sign(&[7; 32])).unwrap();
+}
+
+/// A scalar that is not reduced is not taken for another one, and zero is nobody's secret.
+#[test]
+fn bytes_that_are_no_secret_key_are_refused() {
+    for scalar_byte in [0, 0xff] {
+        let mut secret = [scalar_byte; SECRET_KEY_BYTES];
+        secret[32..].fill(7);
+        assert_eq!(Signer::from_secret_key(&Zeroizing::new(secret)).unwrap_err(), NotASecretKey);
+    }
+}
+
+/// Otherwise whoever gets somebody to sign "a message" gets a signed receipt.
+#[test]
+fn messages_as_long_as_a_digest_are_not_signed() {
+    let signer = Signer::development("miner");
+    assert_eq!(signer.sign_message(&[1; 32]), Err(LooksLikeADigest));
+    for length in [0, 31, 33, 1000] {
+        let message = vec![1; length];
+        let signature = signer.sign_message(&message).unwrap();
+        verify_message(&signer.account(), &message, &signature).unwrap();
+        let other = [message.as_slice(), b"x"].concat();
+        let refused = verify_message(&signer.account(), &other, &signature).unwrap_err();
+        assert_eq!(refused.class, Class::BadSignature, "{length}");
+    }
+}
+
+#[test]
+fn messages_wrapped_by_browser_wallets_verify() {
+    let signer = Signer::development("miner");
+    let signature = signer.sign_message(b"<Bytes>hello</Bytes>").unwrap();
+    verify_message(&signer.account(), b"hello", &signature).unwrap();
+    verify_message(&signer.account(), b"<Bytes>hello</Bytes>", &signature).unwrap();
+    assert!(verify_message(&signer.account(), b"<Bytes>hello", &signature).is_err());
+    assert!(verify_message(&Account([0; 32]), b"hello", &signature).is_err(), "nobody signs for zero");
+}
+
 #[derive(serde::Deserialize)]
 struct InteropCase {
     seed: String,

@@ -19,6 +19,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::local::console::Exit;
+use crate::scoring::simulation::SimulationError;
 
 /// A command's failure. Messages say what happened and where; [`Failure::advice`] says what to do.
 #[derive(Debug, Error)]
@@ -295,6 +296,13 @@ impl Failure {
             document["class"] = rejection.class.name().into();
         }
         format!("{document:#}\n")
+    }
+}
+
+impl From<SimulationError> for Failure {
+    /// Files are told apart where they are read; what is left is a population of nobody.
+    fn from(error: SimulationError) -> Failure {
+        Failure::Usage(error.to_string())
     }
 }
 

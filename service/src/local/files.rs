@@ -26,6 +26,16 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(failed)
 }
 
+/// The text of a file that people write.
+pub fn read_text(path: &Path) -> Result<String, Failure> {
+    let reason = "it is not UTF-8 text".to_owned();
+    String::from_utf8(read(path)?).map_err(|_| Failure::Foreign {
+        path: path.to_owned(),
+        expected: "text",
+        reason,
+    })
+}
+
 /// The text of a file that holds secrets; it is erased from memory when it is dropped.
 pub fn read_secret(path: &Path) -> Result<SecretString, Failure> {
     const SECRET_BYTES_MAXIMUM: u64 = 1 << 20;

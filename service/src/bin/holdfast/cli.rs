@@ -23,6 +23,7 @@ mod status;
 mod token;
 mod trim;
 mod tune;
+mod validator;
 mod verify;
 
 use std::ffi::OsString;
@@ -77,6 +78,7 @@ pub(crate) enum Command {
     Token(token::Arguments),
     SealAudit(seal_audit::Arguments),
     Chain(chain::Arguments),
+    Validator(validator::Arguments),
     Completions(shell::CompletionsArguments),
     Man(shell::ManArguments),
 }
@@ -107,6 +109,7 @@ impl Command {
             Command::Token(arguments) => arguments.run(console),
             Command::SealAudit(arguments) => arguments.run(console),
             Command::Chain(arguments) => arguments.run(console),
+            Command::Validator(arguments) => arguments.run(console),
             Command::Completions(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),
         }
