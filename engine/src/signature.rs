@@ -46,7 +46,9 @@ impl fmt::Debug for Signature {
 
 /// Bytes that are no secret key: the scalar is zero or not reduced. The bytes are not repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{SECRET_KEY_BYTES} bytes are no sr25519 secret key: the scalar in the first half is zero or not reduced")]
+#[error(
+    "{SECRET_KEY_BYTES} bytes are no sr25519 secret key: the scalar in the first half is zero or not reduced"
+)]
 pub struct NotASecretKey;
 
 /// A message as long as a digest: a signature over it could be passed off as one over a challenge, a receipt or a request.

@@ -1,5 +1,6 @@
 //! Running it: metrics, logs, and what is wrong with a machine.
 
+pub mod doctor;
 pub mod logging;
 pub mod metrics;
 pub mod page;

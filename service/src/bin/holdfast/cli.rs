@@ -9,6 +9,7 @@ mod commit;
 mod commitment;
 mod demo;
 mod devices;
+mod doctor;
 mod fill;
 mod object;
 mod options;
@@ -58,6 +59,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Demo(demo::Arguments),
     Devices(devices::Arguments),
+    Doctor(doctor::Arguments),
     Bench(bench::Arguments),
     Tune(tune::Arguments),
     Plan(plan::Arguments),
@@ -89,6 +91,7 @@ impl Command {
         match self {
             Command::Demo(arguments) => arguments.run(console),
             Command::Devices(arguments) => arguments.run(console),
+            Command::Doctor(arguments) => arguments.run(console),
             Command::Bench(arguments) => arguments.run(console),
             Command::Tune(arguments) => arguments.run(console),
             Command::Plan(arguments) => arguments.run(console),
