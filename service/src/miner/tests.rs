@@ -1,1 +1,3 @@
-
+mod objects;
+mod rounds;
+mod scene;
