@@ -23,6 +23,7 @@ pub mod reference;
 pub mod registration;
 pub mod rejection;
 pub mod sampling;
+pub mod shared_file;
 pub mod signature;
 pub mod space;
 pub mod transcript;

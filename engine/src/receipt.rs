@@ -49,6 +49,20 @@ pub enum Outcome {
     Missed = 3,
 }
 
+impl Outcome {
+    /// All outcomes, in the order of their numbers.
+    pub const ALL: [Outcome; 3] = [Outcome::Accepted, Outcome::Rejected, Outcome::Missed];
+
+    /// The name in JSON and in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Accepted => "accepted",
+            Outcome::Rejected => "rejected",
+            Outcome::Missed => "missed",
+        }
+    }
+}
+
 /// Whose receipts are linked with one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChainKey {

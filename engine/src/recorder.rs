@@ -85,10 +85,15 @@ pub trait Recorder: Send + Sync {
         Ok(self.beacon(beacon_height)?.map(|beacon| entry.registration(beacon)))
     }
 
-    /// Whether a block can no longer change: F blocks stand on it.
+    /// The newest block that can no longer change: F blocks stand on it. `None` while there is none. A chain whose finality
+    /// can stand still says so here.
+    fn finalized_height(&self) -> Result<Option<u64>, RecorderError> {
+        Ok(self.height()?.checked_sub(self.finality_blocks()?))
+    }
+
+    /// Whether a block can no longer change.
     fn is_final(&self, height: u64) -> Result<bool, RecorderError> {
-        let newest = self.height()?;
-        Ok(height.checked_add(self.finality_blocks()?).is_some_and(|final_at| final_at <= newest))
+        Ok(Some(height) <= self.finalized_height()?)
     }
 }
 

@@ -92,6 +92,10 @@ contexts! {
     AUDIT_ROUND = "holdfast v1 audit round";
     /// Seed → which objects of a partition the samples of an audit are of.
     OBJECT_SAMPLES = "holdfast v1 object samples";
+    /// What a hotkey signs of the endpoint that it announces.
+    ENDPOINT_SIGNING = "holdfast v1 endpoint signing";
+    /// What a validator signs of the weights that it sets.
+    WEIGHTS_SIGNING = "holdfast v1 weights signing";
     /// Development name → sr25519 mini secret of a simulated network.
     DEVELOPMENT_SECRET = "holdfast v1 development secret";
     /// Simulated chain: seed and height → beacon.

@@ -4,6 +4,7 @@
 
 mod back_ends;
 mod json;
+mod key_file;
 mod object;
 mod object_audit;
 mod partition_file;
@@ -97,6 +98,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "stakes_json", run: text::stakes_json, seeds: text::stakes_json_seeds },
     Target { name: "stakes_csv", run: text::stakes_csv, seeds: text::stakes_csv_seeds },
     Target { name: "account", run: text::account, seeds: text::account_seeds },
+    Target { name: "key_file", run: key_file::run, seeds: key_file::seeds },
     Target { name: "size", run: text::size, seeds: text::size_seeds },
 ];
 

@@ -1,12 +1,16 @@
 //! The holdfast command and the network service: identity, chain, miner, validator and client over the engine.
 
+pub mod chain;
 pub mod encryption;
+pub mod export;
+pub mod identity;
 pub mod index;
 pub mod listen;
 pub mod local;
 pub mod miner;
 pub mod operation;
 pub mod pieces;
+pub mod placement;
 pub mod proto;
 pub mod scoring;
 pub mod wire;

@@ -323,4 +323,6 @@ fn newest_registrations(all: impl Iterator<Item = Registration>) -> BTreeMap<Acc
 }
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

@@ -82,7 +82,7 @@ impl Control {
     }
 
     /// Sleeps, but ends early (with an error) when cancelled.
-    fn sleep(&self, duration: Duration) -> Result<(), Cancelled> {
+    pub fn sleep(&self, duration: Duration) -> Result<(), Cancelled> {
         let deadline = Instant::now() + duration;
         let mut wish = self.lock();
         loop {

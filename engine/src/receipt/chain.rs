@@ -163,6 +163,12 @@ impl<'a> ChainVerifier<'a> {
         Ok(timely)
     }
 
+    /// Forgets the pairs that were shown: for who shows, before each receipt, the pair that it is about, and does not want to
+    /// keep the pairs of all rounds.
+    pub fn forget_anchored(&mut self) {
+        self.anchored.clear();
+    }
+
     /// Takes the next receipt. Links are checked at once, signatures in batches, so that the standing holds only once
     /// [`ChainVerifier::finish`] has returned a report.
     pub fn push(&mut self, bytes: &[u8; RECEIPT_BYTES]) -> Result<Standing, ChainFailure> {

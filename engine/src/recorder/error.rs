@@ -44,6 +44,9 @@ pub enum Refusal {
         /// The partition it was recorded as.
         partition_id: u64,
     },
+    /// What is asked is a copy of what was recorded.
+    #[error("this is a copy of what was recorded: nothing can be recorded in it")]
+    ReadOnly,
     /// The intent is for another chain.
     #[error("the intent names network {found}, not this one, {expected}")]
     WrongNetwork {

@@ -1,24 +1,28 @@
 //! A simulated chain in a JSON file, shared by the processes of one machine.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Ledger, RecorderError, Refusal, Simulation, SimulationSettings};
+use crate::shared_file::{SharedFile, SharedFileError, Turn};
 
-/// Added to the file's name: the empty file whose lock serialises writers.
-pub const LOCK_SUFFIX: &str = ".lock";
-const NEW_SUFFIX: &str = ".new";
+pub use crate::shared_file::LOCK_SUFFIX;
+
 const FORMAT: &str = "holdfast-recorder";
 const VERSION: u32 = 1;
+/// Larger files are refused; one block a second with three anchors each makes 100 MB a day.
+const BYTES_MAXIMUM: u64 = 4 << 30;
 
 /// A [`Ledger`] in a file. Every call reads the file as it is then; a change is written to another file, synced and
 /// renamed over it, so that readers and crashes see the old state or the new one.
 #[derive(Debug)]
 pub struct FileRecorder {
-    path: PathBuf,
+    file: SharedFile,
+    /// What was read last: equal bytes are not decoded again.
+    last: Mutex<Option<(Vec<u8>, Arc<Ledger>)>>,
 }
 
 /// What is read before anything else, whatever else a later version may hold.
@@ -39,7 +43,7 @@ struct Document {
 impl FileRecorder {
     /// Opens the recorder's file, which must exist.
     pub fn open(path: impl Into<PathBuf>) -> Result<FileRecorder, RecorderError> {
-        let recorder = FileRecorder { path: path.into() };
+        let recorder = FileRecorder::of(path);
         recorder.load()?;
         Ok(recorder)
     }
@@ -49,71 +53,69 @@ impl FileRecorder {
         path: impl Into<PathBuf>,
         settings: SimulationSettings,
     ) -> Result<FileRecorder, RecorderError> {
-        let recorder = FileRecorder { path: path.into() };
-        let _lock = recorder.lock()?;
+        let recorder = FileRecorder::of(path);
+        let turn = recorder.file.lock()?;
         match recorder.load() {
             Err(RecorderError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                recorder.store(&Ledger::new(settings))?;
+                recorder.store(&turn, &Ledger::new(settings))?;
             }
             loaded => drop(loaded?),
         }
         Ok(recorder)
     }
 
+    fn of(path: impl Into<PathBuf>) -> FileRecorder {
+        FileRecorder { file: SharedFile::new(path), last: Mutex::default() }
+    }
+
     /// Where the file is.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
-    fn load(&self) -> Result<Ledger, RecorderError> {
-        let bytes = fs::read(&self.path).map_err(|source| self.failed("read", &self.path, source))?;
-        parse(&bytes).map_err(|detail| RecorderError::Unusable { path: self.path.clone(), detail })
+    fn load(&self) -> Result<Arc<Ledger>, RecorderError> {
+        let bytes = self.file.read(BYTES_MAXIMUM)?;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, ledger)) = last.as_ref().filter(|(known, _)| *known == bytes) {
+            return Ok(Arc::clone(ledger));
+        }
+        let ledger = Arc::new(parse(&bytes).map_err(|detail| self.unusable(detail))?);
+        *last = Some((bytes, Arc::clone(&ledger)));
+        Ok(ledger)
     }
 
-    fn store(&self, ledger: &Ledger) -> Result<(), RecorderError> {
+    fn store(&self, turn: &Turn, ledger: &Ledger) -> Result<(), RecorderError> {
         let chain = ledger.clone();
         let document = Document { format: FORMAT.to_owned(), version: VERSION, chain };
-        let unusable = |error: serde_json::Error| RecorderError::Unusable {
-            path: self.path.clone(),
-            detail: error.to_string(),
-        };
-        let mut bytes = serde_json::to_vec_pretty(&document).map_err(unusable)?;
+        let bytes = serde_json::to_vec_pretty(&document);
+        let mut bytes = bytes.map_err(|error| self.unusable(error.to_string()))?;
         bytes.push(b'\n');
-        replace(&self.path, &self.beside(NEW_SUFFIX), &bytes)
-            .map_err(|source| self.failed("replace", &self.path, source))
+        Ok(self.file.replace(turn, &bytes)?)
     }
 
-    /// Holds other writers off until it is dropped.
-    fn lock(&self) -> Result<File, RecorderError> {
-        let path = self.beside(LOCK_SUFFIX);
-        let open = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-        let file = open.map_err(|source| self.failed("open", &path, source))?;
-        file.lock().map_err(|source| self.failed("lock", &path, source))?;
-        Ok(file)
-    }
-
-    fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(suffix);
-        name.into()
-    }
-
-    fn failed(&self, doing: &'static str, path: &Path, source: io::Error) -> RecorderError {
-        RecorderError::File { doing, path: path.to_owned(), source }
+    fn unusable(&self, detail: String) -> RecorderError {
+        RecorderError::Unusable { path: self.path().to_owned(), detail }
     }
 }
 
 impl Simulation for FileRecorder {
     fn read<T>(&self, look: impl FnOnce(&Ledger) -> T) -> Result<T, RecorderError> {
-        Ok(look(&self.load()?))
+        let ledger = self.load()?;
+        Ok(look(&ledger))
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Ledger) -> Result<T, Refusal>) -> Result<T, RecorderError> {
-        let _lock = self.lock()?;
-        let mut ledger = self.load()?;
+        let turn = self.file.lock()?;
+        let mut ledger = Ledger::clone(&*self.load()?);
         let result = change(&mut ledger)?;
-        self.store(&ledger)?;
+        self.store(&turn, &ledger)?;
         Ok(result)
+    }
+}
+
+impl From<SharedFileError> for RecorderError {
+    fn from(SharedFileError { doing, path, source }: SharedFileError) -> RecorderError {
+        RecorderError::File { doing, path, source }
     }
 }
 
@@ -128,14 +130,4 @@ fn parse(bytes: &[u8]) -> Result<Ledger, String> {
     let document: Document = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     document.chain.check_consistency()?;
     Ok(document.chain)
-}
-
-/// The rename is durable only once the directory is synced.
-fn replace(path: &Path, new: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(new, path)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -46,6 +46,9 @@ pub struct Ledger {
     height: u64,
     /// First heights of the reorganisations so far: block h stands on as many of them as are not above it.
     reorganisations: Vec<u64>,
+    /// Height of the newest block when finality stopped, while it stands still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    finality_stalled_at: Option<u64>,
     /// Partition i at place i.
     partitions: Vec<PartitionEntry>,
     anchors: Vec<Anchor>,
@@ -61,6 +64,7 @@ impl Ledger {
             settings,
             height: 0,
             reorganisations: vec![],
+            finality_stalled_at: None,
             partitions: vec![],
             anchors: vec![],
             objects: vec![],
@@ -83,6 +87,22 @@ impl Ledger {
         self.height
     }
 
+    /// The newest block that can no longer change: F blocks stand on it, or stood on it when finality stopped.
+    pub fn finalized_height(&self) -> Option<u64> {
+        let newest = self.finality_stalled_at.unwrap_or(self.height);
+        newest.checked_sub(self.settings.finality_blocks.get())
+    }
+
+    /// From now on no block becomes final, so that reorganisations reach as deep as blocks are added.
+    pub fn stall_finality(&mut self) {
+        self.finality_stalled_at.get_or_insert(self.height);
+    }
+
+    /// Blocks are final again when F blocks stand on them.
+    pub fn resume_finality(&mut self) {
+        self.finality_stalled_at = None;
+    }
+
     /// `derive(simulated beacon, seed ‖ height u64 ‖ reorganisations below u64)`.
     pub fn beacon(&self, height: u64) -> Option<[u8; 32]> {
         let fork = self.reorganisations.iter().filter(|first| **first <= height).count() as u64;
@@ -98,7 +118,7 @@ impl Ledger {
         if first > newest {
             return Err(Refusal::NoSuchBlock { height: first, newest });
         }
-        if newest - first >= finality_blocks {
+        if Some(first) <= self.finalized_height() {
             return Err(Refusal::Final { height: first, newest });
         }
         self.reorganisations.push(first);
@@ -233,6 +253,9 @@ impl Ledger {
 
     /// What a chain that was read from a file must satisfy; says what it does not.
     pub(super) fn check_consistency(&self) -> Result<(), String> {
+        if self.finality_stalled_at > Some(self.height) {
+            return Err("finality stopped in the future".to_owned());
+        }
         for (place, entry) in self.partitions.iter().enumerate() {
             let id = entry.partition_id;
             if id != place as u64 {

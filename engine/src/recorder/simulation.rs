@@ -52,6 +52,10 @@ impl<S: Simulation> Recorder for S {
         self.read(Ledger::height)
     }
 
+    fn finalized_height(&self) -> Result<Option<u64>, RecorderError> {
+        self.read(Ledger::finalized_height)
+    }
+
     fn beacon(&self, height: u64) -> Result<Option<[u8; 32]>, RecorderError> {
         self.read(|ledger| ledger.beacon(height))
     }

@@ -209,6 +209,51 @@ fn reorganisations_reach_only_what_is_not_final() {
     assert_eq!(recorder.partition(0).unwrap().unwrap().batches.len(), 1);
 }
 
+/// While finality stands still nothing becomes final however many blocks come, and all of them can be replaced: a program
+/// that counts blocks instead of asking what is final is wrong here.
+#[test]
+fn stalled_finality_lets_reorganisations_reach_deeper() {
+    let (recorder, old) = registered();
+    assert_eq!(recorder.finalized_height().unwrap(), Some(3));
+    recorder.record_batch(&claim(&old, 4)).unwrap();
+    let stall = |ledger: &mut Ledger| {
+        ledger.stall_finality();
+        ledger.advance(50);
+        ledger.stall_finality();
+        Ok(())
+    };
+    recorder.change(stall).unwrap();
+    assert_eq!(recorder.finalized_height().unwrap(), Some(3), "a stall that goes on began when it began");
+    assert!(recorder.is_final(3).unwrap() && !recorder.is_final(4).unwrap());
+    assert_eq!(refusal(recorder.reorganise(3)), Refusal::Final { height: 3, newest: 61 });
+    recorder.reorganise(4).unwrap();
+    assert_ne!(recorder.registration(0).unwrap().unwrap().digest(), old.digest());
+    assert_eq!(recorder.partition(0).unwrap().unwrap().batches, [], "50 blocks deep");
+    recorder.change(|ledger| Ok(ledger.resume_finality())).unwrap();
+    assert_eq!(recorder.finalized_height().unwrap(), Some(61 - FINALITY_BLOCKS));
+    let young = SimulatedRecorder::new(SimulationSettings::default());
+    young.advance(FINALITY_BLOCKS - 1).unwrap();
+    assert_eq!(young.finalized_height().unwrap(), None);
+    assert!(!young.is_final(0).unwrap());
+}
+
+/// A file keeps a stall, and one of before there were any is read and written as it was.
+#[test]
+fn a_stall_outlives_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recorder.json");
+    let recorder = FileRecorder::open_or_create(&path, SimulationSettings::default()).unwrap();
+    recorder.advance(20).unwrap();
+    assert!(!fs::read_to_string(&path).unwrap().contains("stalled"));
+    recorder.change(|ledger| Ok(ledger.stall_finality())).unwrap();
+    let reopened = FileRecorder::open(&path).unwrap();
+    reopened.advance(5).unwrap();
+    assert_eq!(reopened.finalized_height().unwrap(), Some(12));
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("stalled_at\": 20", "stalled_at\": 26")).unwrap();
+    assert!(matches!(FileRecorder::open(&path), Err(RecorderError::Unusable { .. })), "of the future");
+}
+
 #[test]
 fn lookups_by_party_and_intent() {
     let recorder = SimulatedRecorder::new(SimulationSettings::default());
@@ -287,6 +332,21 @@ fn a_write_cut_short_is_forgotten() {
     recorder.advance(1).unwrap();
     assert_eq!(recorder.height().unwrap(), 6);
     assert!(!folder.path().join("recorder.json.new").exists());
+}
+
+/// A handle that has read the file before sees another's change of equal length and, on a coarse clock, equal times.
+#[test]
+fn what_others_change_is_seen_whatever_the_times_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recorder.json");
+    let recorder = FileRecorder::open_or_create(&path, SimulationSettings::default()).unwrap();
+    recorder.advance(5).unwrap();
+    let times = fs::metadata(&path).unwrap().modified().unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"height\": 5", "\"height\": 7")).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(times).unwrap();
+    assert_eq!(recorder.height().unwrap(), 7);
+    assert_eq!(recorder.advance(1).unwrap(), 8);
 }
 
 /// Two handles, as two processes have them, lose none of each other's calls.

@@ -143,3 +143,6 @@ async fn blocking<T: Send + 'static>(
 fn failed(doing: &'static str, place: &str, reason: impl ToString) -> IndexError {
     IndexError::Failed { doing, place: place.to_owned(), reason: reason.to_string() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,7 +70,7 @@ impl PostgresIndex {
         call: impl Fn(Arc<Session>) -> C,
     ) -> Result<T, IndexError> {
         let started = Instant::now();
-        let mut attempt = 0;
+        let (mut attempt, mut reason) = (0, None);
         loop {
             let left = self.patience.saturating_sub(started.elapsed());
             let (phase, failure) = match self.attempt(left, &call).await {
@@ -82,16 +82,24 @@ impl PostgresIndex {
                 Failure::Refused(reason) => {
                     return Err(IndexError::Refused { place: self.place.to_string(), reason });
                 }
-                Failure::Lost(reason) if phase == Phase::Sent && !repeatable => {
+                Failure::Lost(reason) | Failure::Late(reason) if phase == Phase::Sent && !repeatable => {
                     return Err(IndexError::OutcomeUnknown { place: self.place.to_string(), reason });
                 }
-                Failure::Lost(reason) | Failure::Passing(reason) => reason,
+                // What the server said before says more.
+                Failure::Late(late) => reason.get_or_insert(late),
+                Failure::Lost(last) | Failure::Misplaced(last) | Failure::Passing(last) => {
+                    reason.insert(last)
+                }
             };
             if started.elapsed() >= self.patience {
                 let waited_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                return Err(IndexError::Unavailable { place: self.place.to_string(), waited_ms, reason });
+                return Err(IndexError::Unavailable {
+                    place: self.place.to_string(),
+                    waited_ms,
+                    reason: reason.clone(),
+                });
             }
-            tracing::debug!(place = %self.place, attempt, reason, "trying again");
+            tracing::debug!(place = %self.place, attempt, reason = reason.as_str(), "trying again");
             pause(attempt).await;
             attempt += 1;
         }
@@ -103,7 +111,7 @@ impl PostgresIndex {
         call: &impl Fn(Arc<Session>) -> C,
     ) -> Result<T, (Phase, Failure)> {
         let started = Instant::now();
-        let late = |what: &str| Failure::Lost(format!("{what} took longer than {} ms", left.as_millis()));
+        let late = |what: &str| Failure::Late(format!("{what} took longer than {} ms", left.as_millis()));
         let lent = match timeout(left, self.pool.take()).await {
             Ok(lent) => lent.map_err(|failure| (Phase::Before, failure))?,
             Err(_) => return Err((Phase::Before, late("getting a connection"))),

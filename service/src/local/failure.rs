@@ -11,6 +11,7 @@ use holdfast_engine::possession::secret_file::SecretFileError;
 use holdfast_engine::possession::token::TokenFileError;
 use holdfast_engine::recorder::RecorderError;
 use holdfast_engine::rejection::Rejection;
+use holdfast_engine::shared_file::SharedFileError;
 use holdfast_partition::format::FormatError;
 use holdfast_partition::io::IoError;
 use holdfast_partition::objects::ObjectStoreError;
@@ -18,6 +19,7 @@ use holdfast_partition::partition_file::PartitionFileError;
 use serde_json::json;
 use thiserror::Error;
 
+use crate::chain::ChainError;
 use crate::local::console::Exit;
 use crate::scoring::simulation::SimulationError;
 
@@ -329,6 +331,21 @@ impl From<RecorderError> for Failure {
                 Failure::Foreign { path, expected: "a recorder's file", reason: detail }
             }
             RecorderError::Refused(refusal) => Failure::work("state", "the recorder", refusal),
+        }
+    }
+}
+
+impl From<ChainError> for Failure {
+    fn from(error: ChainError) -> Failure {
+        match error {
+            ChainError::Recorder(error) => error.into(),
+            ChainError::File(SharedFileError { doing, path, source }) => Failure::file(doing, path, source),
+            ChainError::Unusable { path, detail } => {
+                Failure::Foreign { path, expected: "a chain's file or script", reason: detail }
+            }
+            ChainError::Driven { directory } => Failure::Locked(directory),
+            ChainError::Refused(_) => Failure::work("state", "the chain", error),
+            ChainError::BrokenOff(_) => Failure::work("io", "the chain", error),
         }
     }
 }

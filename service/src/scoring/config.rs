@@ -100,7 +100,7 @@ pub struct FailureConfig {
     pub missed_cost: f64,
 }
 
-/// Bounds of weights. The larger one holds.
+/// Bounds of weights: of the first two the larger one holds, as far as the third allows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WeightsConfig {
@@ -109,6 +109,8 @@ pub struct WeightsConfig {
     /// Largest share of one miner, in equal shares of all that have one; at least 1. Without it, a network with fewer than
     /// 1 / `share_maximum` miners would pay all of them the same.
     pub share_maximum_times_equal: f64,
+    /// Cutting the largest shares does not raise the others by more than this factor, at least 1.
+    pub share_rise_maximum: f64,
 }
 
 /// One tier.
@@ -185,7 +187,8 @@ impl ScoringConfig {
         number("failure.rejected_cost", failure.rejected_cost, 0.0, 100.0)?;
         number("failure.missed_cost", failure.missed_cost, 0.0, 100.0)?;
         number("weights.share_maximum", weights.share_maximum, f64::MIN_POSITIVE, 1.0)?;
-        number("weights.share_maximum_times_equal", weights.share_maximum_times_equal, 1.0, f64::MAX)?;
+        number("weights.share_maximum_times_equal", weights.share_maximum_times_equal, 1.0, 1e6)?;
+        number("weights.share_rise_maximum", weights.share_rise_maximum, 1.0, 1e6)?;
         count("number of tiers", tiers.len() as u64, 1, TIERS_MAXIMUM as u64)?;
         for (place, tier) in tiers.iter().enumerate() {
             tier.check(place, &tiers[..place])?;
@@ -243,7 +246,7 @@ fn number(field: impl Into<String>, found: f64, least: f64, most: f64) -> Result
         return Ok(());
     }
     let least = if least == f64::MIN_POSITIVE { "above 0".to_owned() } else { format!("at least {least}") };
-    let allowed = if most == f64::MAX { least } else { format!("{least}, at most {most}") };
+    let allowed = format!("{least}, at most {most}");
     Err(ScoringError::Field { field: field.into(), found: found.to_string(), allowed })
 }
 

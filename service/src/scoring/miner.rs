@@ -8,7 +8,7 @@ use super::config::{MILLION, ScoringConfig, Tier};
 use super::outcome::{Class, OutcomeKind, Registration};
 use super::tally::Tally;
 use super::wilson::Interval;
-use super::window::{Passed, Window};
+use super::window::Window;
 
 /// What a validator keeps of one miner. JSON and back gives the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,12 +21,13 @@ pub struct MinerState {
     pub(super) tier: String,
     /// Passed rounds ever, in millionths.
     passed_millionths_total: u64,
-    window: Window,
+    /// Of each class: space, objects, service.
+    windows: [Window; Class::ALL.len()],
     space_bytes: Average,
     object_bytes: Average,
-    /// Mean speed of proofs, boosts included.
+    /// Mean speed of right answers, boosts included.
     performance: f64,
-    /// Mean speed of service, where failures have none; 1 until something is asked.
+    /// Share of service that was given; 1 until it is asked for.
     service: f64,
 }
 
@@ -47,11 +48,10 @@ pub struct MinerScore {
     pub uid: u16,
     /// Name of its tier.
     pub tier: String,
-    /// Rounds in the window.
-    pub window_rounds: u64,
-    /// Lower bound of the share of rounds passed in the window; `None` without rounds.
+    /// Lower bound of the share of answers that are right, over the window and of the class of questions that goes worst;
+    /// `None` while too few rounds say anything.
     pub wilson_lower: Option<f64>,
-    /// Upper bound.
+    /// The least upper bound.
     pub wilson_upper: Option<f64>,
     /// Rounds passed ever.
     pub total_successes: u64,
@@ -61,9 +61,9 @@ pub struct MinerScore {
     pub object_bytes: f64,
     /// Those of both that count, objects at their value, within the tier's limit.
     pub counted_bytes: f64,
-    /// Mean speed of proofs, boosts included: about 1.
+    /// Mean speed of right answers, boosts included: about 1.
     pub performance: f64,
-    /// Mean speed of service, where failures have none: 1 until something is asked.
+    /// Share of service that was given, from 0 to 1: 1 until it is asked for.
     pub service: f64,
     /// What weights are in proportion to: `counted_bytes` × the tier's reward factor × `performance` × `service`.
     pub score: f64,
@@ -79,7 +79,7 @@ impl MinerState {
             registered_at,
             tier: config.tiers[0].name.clone(),
             passed_millionths_total: 0,
-            window: Window::default(),
+            windows: Default::default(),
             space_bytes: Average::default(),
             object_bytes: Average::default(),
             performance: 1.0,
@@ -105,10 +105,16 @@ impl MinerState {
         speed: impl Fn(OutcomeKind) -> f64,
         config: &ScoringConfig,
     ) {
-        let Some(passed) = tally.passed_millionths() else { return };
+        let passed = Class::ALL.map(|class| tally.passed_millionths(class));
+        // Of the class that went worst, so that a failure is not hidden among easier questions.
+        let Some(passed_least) = passed.into_iter().flatten().min() else { return };
+        self.passed_millionths_total = self.passed_millionths_total.saturating_add(passed_least);
+        for (window, passed) in self.windows.iter_mut().zip(passed) {
+            if let Some(passed) = passed {
+                window.add(height, passed, &config.wilson);
+            }
+        }
         let tier = &config.tiers[config.tier_of(&self.tier)];
-        self.window.add(height, passed, &config.wilson);
-        self.passed_millionths_total = self.passed_millionths_total.saturating_add(passed);
         for (class, average) in
             [(Class::Space, &mut self.space_bytes), (Class::Object, &mut self.object_bytes)]
         {
@@ -123,11 +129,10 @@ impl MinerState {
                 average.value = 0.0;
             }
         }
-        let performance = tally.proof_speed(&speed);
-        self.performance = moved(self.performance, performance, 0.0, config.average.alpha);
-        if tally.asked(Class::Service) > 0 {
+        self.performance = moved(self.performance, tally.speed(speed), 0.0, config.average.alpha);
+        if let Some(served) = passed[Class::Service as usize] {
             let cost = tally.failure_cost(Class::Service, &config.failure) * tier.failure_factor;
-            let credit = Some(tally.service_credit(&speed));
+            let credit = Some(served as f64 / MILLION as f64);
             self.service = moved(self.service, credit, cost, config.average.alpha);
         }
         self.tier = config.tiers[self.earned_tier(height, config)].name.clone();
@@ -137,11 +142,7 @@ impl MinerState {
     /// few rounds to tell.
     fn earned_tier(&self, height: u64, config: &ScoringConfig) -> usize {
         let now = config.tier_of(&self.tier);
-        let passed = self.window.passed(height, &config.wilson);
-        if passed.rounds < config.wilson.least_rounds.into() {
-            return now;
-        }
-        let interval = passed.interval(config.wilson.z);
+        let Some(interval) = self.interval(height, config) else { return now };
         let total = self.total_successes();
         let best = |bound: f64| {
             let earned = |tier: &Tier| total >= tier.total_successes && bound >= tier.wilson_bar;
@@ -149,6 +150,14 @@ impl MinerState {
             config.tiers.iter().rposition(earned).unwrap_or(0)
         };
         best(interval.lower).max(now.min(best(interval.upper)))
+    }
+
+    /// The bounds of the class that is worst, among those with enough rounds in the window.
+    fn interval(&self, height: u64, config: &ScoringConfig) -> Option<Interval> {
+        let passed = self.windows.iter().map(|window| window.passed(height, &config.wilson));
+        let enough = passed.filter(|passed| passed.rounds >= config.wilson.least_rounds.into());
+        let intervals = enough.map(|passed| passed.interval(config.wilson.z));
+        intervals.reduce(|a, b| Interval { lower: a.lower.min(b.lower), upper: a.upper.min(b.upper) })
     }
 
     fn total_successes(&self) -> u64 {
@@ -162,14 +171,11 @@ impl MinerState {
         let object_bytes = self.object_bytes.at(height, config);
         let objects = object_bytes.min(space_bytes * config.bytes.object_bytes_per_space_byte);
         let counted = (space_bytes + objects * config.bytes.object_byte_value).min(tier.limit_bytes as f64);
-        let passed = self.window.passed(height, &config.wilson);
-        let bounds = |passed: Passed| (passed.rounds > 0).then(|| passed.interval(config.wilson.z));
-        let interval: Option<Interval> = bounds(passed);
+        let interval = self.interval(height, config);
         MinerScore {
             miner: self.miner,
             uid: self.uid,
             tier: tier.name.clone(),
-            window_rounds: passed.rounds,
             wilson_lower: interval.map(|interval| interval.lower),
             wilson_upper: interval.map(|interval| interval.upper),
             total_successes: self.total_successes(),
@@ -188,16 +194,17 @@ impl MinerState {
             ("space_bytes", self.space_bytes.value, BYTES_MAXIMUM),
             ("object_bytes", self.object_bytes.value, BYTES_MAXIMUM),
             ("performance", self.performance, MULTIPLIER_MAXIMUM),
-            ("service", self.service, MULTIPLIER_MAXIMUM),
+            ("service", self.service, 1.0),
         ];
         let unusable = |detail| ScoringError::State { miner: self.miner, detail };
-        match numbers.into_iter().find(|(_, found, most)| !(0.0..=*most).contains(found)) {
-            Some((field, found, most)) => {
-                Err(unusable(format!("{field} is {found}, at least 0, at most {most}")))
-            }
-            None => {
-                self.window.fault().map_or(Ok(()), |fault| Err(unusable(format!("its window has {fault}"))))
-            }
+        if let Some((field, found, most)) =
+            numbers.into_iter().find(|(_, found, most)| !(0.0..=*most).contains(found))
+        {
+            return Err(unusable(format!("{field} is {found}, at least 0, at most {most}")));
+        }
+        match self.windows.iter().find_map(Window::fault) {
+            Some(fault) => Err(unusable(format!("a window of it has {fault}"))),
+            None => Ok(()),
         }
     }
 }

@@ -82,11 +82,9 @@ impl Tally {
         (rejected as f64 * costs.rejected_cost + missed as f64 * costs.missed_cost) / asked
     }
 
-    /// The share of the round that was passed, in millionths: that of the class that went worst, so that a failure cannot be
-    /// hidden among easier questions. `None` if nothing was asked that counts.
-    pub(super) fn passed_millionths(&self) -> Option<u64> {
-        let share = |class| (self.accepted(class) * MILLION).checked_div(self.asked(class));
-        Class::ALL.into_iter().filter_map(share).min()
+    /// The share of the questions of a class that were answered rightly, in millionths; `None` if none was asked.
+    pub(super) fn passed_millionths(&self, class: Class) -> Option<u64> {
+        (self.accepted(class) * MILLION).checked_div(self.asked(class))
     }
 
     /// Whether nothing failed.
@@ -101,19 +99,23 @@ impl Tally {
         Some(u64::try_from(mean).unwrap_or(u64::MAX))
     }
 
-    /// Mean speed over the proven bytes of both classes, where `speed` tells it of a kind. `None` if none were proven.
-    pub(super) fn proof_speed(&self, speed: impl Fn(OutcomeKind) -> f64) -> Option<f64> {
-        let shown = || OutcomeKind::ALL.into_iter().zip(&self.kinds).filter(|(kind, _)| kind.shows_bytes());
-        let bytes = shown().map(|(_, tally)| tally.bytes).sum::<u128>() as f64;
-        let weighed: f64 = shown().map(|(kind, tally)| tally.bytes as f64 * speed(kind)).sum();
-        (bytes > 0.0).then(|| weighed / bytes)
-    }
-
-    /// Mean speed over all questions of service, where failures have none.
-    pub(super) fn service_credit(&self, speed: impl Fn(OutcomeKind) -> f64) -> f64 {
-        let earned: f64 =
-            self.of(Class::Service).map(|(kind, tally)| tally.accepted as f64 * speed(kind)).sum();
-        earned / self.asked(Class::Service).max(1) as f64
+    /// Mean speed of the answers that were right, where `speed` tells it of a kind: proofs by the bytes that they prove, so that
+    /// a quick answer about little does not make up for a slow one about much, and as much for service as for all proofs.
+    /// `None` if none was right.
+    pub(super) fn speed(&self, speed: impl Fn(OutcomeKind) -> f64) -> Option<f64> {
+        let mean = |weight: &dyn Fn(OutcomeKind, &KindTally) -> f64| {
+            let weighed = || OutcomeKind::ALL.into_iter().zip(&self.kinds);
+            let weights: f64 = weighed().map(|(kind, tally)| weight(kind, tally)).sum();
+            let sum: f64 = weighed().map(|(kind, tally)| weight(kind, tally) * speed(kind)).sum();
+            (weights > 0.0).then(|| sum / weights)
+        };
+        let proofs = mean(&|kind, tally| if kind.shows_bytes() { tally.bytes as f64 } else { 0.0 });
+        let is_service = |kind: OutcomeKind| kind.class() == Some(Class::Service);
+        let service = mean(&|kind, tally| if is_service(kind) { tally.accepted as f64 } else { 0.0 });
+        match (proofs, service) {
+            (Some(proofs), Some(service)) => Some(proofs.midpoint(service)),
+            (one, other) => one.or(other),
+        }
     }
 }
 

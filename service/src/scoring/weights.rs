@@ -18,33 +18,42 @@ pub struct MinerWeight {
     pub weight: u16,
 }
 
-/// Shares in proportion to scores, none above the bound; they sum up to 1, or are all 0 if the scores are.
+/// Shares in proportion to scores, which must be finite and not negative. They sum up to 1, or are all 0 if the scores are.
 ///
-/// What is above the bound goes to the others in proportion, and so on until nobody is above it. Scores must be finite and not
-/// negative.
+/// The largest are cut to one level, and all are scaled up to sum up to 1 again. The level is the highest at which nobody is
+/// above the bound, unless that would scale up by more than the configuration allows: otherwise a network of one honest miner
+/// and a crowd of others with next to nothing would pay most to the crowd.
 pub(super) fn shares(scores: &[f64], config: &WeightsConfig) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..scores.len()).filter(|&place| scores[place] > 0.0).collect();
-    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-    let mut shares = vec![0.0; scores.len()];
-    let bound = config.share_maximum.max(config.share_maximum_times_equal / order.len().max(1) as f64);
-    // Summed from the smallest up, so that the order of miners does not show in the last digits.
-    let mut rest: f64 = order.iter().rev().map(|&place| scores[place]).sum();
-    let mut left = 1.0;
-    for &place in &order {
-        let share = left * (scores[place] / rest);
-        if share < bound {
-            break;
-        }
-        shares[place] = bound.min(left);
-        left -= shares[place];
-        rest -= scores[place];
+    let mut falling: Vec<f64> = scores.iter().copied().filter(|score| *score > 0.0).collect();
+    falling.sort_by(|a, b| b.total_cmp(a));
+    // What those from a place on have together; from the smallest up, so that the small ones are not lost beside the large.
+    let mut rest = vec![0.0; falling.len() + 1];
+    for place in (0..falling.len()).rev() {
+        rest[place] = rest[place + 1] + falling[place];
     }
-    let clipped = order.iter().take_while(|&&place| shares[place] > 0.0).count();
-    let rest: f64 = order[clipped..].iter().rev().map(|&place| scores[place]).sum();
-    for &place in &order[clipped..] {
-        shares[place] = left.max(0.0) * (scores[place] / rest);
+    let all = rest[0];
+    if all <= 0.0 {
+        return vec![0.0; scores.len()];
     }
-    shares
+    let bound = config.share_maximum.max(config.share_maximum_times_equal / falling.len() as f64);
+    // With the first k at level c everybody has kc + rest(k), of which c is to be the bound's share …
+    let bounded = level(&falling, |k| match 1.0 - k as f64 * bound {
+        others if others > 0.0 => bound * rest[k] / others,
+        _ => f64::INFINITY,
+    });
+    // … or which is to be what scaling up leaves of all.
+    let scaled = level(&falling, |k| (all / config.share_rise_maximum - rest[k]) / k as f64);
+    let level = if falling[0] <= bound * all { falling[0] } else { bounded.max(scaled) };
+    let kept: f64 = falling.iter().rev().map(|score| score.min(level)).sum();
+    scores.iter().map(|score| score.min(level) / kept).collect()
+}
+
+/// The level to which the first of `falling` scores are cut, where `level_of` tells it for so many of them.
+fn level(falling: &[f64], level_of: impl Fn(usize) -> f64) -> f64 {
+    let next = |k: usize| falling.get(k).copied().unwrap_or(0.0);
+    let fits = |k: &usize| level_of(*k) >= next(*k);
+    let k = (1..falling.len()).find(fits).unwrap_or(falling.len());
+    level_of(k).min(falling[k - 1])
 }
 
 /// The shares in 16 bits: the largest is 65535, and one below half of its 65535th part is 0.

@@ -13,17 +13,17 @@ impl Interval {
     /// The interval after `successes` of `trials`, for the normal quantile `z` (1.96: 95 % two-sided). Without trials it is
     /// everything from 0 to 1.
     ///
-    /// `(p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n)` with p = successes / trials and n = trials: E. B. Wilson, Probable
-    /// inference, the law of succession, and statistical inference, JASA 22 (1927). Successes may be fractions; more than
-    /// `trials` count as `trials`.
+    /// `(s + z²/2 ± z √(s (n − s)/n + z²/4)) / (n + z²)` with s successes of n trials: E. B. Wilson, Probable inference, the law of
+    /// succession, and statistical inference, JASA 22 (1927), with the fraction extended by n. Successes may be fractions; what
+    /// is not between 0 and `trials` is moved there.
     pub fn of(successes: f64, trials: f64, z: f64) -> Interval {
-        if trials.is_nan() || trials <= 0.0 {
+        if !(trials > 0.0 && trials.is_finite()) {
             return Interval { lower: 0.0, upper: 1.0 };
         }
-        let share = (successes / trials).clamp(0.0, 1.0);
-        let width = z * z / trials;
-        let margin = z * (share * (1.0 - share) / trials + width / (4.0 * trials)).sqrt();
-        let end = |margin: f64| ((share + width / 2.0 + margin) / (1.0 + width)).clamp(0.0, 1.0);
+        // In this order, so that what is no number becomes 0.
+        let successes = successes.max(0.0).min(trials);
+        let margin = z * (successes * ((trials - successes) / trials) + z * z / 4.0).sqrt();
+        let end = |margin: f64| ((successes + z * z / 2.0 + margin) / (trials + z * z)).clamp(0.0, 1.0);
         Interval { lower: end(-margin), upper: end(margin) }
     }
 }

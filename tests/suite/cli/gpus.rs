@@ -134,7 +134,7 @@ fn failing_driver(place: &Place) -> Option<(PathBuf, PathBuf)> {
         eprintln!("failing driver ABSENT(libvulkan.so.1 is not below /usr/lib)");
         return None;
     };
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/vulkan/failing_driver.c");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/vulkan/failing_driver.c");
     let folder = place.path("driver");
     std::fs::create_dir(&folder).expect("creates");
     let mut compiler = std::process::Command::new("cc");

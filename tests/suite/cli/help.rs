@@ -50,6 +50,14 @@ const COMMANDS: &[&str] = &[
     "seal-audit",
     "chain",
     "chain verify",
+    "keys",
+    "keys new",
+    "keys show",
+    "keys import",
+    "keys sign",
+    "keys verify",
+    "chain simulate",
+    "chain show",
     "completions",
     "man",
 ];
@@ -63,7 +71,7 @@ fn help_of(words: &str) -> String {
 
 #[test]
 fn help_texts_are_the_reviewed_ones() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/help");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/help");
     for words in COMMANDS {
         let name = if words.is_empty() { "holdfast" } else { words };
         let path = folder.join(format!("{}.txt", name.replace(' ', "-")));

@@ -359,7 +359,7 @@ fn an_object_with_a_record_alone_answers_chunks_and_tokens() {
 }
 
 /// More bytes than 32 bits count, most of them a hole. Committing to 4 GiB takes minutes, so it is not part of the gate:
-/// `cargo test -p holdfast-tests --test cli -- --ignored`.
+/// `cargo test -p holdfast-service --test cli -- --ignored`.
 #[test]
 #[ignore = "commits to 4 GiB, which takes minutes"]
 fn an_object_of_more_than_4_gib_is_stored_audited_and_got_back() {

@@ -8,27 +8,13 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The built binary; built once a test run, with the profile of the tests. `HOLDFAST_BIN` names another one.
+/// The binary, which cargo built before the test. `HOLDFAST_BIN` names another one.
 pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| match std::env::var_os("HOLDFAST_BIN") {
         Some(path) => PathBuf::from(path),
-        None => build(),
+        None => PathBuf::from(env!("CARGO_BIN_EXE_holdfast")),
     })
-}
-
-fn build() -> PathBuf {
-    let test = std::env::current_exe().expect("a test has a path");
-    // target/<profile>/deps/cli-<hash>
-    let profile_dir = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps").to_owned();
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "holdfast-service", "--bin", "holdfast", "--target-dir"]);
-    cargo.arg(profile_dir.parent().expect("a profile's directory has a parent"));
-    if profile_dir.ends_with("release") {
-        cargo.arg("--release");
-    }
-    assert!(cargo.status().expect("cargo runs").success(), "the binary builds");
-    profile_dir.join("holdfast")
 }
 
 /// What a run of the binary gave.

@@ -59,18 +59,13 @@ async fn tables_of_others_are_refused() {
         return;
     }
     for (tables, unknown) in [
-        ("CREATE TABLE S.format (version bigint); INSERT INTO S.format VALUES (7);", Some(7)),
-        ("CREATE TABLE S.format (version bigint);", None),
-        ("CREATE TABLE S.format (name text); INSERT INTO S.format VALUES ('x');", None),
-        ("CREATE TABLE S.entries (theirs int);", None),
+        ("CREATE TABLE THEIR.format (version bigint); INSERT INTO THEIR.format VALUES (7);", Some(7)),
+        ("CREATE TABLE THEIR.format (version bigint);", None),
+        ("CREATE TABLE THEIR.format (name text); INSERT INTO THEIR.format VALUES ('x');", None),
+        ("CREATE TABLE THEIR.entries (theirs int);", None),
     ] {
         let schema = fresh_schema();
-        administer(
-            &format!("CREATE SCHEMA S; {tables}")
-                .replace('S', &schema)
-                .replace(&format!("{schema}CHEMA"), "SCHEMA"),
-        )
-        .await;
+        administer(&format!("CREATE SCHEMA {schema}; {}", tables.replace("THEIR", &schema))).await;
         match (PostgresIndex::connect(settings(&schema)).await, unknown) {
             (Err(IndexError::UnknownFormat { found, known: 1, .. }), Some(expected)) => {
                 assert_eq!(found, expected);
@@ -90,7 +85,12 @@ async fn passwords_are_used_and_never_shown() {
     }
     let schema = fresh_schema();
     administer(&format!(
-        "DROP ROLE IF EXISTS with_password;
+        "DO $$ BEGIN
+             IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'with_password') THEN
+                 DROP OWNED BY with_password CASCADE;
+                 DROP ROLE with_password;
+             END IF;
+         END $$;
          CREATE ROLE with_password LOGIN PASSWORD 'a s3cret@word';
          CREATE SCHEMA {schema} AUTHORIZATION with_password;"
     ))
@@ -196,7 +196,11 @@ async fn disturbed(settings: impl Fn() -> PostgresSettings, disturb: impl AsyncF
         let index = Arc::new(PostgresIndex::connect(settings()).await.expect("connects"));
         workers.spawn(work(index, worker, Arc::clone(&stop), Arc::clone(&tally)));
     }
-    disturb(&tally).await;
+    tokio::select! {
+        () = disturb(&tally) => {}
+        // Only a worker that found something wrong ends by itself.
+        ended = workers.join_next() => panic!("a worker ended: {ended:?}"),
+    }
     stop.store(true, Ordering::Relaxed);
     workers.join_all().await;
     tally
@@ -318,7 +322,7 @@ async fn a_server_that_does_not_sync_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_only_reads_takes_no_commits() {
     let Some(server) = Server::start() else { return };
-    let index = PostgresIndex::connect(server.settings().patience(SHORT)).await.expect("connects");
+    let index = PostgresIndex::connect(server.settings()).await.expect("connects");
     let put = |value: &'static str| {
         let mut changes = Changes::new();
         changes.put(Table::Files, "key", value);
@@ -328,7 +332,8 @@ async fn a_server_that_only_reads_takes_no_commits() {
     drop(index);
     administer_at(&server.url, "ALTER SYSTEM SET default_transaction_read_only = on").await;
     administer_at(&server.url, "SELECT pg_reload_conf()").await;
-    let index = PostgresIndex::connect(server.settings().patience(SHORT)).await.expect("connects");
+    let settings = server.settings().patience(Duration::from_secs(3));
+    let index = PostgresIndex::connect(settings).await.expect("connects");
     assert_eq!(index.get(Table::Files, b"key").await.expect("reads").as_deref(), Some(&b"before"[..]));
     let outcome = index.commit(put("after")).await;
     assert!(

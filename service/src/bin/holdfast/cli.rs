@@ -11,6 +11,7 @@ mod demo;
 mod devices;
 mod doctor;
 mod fill;
+mod keys;
 mod object;
 mod options;
 mod plan;
@@ -81,6 +82,7 @@ pub(crate) enum Command {
     SealAudit(seal_audit::Arguments),
     Chain(chain::Arguments),
     Validator(validator::Arguments),
+    Keys(keys::Arguments),
     Completions(shell::CompletionsArguments),
     Man(shell::ManArguments),
 }
@@ -113,6 +115,7 @@ impl Command {
             Command::SealAudit(arguments) => arguments.run(console),
             Command::Chain(arguments) => arguments.run(console),
             Command::Validator(arguments) => arguments.run(console),
+            Command::Keys(arguments) => arguments.run(console),
             Command::Completions(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),
         }

@@ -2,6 +2,7 @@
 
 mod cli;
 mod demo;
+mod identity;
 
 use std::process::ExitCode;
 

@@ -64,7 +64,7 @@ fn create(path: &Path) -> Result<(), IndexError> {
 }
 
 /// A new database becomes an index: its format, and all tables, in one transaction.
-fn prepare(database: &Database) -> Result<(), redb::Error> {
+pub(super) fn prepare(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     transaction.open_table(FORMAT_TABLE)?.insert(FORMAT_KEY, FORMAT)?;
     for table in Table::ALL {

@@ -46,6 +46,12 @@ impl Writer {
         queue.send(Request { changes, answer }).await.map_err(|_| gone(()))?;
         answered.await.map_err(|_| gone(()))?
     }
+
+    /// Commits in the queue.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
+    }
 }
 
 /// Ends the thread, so that the file is closed when the index is gone.

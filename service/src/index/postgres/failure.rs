@@ -14,8 +14,12 @@ pub(super) enum Failure {
     Index(IndexError),
     /// Nothing was changed, and trying again may help.
     Passing(String),
+    /// Nothing was changed, and another session may do better.
+    Misplaced(String),
     /// The connection is lost or not to be relied on. What had been sent may have been carried out.
     Lost(String),
+    /// Time is over. What had been sent may have been carried out.
+    Late(String),
     /// The server says no, and will say so again.
     Refused(String),
 }
@@ -40,7 +44,7 @@ fn of_answer(answer: &DbError) -> Failure {
         | &SqlState::LOCK_NOT_AVAILABLE
         | &SqlState::QUERY_CANCELED => Failure::Passing(reason),
         // A stand-by, or a primary that became one: another session may find the primary.
-        &SqlState::READ_ONLY_SQL_TRANSACTION => Failure::Lost(reason),
+        &SqlState::READ_ONLY_SQL_TRANSACTION => Failure::Misplaced(reason),
         _ => match code.code().get(..2) {
             // Out of connections, memory or disk.
             Some("53") => Failure::Passing(reason),

@@ -32,20 +32,31 @@ pub(super) async fn check_server(client: &Client) -> Result<(), Failure> {
 
 /// Checks the format of the tables, and makes them first if there are none. Many processes may do so at once.
 pub(super) async fn prepare(client: &mut Client, settings: &PostgresSettings) -> Result<(), Failure> {
-    let schema = &settings.schema;
     if let Some(found) = format_of(client, settings).await? {
         return known(found, settings);
     }
+    client.execute("SELECT pg_advisory_lock($1)", &[&MAKING_TABLES_LOCK]).await?;
+    // Outside of any transaction, or the session would not see the tables of whoever held the lock before. On an error the
+    // session ends, and with it the lock.
+    match format_of(client, settings).await? {
+        Some(found) => known(found, settings)?,
+        None => make(client, &settings.schema).await?,
+    }
+    client.execute("SELECT pg_advisory_unlock($1)", &[&MAKING_TABLES_LOCK]).await?;
+    Ok(())
+}
+
+/// In one transaction, which a failure undoes.
+async fn make(client: &mut Client, schema: &str) -> Result<(), Failure> {
     let making = client.transaction().await?;
-    making.execute("SELECT pg_advisory_xact_lock($1)", &[&MAKING_TABLES_LOCK]).await?;
-    // Whoever held the lock before has made them.
-    if let Some(found) = format_of(making.client(), settings).await? {
-        return known(found, settings);
+    // IF NOT EXISTS would ask for the right to make schemas even where an administrator has made this one.
+    let there = making.query_one("SELECT to_regnamespace($1) IS NOT NULL", &[&schema]).await?;
+    if !there.try_get::<_, bool>(0)? {
+        making.batch_execute(&format!("CREATE SCHEMA {schema}")).await?;
     }
     making
         .batch_execute(&format!(
-            "CREATE SCHEMA IF NOT EXISTS {schema};
-             CREATE TABLE {schema}.entries (
+            "CREATE TABLE {schema}.entries (
                  table_name text COLLATE \"C\" NOT NULL,
                  key bytea NOT NULL,
                  value bytea NOT NULL,

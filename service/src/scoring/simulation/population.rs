@@ -109,31 +109,48 @@ impl Population {
 
     fn check(&self) -> Result<(), SimulationError> {
         let uids: u64 = self.miners.iter().map(|miner| u64::from(miner.uids)).sum();
-        let whole = |name: &str, found: u64, least: u64, most: u64| {
-            let allowed = format!("{least} to {most}");
-            let refused =
-                SimulationError::Population { field: name.to_owned(), found: found.to_string(), allowed };
-            if (least..=most).contains(&found) { Ok(()) } else { Err(refused) }
-        };
-        let share = |name: &str, found: f64| {
-            let allowed = "0 to 1".to_owned();
-            let refused =
-                SimulationError::Population { field: name.to_owned(), found: found.to_string(), allowed };
-            if (0.0..=1.0).contains(&found) { Ok(()) } else { Err(refused) }
-        };
         whole("round_blocks", self.round_blocks, 1, 1_000_000)?;
         whole("space_samples", self.space_samples.into(), 1, 100_000)?;
         whole("object_samples", self.object_samples.into(), 1, 100_000)?;
-        share("retrieval_probability", self.retrieval_probability)?;
+        real("retrieval_probability", self.retrieval_probability, 0.0, 1.0)?;
         whole("number of uids", uids, 1, UIDS_MAXIMUM.into())?;
-        for miner in &self.miners {
-            let name = |field: &str| format!("{field} of {:?}", miner.name);
-            whole(&name("uids"), miner.uids.into(), 1, UIDS_MAXIMUM.into())?;
-            whole(&name("bytes_per_second"), miner.bytes_per_second, 1, u64::MAX)?;
-            share(&name("miss_probability"), miner.miss_probability)?;
-            share(&name("lost_share"), miner.lost_share)?;
-            share(&name("lost_share_a_day"), miner.lost_share_a_day)?;
-        }
-        Ok(())
+        self.miners.iter().try_for_each(SimulatedMiner::check)
     }
+}
+
+impl SimulatedMiner {
+    fn check(&self) -> Result<(), SimulationError> {
+        let field = |name: &str| format!("{name} of {:?}", self.name);
+        whole(field("uids"), self.uids.into(), 1, UIDS_MAXIMUM.into())?;
+        whole(field("bytes_per_second"), self.bytes_per_second, 1, u64::MAX)?;
+        real(field("miss_probability"), self.miss_probability, 0.0, 1.0)?;
+        real(field("lost_share"), self.lost_share, 0.0, 1.0)?;
+        real(field("lost_share_a_day"), self.lost_share_a_day, 0.0, 1.0)?;
+        real(field("joins_day"), self.joins_day, 0.0, DAYS_MAXIMUM)?;
+        for day in self.absent_days.into_iter().flatten() {
+            real(field("absent_days"), day, 0.0, DAYS_MAXIMUM)?;
+        }
+        // A registration lasts a thousandth of a day at least: some blocks.
+        self.registers_anew_days
+            .map_or(Ok(()), |days| real(field("registers_anew_days"), days, 0.001, DAYS_MAXIMUM))
+    }
+}
+
+/// Ten thousand years, so that days make heights.
+const DAYS_MAXIMUM: f64 = 3_652_425.0;
+
+fn whole(field: impl Into<String>, found: u64, least: u64, most: u64) -> Result<(), SimulationError> {
+    if (least..=most).contains(&found) {
+        return Ok(());
+    }
+    let allowed = format!("{least} to {most}");
+    Err(SimulationError::Population { field: field.into(), found: found.to_string(), allowed })
+}
+
+fn real(field: impl Into<String>, found: f64, least: f64, most: f64) -> Result<(), SimulationError> {
+    if (least..=most).contains(&found) {
+        return Ok(());
+    }
+    let allowed = format!("{least} to {most}");
+    Err(SimulationError::Population { field: field.into(), found: found.to_string(), allowed })
 }

@@ -9,7 +9,7 @@ use super::BLOCKS_PER_DAY;
 use crate::scoring::{MinerScore, RoundSummary, Scoring};
 
 /// Samples that are kept of each miner at most: beyond what a chart can show.
-const SAMPLES_MAXIMUM: usize = 2000;
+const SAMPLES_MAXIMUM: usize = 1000;
 
 /// What came of a simulation.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -1,4 +1,7 @@
-//! `holdfast chain verify`: is a file of receipts whole?
+//! `holdfast chain`: chains of receipts, and a simulated chain for the nodes of one machine.
+
+mod show;
+mod simulate;
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -18,7 +21,7 @@ use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::table::{self, Table};
 
-/// Look at chains of signed receipts
+/// Verify chains of signed receipts; simulate the chain that nodes follow
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true)]
 pub(crate) struct Arguments {
@@ -30,6 +33,8 @@ pub(crate) struct Arguments {
 enum What {
     /// Verify a chain of receipts offline: signatures, order, links; count rounds by outcome
     Verify(VerifyArguments),
+    Simulate(simulate::Arguments),
+    Show(show::Arguments),
 }
 
 #[derive(Args, Debug)]
@@ -52,8 +57,11 @@ struct VerifyArguments {
 
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
-        let What::Verify(arguments) = &self.what;
-        arguments.run(console)
+        match &self.what {
+            What::Verify(arguments) => arguments.run(console),
+            What::Simulate(arguments) => arguments.run(console),
+            What::Show(arguments) => arguments.run(console),
+        }
     }
 }
 

@@ -17,16 +17,16 @@ fn no_password_is_shown() {
 fn errors_show_nothing_of_a_url_that_cannot_be_read() {
     // A password with a bare @, ? or : makes the parser take parts of it for something else.
     for url in [
-        "postgres://u:pass:word@h@:xport/db",
-        "postgres://u:pass@word@host/db",
-        "postgres://u:password@host:password/db",
-        "postgres://u:password@/db",
-        "mysql://u:password@host/db",
+        "postgres://u:hunter2:hunter2@h@:xport/db",
+        "postgres://u:pass@hunter2@host/db",
+        "postgres://u:hunter2@host:hunter2/db",
+        "postgres://u:hunter2@host/db?hunter2=hunter2",
+        "postgres://u:hunter2@/db",
+        "mysql://u:hunter2@host/db",
     ] {
         let error = PostgresSettings::from_url(url).expect_err(url);
         let shown = format!("{error} {error:?}");
-        assert!(matches!(error, IndexError::Settings { .. }) && !shown.contains("word@"), "{shown}");
-        assert!(!shown.replace("user:password@host/database", "").contains("u:p"), "{shown}");
+        assert!(matches!(error, IndexError::Settings { .. }) && !shown.contains("hunter2"), "{shown}");
     }
 }
 

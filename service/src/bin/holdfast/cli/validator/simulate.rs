@@ -176,25 +176,26 @@ impl Report for Simulated<'_> {
             "{rounds} rounds, heights {first_height} to {last_height} ({})\n\n",
             table::duration(self.seconds)
         ));
-        let mut rows = Table::new(&[
+        const HEADS: [&str; 10] = [
             "miner",
             ">uids",
             "tier",
-            ">passed at least",
-            ">proven",
+            ">right at least",
+            ">counts",
             ">speed",
             ">service",
             ">weight",
             ">share",
             ">income",
-        ]);
+        ];
+        let mut rows = Table::new(&HEADS);
         for miner in miners {
             rows.row(cells(miner));
         }
         rows.write("  ", out);
         out.push_str(
-            "\npassed at least: lower bound of the share of rounds passed in the window; share: of weight at the end, all uids together; \
-             income: share of all that was paid\n",
+            "\nof each miner's best uid: right at least, the lower bound of the share of right answers in the window; counts, proven \
+             bytes at their value\nof all its uids: share of weight at the end, income as a share of all that was paid\n",
         );
         if let Some(folder) = self.out {
             out.push_str(&format!("charts and the report are in {}\n", folder.display()));
@@ -212,7 +213,7 @@ fn cells(miner: &MinerReport) -> Vec<String> {
         miner.uids.to_string(),
         score(&|score| score.tier.clone()),
         score(&|score| score.wilson_lower.map_or("-".to_owned(), percent)),
-        score(&|score| proven(score.space_bytes + score.object_bytes)),
+        score(&|score| bytes(score.counted_bytes)),
         score(&|score| format!("{:.2}", score.performance)),
         score(&|score| format!("{:.2}", score.service)),
         miner.weight.to_string(),
@@ -222,6 +223,6 @@ fn cells(miner: &MinerReport) -> Vec<String> {
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates
-fn proven(bytes: f64) -> String {
+fn bytes(bytes: f64) -> String {
     table::bytes(bytes as u64)
 }
