@@ -34,6 +34,12 @@ pub struct Batch {
     pub partition_root: [u8; 32],
 }
 
+/// Bytes of a commitment with so many batches and windows.
+pub fn encoded_bytes(batches: u64, windows: u64) -> u64 {
+    let [header, batch, record] = [HEADER_BYTES, BATCH_BYTES, RECORD_BYTES].map(|bytes| bytes as u64);
+    header.saturating_add(batch.saturating_mul(batches)).saturating_add(record.saturating_mul(windows))
+}
+
 /// The fields of a commitment, not checked against one another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitmentFields {
@@ -95,8 +101,8 @@ impl Commitment {
 
     /// The file's bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let length = HEADER_BYTES + BATCH_BYTES * self.batches.len() + RECORD_BYTES * self.records.len();
-        let mut bytes = Vec::with_capacity(length);
+        let length = encoded_bytes(self.batches.len() as u64, self.records.len() as u64);
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
         bytes.extend_from_slice(TAG);
         let batch_count = u32::try_from(self.batches.len()).expect("checked to be at most 4,096");
         bytes.extend_from_slice(&batch_count.to_le_bytes());

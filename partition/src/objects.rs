@@ -54,6 +54,8 @@ pub struct Object {
     pub table_bytes: Option<u64>,
     /// Bytes of the record of that table, if it has one.
     pub record_bytes: Option<u64>,
+    /// Bytes of the permission to keep it, if it came with one.
+    pub ticket_bytes: Option<u64>,
 }
 
 impl Object {
@@ -63,12 +65,14 @@ impl Object {
             ObjectFile::Outboard => self.entry.outboard_bytes > 0,
             ObjectFile::Table => self.table_bytes.is_some(),
             ObjectFile::Record => self.record_bytes.is_some(),
+            ObjectFile::Ticket => self.ticket_bytes.is_some(),
         }
     }
 
     /// Disk space of all its files.
     pub fn disk_bytes(&self) -> u64 {
-        let beside = [self.table_bytes, self.record_bytes].into_iter().flatten().map(file_disk_bytes);
+        let beside = [self.table_bytes, self.record_bytes, self.ticket_bytes];
+        let beside = beside.into_iter().flatten().map(file_disk_bytes);
         let own = object_disk_bytes(self.entry.data_bytes, self.entry.outboard_bytes);
         beside.fold(own, u64::saturating_add)
     }

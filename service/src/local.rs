@@ -1,6 +1,7 @@
 //! What commands and services do on this machine: directories, jobs, devices, and how outcomes are said to people.
 
 pub mod allocation;
+pub mod answering;
 pub mod audits;
 pub mod commit;
 pub mod committing;

@@ -16,6 +16,8 @@ mod commitment_engine;
 mod edits;
 #[path = "vectors/files.rs"]
 mod files;
+#[path = "vectors/message.rs"]
+mod message;
 #[path = "vectors/plain.rs"]
 mod plain;
 #[path = "vectors/plain_curve.rs"]
@@ -59,6 +61,7 @@ fn generated() -> Vec<Generated> {
         Generated::section(COMMITMENT, "worked example", commitment::worked_example()),
         Generated::section("docs/spec/possession-v1.md", "worked example", possession::worked_example()),
         Generated::section("docs/spec/receipt-v1.md", "worked example", receipt::worked_example()),
+        Generated::section("docs/spec/message-v1.md", "worked example", message::worked_example()),
     ]
 }
 

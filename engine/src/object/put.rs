@@ -15,7 +15,7 @@ const PAGES_PER_WRITE: usize = 256;
 
 /// How an object is to be stored.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct PutTerms {
+pub struct PutTerms<'a> {
     /// Its bytes, if they are known before. Space is reserved for them at once, and a stream of another length is refused.
     pub declared_bytes: Option<u64>,
     /// Its address, if it is known before. A stream with another one is refused.
@@ -24,6 +24,8 @@ pub struct PutTerms {
     pub now: u64,
     /// From when on it is expired; `None` for never.
     pub expires_at: Option<u64>,
+    /// The signed permission to keep it, kept beside it. An object that is there already keeps its own.
+    pub ticket: Option<&'a [u8]>,
 }
 
 /// An object that is durable now.
@@ -52,12 +54,15 @@ impl Objects {
     /// [`ObjectError::Store`] (the budget is full, among others); [`ObjectError::Source`]; refused: `wrong-length` (another
     /// length than declared, or more than 2^50 bytes), `wrong-root` (another address than expected), `policy` (expired
     /// already).
-    pub fn put(&self, mut source: impl Read, terms: &PutTerms) -> Result<Put, ObjectError> {
+    pub fn put(&self, mut source: impl Read, terms: &PutTerms<'_>) -> Result<Put, ObjectError> {
         let most = check_terms(terms)?;
         let mut incoming = self.store.begin(disk_bytes(terms.declared_bytes.unwrap_or(0)))?;
         let hashed = write_data(&mut incoming, &mut source, most)?;
         check_stream(&hashed, terms)?;
         write_outboard(&mut incoming, hashed.outboard.as_ref())?;
+        if let Some(ticket) = terms.ticket {
+            incoming.write_ticket(ticket)?;
+        }
         let entry = Entry {
             name: ObjectName(hashed.root),
             second_digest: hashed.sha256,
@@ -73,7 +78,7 @@ impl Objects {
 }
 
 /// The most bytes that the stream may have.
-fn check_terms(terms: &PutTerms) -> Result<u64, Rejection> {
+fn check_terms(terms: &PutTerms<'_>) -> Result<u64, Rejection> {
     if let Some(at) = terms.expires_at.filter(|&at| at <= terms.now) {
         let now = terms.now;
         return Err(Class::Policy.because(format!("an object that expires at {at}, and it is {now}")));
@@ -102,7 +107,7 @@ fn write_data(incoming: &mut Incoming<'_>, source: &mut impl Read, most: u64) ->
     }
 }
 
-fn check_stream(hashed: &Hashed, terms: &PutTerms) -> Result<(), Rejection> {
+fn check_stream(hashed: &Hashed, terms: &PutTerms<'_>) -> Result<(), Rejection> {
     let found = hashed.length;
     if let Some(declared) = terms.declared_bytes.filter(|&declared| declared != found) {
         return Err(Class::WrongLength.because(format!("{found} bytes instead of the {declared} announced")));

@@ -92,6 +92,26 @@ impl ObjectReader {
         Ok(end - start)
     }
 
+    /// Blocks of one group (tree-v1 §4), each checked, with the page that shows them to whoever has the root alone; an object
+    /// of one block at most has no page. `blocks` are numbers in the object.
+    ///
+    /// # Errors
+    /// [`ObjectError::NoSuchRange`] unless the blocks are some of that group's; else as [`ObjectReader::copy`].
+    pub fn group(&self, group: u64, blocks: Range<u64>) -> Result<(Option<Page>, Vec<u8>), ObjectError> {
+        let length = self.length();
+        let first = group.saturating_mul(PAGE_BLOCKS as u64);
+        let end = first.saturating_add(PAGE_BLOCKS as u64).min(block_count(length));
+        if blocks.start < first || blocks.end > end || blocks.is_empty() {
+            let [start, end] =
+                [blocks.start, blocks.end].map(|block| block.saturating_mul(BLOCK_BYTES as u64));
+            return Err(ObjectError::NoSuchRange { start, end, length });
+        }
+        let mut bytes = Vec::new();
+        self.read_blocks(blocks, &mut bytes)?;
+        let page = (self.entry.outboard_bytes > 0).then(|| self.read_page(group)).transpose()?;
+        Ok((page, bytes))
+    }
+
     /// Reads blocks under one page and checks each. With an error, `bytes` are those before what is wrong.
     fn read_blocks(&self, blocks: Range<u64>, bytes: &mut Vec<u8>) -> Result<(), ObjectError> {
         let start = blocks.start * BLOCK_BYTES as u64;

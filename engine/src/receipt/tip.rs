@@ -21,6 +21,22 @@ impl ChainTip {
         ChainTip { network, key, digest: [0; 32], last_heights: HashMap::new() }
     }
 
+    /// Where [`ChainTip::digest`] and [`ChainTip::last_heights`] of an earlier one left off.
+    pub fn resume(
+        network: [u8; 32],
+        key: ChainKey,
+        digest: [u8; 32],
+        last_heights: impl IntoIterator<Item = (RoundKind, u64)>,
+    ) -> ChainTip {
+        ChainTip { network, key, digest, last_heights: last_heights.into_iter().collect() }
+    }
+
+    /// Height of the last body of each kind, in the order of the kinds' numbers.
+    pub fn last_heights(&self) -> Vec<(RoundKind, u64)> {
+        let last = |kind| Some((kind, *self.last_heights.get(&kind)?));
+        RoundKind::ALL.into_iter().filter_map(last).collect()
+    }
+
     /// Digest of the last body: what the next one must name.
     pub fn digest(&self) -> [u8; 32] {
         self.digest

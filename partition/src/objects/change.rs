@@ -21,6 +21,8 @@ pub enum Beside {
     Table,
     /// The record of that table.
     Record,
+    /// The permission to keep the object.
+    Ticket,
 }
 
 impl Beside {
@@ -29,6 +31,7 @@ impl Beside {
             Self::Outboard => ObjectFile::Outboard,
             Self::Table => ObjectFile::Table,
             Self::Record => ObjectFile::Record,
+            Self::Ticket => ObjectFile::Ticket,
         }
     }
 }
@@ -157,6 +160,7 @@ impl ObjectStore {
         match beside {
             Beside::Table => after.table_bytes = Some(out.bytes),
             Beside::Record => after.record_bytes = Some(out.bytes),
+            Beside::Ticket => after.ticket_bytes = Some(out.bytes),
             Beside::Outboard if out.bytes == before.entry.outboard_bytes => {}
             Beside::Outboard => {
                 let (file, expected) = (beside.file().name(), before.entry.outboard_bytes);

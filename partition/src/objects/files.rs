@@ -31,11 +31,14 @@ pub enum ObjectFile {
     Table,
     /// The signed record of that table, once there is one.
     Record,
+    /// The permission to keep it, with which it came, if there is one.
+    Ticket,
 }
 
 impl ObjectFile {
     /// All of them.
-    pub const ALL: [ObjectFile; 5] = [Self::Data, Self::Outboard, Self::Entry, Self::Table, Self::Record];
+    pub const ALL: [ObjectFile; 6] =
+        [Self::Data, Self::Outboard, Self::Entry, Self::Table, Self::Record, Self::Ticket];
 
     /// Its name in the object's directory.
     pub fn name(self) -> &'static str {
@@ -45,6 +48,7 @@ impl ObjectFile {
             Self::Entry => "entry",
             Self::Table => "table",
             Self::Record => "record",
+            Self::Ticket => "ticket",
         }
     }
 

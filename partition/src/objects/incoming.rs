@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::change::Removal;
 use super::error::failed;
-use super::files::{INCOMING, remove_object_directory, sync_directory, write_new};
+use super::files::{INCOMING, file_disk_bytes, remove_object_directory, sync_directory, write_new};
 use super::space::Reservation;
 use super::{Entry, Object, ObjectFile, ObjectStore, ObjectStoreError, State, object_disk_bytes};
 
@@ -28,6 +28,7 @@ pub struct Incoming<'a> {
     outboard: Option<File>,
     data_bytes: u64,
     outboard_bytes: u64,
+    ticket_bytes: Option<u64>,
     reservation: Reservation<'a>,
     renamed: bool,
 }
@@ -56,6 +57,7 @@ impl ObjectStore {
             outboard: None,
             data_bytes: 0,
             outboard_bytes: 0,
+            ticket_bytes: None,
             reservation,
             renamed: false,
         })
@@ -81,7 +83,7 @@ impl Incoming<'_> {
     /// [`ObjectStoreError::Full`], I/O.
     pub fn write_data(&mut self, bytes: &[u8]) -> Result<(), ObjectStoreError> {
         let data_bytes = self.data_bytes.saturating_add(bytes.len() as u64);
-        self.reservation.grow_to(object_disk_bytes(data_bytes, self.outboard_bytes))?;
+        self.reservation.grow_to(self.disk_bytes(data_bytes, self.outboard_bytes))?;
         let path = self.directory.join(ObjectFile::Data.name());
         self.data.write_all(bytes).map_err(failed("write", &path))?;
         self.data_bytes = data_bytes;
@@ -94,7 +96,7 @@ impl Incoming<'_> {
     /// [`ObjectStoreError::Full`], I/O.
     pub fn write_outboard(&mut self, bytes: &[u8]) -> Result<(), ObjectStoreError> {
         let outboard_bytes = self.outboard_bytes.saturating_add(bytes.len() as u64);
-        self.reservation.grow_to(object_disk_bytes(self.data_bytes, outboard_bytes))?;
+        self.reservation.grow_to(self.disk_bytes(self.data_bytes, outboard_bytes))?;
         let path = self.directory.join(ObjectFile::Outboard.name());
         let file = match &mut self.outboard {
             Some(file) => file,
@@ -103,6 +105,21 @@ impl Incoming<'_> {
         file.write_all(bytes).map_err(failed("write", &path))?;
         self.outboard_bytes = outboard_bytes;
         Ok(())
+    }
+
+    /// Writes the permission to keep the object, once, so that it is there whenever the object is.
+    ///
+    /// # Errors
+    /// [`ObjectStoreError::Full`], I/O.
+    pub fn write_ticket(&mut self, bytes: &[u8]) -> Result<(), ObjectStoreError> {
+        self.ticket_bytes = Some(bytes.len() as u64);
+        self.reservation.grow_to(self.disk_bytes(self.data_bytes, self.outboard_bytes))?;
+        Ok(write_new(&self.directory.join(ObjectFile::Ticket.name()), bytes)?)
+    }
+
+    fn disk_bytes(&self, data_bytes: u64, outboard_bytes: u64) -> u64 {
+        object_disk_bytes(data_bytes, outboard_bytes)
+            .saturating_add(self.ticket_bytes.map_or(0, file_disk_bytes))
     }
 
     /// Bytes of the data so far.
@@ -142,7 +159,7 @@ impl Incoming<'_> {
         fs::rename(&self.directory, &path).map_err(failed("rename", &self.directory))?;
         self.renamed = true;
         self.store.sync_or_close(&mut state, &self.store.directory)?;
-        let object = Object { entry, table_bytes: None, record_bytes: None };
+        let object = Object { entry, table_bytes: None, record_bytes: None, ticket_bytes: self.ticket_bytes };
         self.reservation.settle(&mut state);
         state.object_bytes = state.object_bytes.saturating_add(object.disk_bytes());
         state.objects.insert(name, object);

@@ -250,8 +250,9 @@ fn read_object(name: ObjectName, path: &Path, lengths: &Lengths) -> Result<Objec
             return Err(Damage::Length { file: file.name(), expected, found });
         }
     }
-    let (table_bytes, record_bytes) = (lengths.of(ObjectFile::Table), lengths.of(ObjectFile::Record));
-    Ok(Object { entry, table_bytes, record_bytes })
+    let beside = [ObjectFile::Table, ObjectFile::Record, ObjectFile::Ticket];
+    let [table_bytes, record_bytes, ticket_bytes] = beside.map(|file| lengths.of(file));
+    Ok(Object { entry, table_bytes, record_bytes, ticket_bytes })
 }
 
 fn entries(directory: &Path) -> Result<Vec<DirEntry>, IoError> {

@@ -1,6 +1,7 @@
 //! Challenges and commitments of every kind, told apart by their tags; answering and judging those of objects.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use holdfast_engine::backend::Backend;
 use holdfast_engine::challenge::Challenge;
@@ -22,7 +23,7 @@ use holdfast_partition::objects::{ObjectFile, ObjectName};
 use holdfast_partition::partition_file::OpenMode;
 
 use crate::local::failure::Failure;
-use crate::local::objects::{ObjectDirectory, OpenShelf, now};
+use crate::local::objects::{ObjectDirectory, OpenShelf, Secrets, now};
 
 const OBJECT_CHALLENGE_TAG: &[u8] = b"HFQ2";
 const RECORD_TAG: &[u8] = b"HFD1";
@@ -125,26 +126,35 @@ pub fn challenge_named_by(response: &[u8]) -> Option<[u8; 32]> {
 
 /// An object that is to answer.
 #[derive(Debug)]
-pub struct HeldObject<'d> {
-    directory: &'d ObjectDirectory,
-    shelf: OpenShelf,
+pub struct HeldObject {
+    secrets: Secrets,
+    shelf: Arc<OpenShelf>,
     name: ObjectName,
     /// What challenges refer to.
     pub record: ObjectRecord,
 }
 
-impl<'d> HeldObject<'d> {
+impl HeldObject {
     /// The object of a challenge, if it is in this directory, under `record` or else the record that is kept with it.
     pub fn find(
-        directory: &'d ObjectDirectory,
+        directory: &ObjectDirectory,
         challenge: &ObjectChallenge,
         record: Option<&SignedRecord>,
-    ) -> Result<Option<HeldObject<'d>>, Failure> {
+    ) -> Result<Option<HeldObject>, Failure> {
+        match directory.find(&Address::Blake3(*challenge.replica.object_root()), OpenMode::ReadOnly) {
+            Err(Failure::NotFound(_)) => Ok(None),
+            found => HeldObject::on(Arc::new(found?), directory.secrets(), challenge, record).map(Some),
+        }
+    }
+
+    /// The object of a challenge, which is in this store of a directory with these secrets.
+    pub fn on(
+        shelf: Arc<OpenShelf>,
+        secrets: Secrets,
+        challenge: &ObjectChallenge,
+        record: Option<&SignedRecord>,
+    ) -> Result<HeldObject, Failure> {
         let root = *challenge.replica.object_root();
-        let shelf = match directory.find(&Address::Blake3(root), OpenMode::ReadOnly) {
-            Err(Failure::NotFound(_)) => return Ok(None),
-            found => found?,
-        };
         let name = ObjectName(root);
         let record = match record {
             Some(record) => record.record.clone(),
@@ -157,7 +167,7 @@ impl<'d> HeldObject<'d> {
                     .to_owned(),
             });
         }
-        Ok(Some(HeldObject { directory, shelf, name, record }))
+        Ok(HeldObject { secrets, shelf, name, record })
     }
 
     /// The response, which the verifier's own code has accepted.
@@ -181,8 +191,8 @@ impl<'d> HeldObject<'d> {
     }
 
     fn answer_possession(&self, challenge: &ObjectChallenge, openings: bool) -> Result<Vec<u8>, Failure> {
-        let (table, secrets) = (self.table()?, self.directory.secrets());
-        let (key, secret) = (secrets.blinding(self.name)?, secrets.device()?);
+        let table = self.table()?;
+        let (key, secret) = (self.secrets.blinding(self.name)?, self.secrets.device()?);
         let object = self.shelf.objects.store().open_file(self.name, ObjectFile::Data);
         let object = object.map_err(|error| self.shelf.store_failed(error))?;
         let prover = Prover {
@@ -204,7 +214,7 @@ impl<'d> HeldObject<'d> {
 
     fn answer_link(&self, challenge: &ObjectChallenge, backend: &dyn Backend) -> Result<Vec<u8>, Failure> {
         let (reader, table) = (self.reader()?, self.table()?);
-        let key = self.directory.secrets().blinding(self.name)?;
+        let key = self.secrets.blinding(self.name)?;
         let read = |blocks: &[u64]| reader.held_blocks(backend, blocks);
         answer_link(&self.record, challenge, &key, &table, read)
             .map_err(|failure| self.answer_failed(failure))

@@ -3,6 +3,7 @@
 use holdfast_engine::commitment::{Batch, Commitment, CommitmentFields};
 use holdfast_engine::recorder::{BatchClaim, Recorder, Simulation};
 use holdfast_engine::registration::Registration;
+use holdfast_engine::signature::{Signature, Signer};
 use holdfast_engine::space::record::{WindowRecord, partition_root};
 use holdfast_partition::io::IoChoice;
 use holdfast_partition::manifest::Partition;
@@ -70,7 +71,7 @@ pub fn record_trim(
     let recorder = disk.recorder()?;
     let registration = disk.registration(partition)?;
     let end = partition.windows;
-    if recorded(disk, &registration)?.last().is_none_or(|batch| batch.end <= end) {
+    if recorded(&recorder, &registration)?.last().is_none_or(|batch| batch.end <= end) {
         return Ok(());
     }
     let Some(records) = records_of_first(end, file)?.filter(|records| !records.is_empty()) else {
@@ -99,8 +100,19 @@ fn batch_claim(
     Ok(BatchClaim { partition_id, registration_digest, end, partition_root, signature })
 }
 
-/// The commitment of a partition as it is recorded.
+/// The commitment of a partition as it is recorded, signed if the miner's key is at hand.
 pub fn commitment(disk: &Disk, partition: &Partition, console: &Console) -> Result<Commitment, Failure> {
+    let miner = NamedAccount::parse(&disk.manifest.miner.hotkey, console)?;
+    commitment_at(disk, partition, &disk.recorder()?, miner.signer().as_ref())
+}
+
+/// The commitment of a partition as this recorder has it, signed with this key.
+pub fn commitment_at(
+    disk: &Disk,
+    partition: &Partition,
+    recorder: &dyn Recorder,
+    miner: Option<&Signer>,
+) -> Result<Commitment, Failure> {
     let path = disk.path(partition);
     let registration = disk.registration(partition)?;
     let file = disk.open_file(partition, OpenMode::ReadOnly, IoChoice::Auto)?;
@@ -109,7 +121,7 @@ pub fn commitment(disk: &Disk, partition: &Partition, console: &Console) -> Resu
         advice: "run `holdfast fill` first".to_owned(),
     };
     let mut records = records(&file)?.ok_or_else(not_filled)?;
-    let batches = recorded(disk, &registration)?;
+    let batches = recorded(recorder, &registration)?;
     let last = batches.last().ok_or_else(not_filled)?;
     if last.end > records.len() as u64 {
         return Err(Failure::State {
@@ -119,13 +131,13 @@ pub fn commitment(disk: &Disk, partition: &Partition, console: &Console) -> Resu
     }
     // Windows that were appended since belong to the next batch.
     records.truncate(usize::try_from(last.end).unwrap_or(usize::MAX));
-    let miner = NamedAccount::parse(&disk.manifest.miner.hotkey, console)?;
-    let signature = miner.sign(&registration.commitment_signing_digest(last.end, &last.partition_root));
+    let digest = registration.commitment_signing_digest(last.end, &last.partition_root);
+    let signature = miner.map_or(Signature::NONE, |miner| miner.sign(&digest));
     Commitment::new(CommitmentFields { registration, signature, batches, records })
         .map_err(|rejection| Failure::work("damaged", path, rejection))
 }
 
-fn recorded(disk: &Disk, registration: &Registration) -> Result<Vec<Batch>, Failure> {
-    let entry = disk.recorder()?.partition(registration.partition_id)?;
+fn recorded(recorder: &dyn Recorder, registration: &Registration) -> Result<Vec<Batch>, Failure> {
+    let entry = recorder.partition(registration.partition_id)?;
     Ok(entry.map(|entry| entry.batches).unwrap_or_default())
 }

@@ -42,7 +42,7 @@ pub fn chain_source(directory: &Path, recorder: &Path) -> String {
 }
 
 /// A directory that was allocated.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Disk {
     /// As it was given.
     pub directory: PathBuf,

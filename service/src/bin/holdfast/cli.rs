@@ -38,7 +38,6 @@ use crate::console::{Console, Exit, OutputArguments, print};
 use crate::failure::Failure;
 
 pub(crate) use allocate::{simulation_settings, write_partitions};
-pub(crate) use prove::answer;
 pub(crate) use verify::verify_response;
 
 const EXIT_CODES: &str = "\

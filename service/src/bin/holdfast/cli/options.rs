@@ -233,8 +233,14 @@ impl MachineArguments {
             io: self.io,
             pool: Arc::new(pool),
             answer_depth: self.queue_depth.map_or(answer::QUEUE_DEPTH, usize::from),
-            queue_depth: self.queue_depth.or(tuned.map(|tuned| tuned.queue_depth)).map_or(8, usize::from),
-            staging_bytes: self.staging.or(tuned.map(|tuned| tuned.staging_bytes)).unwrap_or(64 << 20),
+            queue_depth: self
+                .queue_depth
+                .or(tuned.map(|tuned| tuned.queue_depth))
+                .map_or(machine::QUEUE_DEPTH, usize::from),
+            staging_bytes: self
+                .staging
+                .or(tuned.map(|tuned| tuned.staging_bytes))
+                .unwrap_or(machine::STAGING_BYTES),
         })
     }
 }

@@ -1,23 +1,19 @@
 //! `holdfast prove`: answer a challenge from the disk.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use holdfast_engine::challenge::{Challenge, Kind};
-use holdfast_engine::jobs::answer::{AnswerError, Answerer};
-use holdfast_engine::jobs::control::Control;
+use holdfast_engine::challenge::Challenge;
 use holdfast_engine::jobs::progress::Meter;
 use holdfast_engine::possession::challenge::ObjectChallenge;
 use holdfast_engine::space::response::response_digest;
-use holdfast_engine::space::window::WindowMaker;
 use holdfast_partition::manifest::Partition;
-use holdfast_partition::partition_file::OpenMode;
 use serde::Serialize;
 
 use super::options::{DirArguments, MachineArguments};
 use super::verify::verify_response;
+use crate::answering::answer_partition;
 use crate::audits::{AnyChallenge, HeldObject, asked_for, read_challenge, read_record};
 use crate::commit;
 use crate::console::{Console, Exit, Report};
@@ -25,7 +21,6 @@ use crate::disks::Disk;
 use crate::failure::Failure;
 use crate::files;
 use crate::interrupt;
-use crate::machine::Machine;
 use crate::objects::ObjectDirectory;
 use crate::progress::Board;
 use crate::table;
@@ -71,7 +66,7 @@ impl Arguments {
         let (disk, partition) = find(&disks, challenge)?;
         let machine = self.machine.resolve()?;
         let started = Instant::now();
-        let response = answer(disk, partition, challenge, &machine, &interrupt::control(None))?;
+        let response = answer_partition(disk, partition, challenge, &machine, &interrupt::control(None))?;
         let seconds = started.elapsed().as_secs_f64();
         let commitment = commit::commitment(disk, partition, console)?;
         verify_response(machine.backend, &commitment, challenge, &response)
@@ -128,38 +123,6 @@ fn find<'d>(disks: &'d [Disk], challenge: &Challenge) -> Result<(&'d Disk, &'d P
         "no partition here is the challenged one (id {}, validator {})",
         challenge.partition_id, challenge.validator
     )))
-}
-
-/// Reads or remakes what the challenge asks for.
-pub(crate) fn answer(
-    disk: &Disk,
-    partition: &Partition,
-    challenge: &Challenge,
-    machine: &Machine,
-    control: &Control,
-) -> Result<Vec<u8>, Failure> {
-    let path = disk.path(partition);
-    let failed = |error| answer_failure(&path, error);
-    let file = disk.open_file(partition, OpenMode::ReadOnly, machine.io)?;
-    let answerer = Answerer::new(&file, machine.backend, machine.answer_depth).map_err(failed)?;
-    match challenge.kind {
-        Kind::Space => answerer.space(challenge).map_err(failed),
-        Kind::Seal => {
-            let maker = WindowMaker::new(challenge.shape, machine.backend, Arc::clone(&machine.pool));
-            let mut maker =
-                maker.map_err(|error| Failure::file("get memory for the windows of", &path, error))?;
-            answerer.seal(challenge, &mut maker, control).map_err(failed)
-        }
-    }
-}
-
-fn answer_failure(path: &Path, error: AnswerError) -> Failure {
-    match error {
-        AnswerError::Damaged { .. } => Failure::work("damaged", path, error),
-        AnswerError::NotSealed { .. } | AnswerError::OtherPartition(_) => Failure::work("state", path, error),
-        AnswerError::Cancelled(cancelled) => Failure::Cancelled(cancelled),
-        other => Failure::work("io", path, other),
-    }
 }
 
 #[derive(Serialize)]

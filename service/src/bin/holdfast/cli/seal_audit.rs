@@ -19,8 +19,9 @@ use serde::Serialize;
 
 use super::challenge::earliest_height;
 use super::options::{MachineArguments, PolicyArguments, hex_digest};
-use super::prove::answer;
+
 use super::verify::{Verdict, check_question, verify_response};
+use crate::answering::answer_partition;
 use crate::commit;
 use crate::console::{Console, Exit, Report};
 use crate::disks::Disk;
@@ -108,7 +109,7 @@ impl Arguments {
             for batch in 0..commitment.batches.len() {
                 let Some(challenge) = seal_challenge(&commitment, batch, beacon, policy) else { continue };
                 let started = Instant::now();
-                let response = answer(disk, partition, &challenge, machine, control)?;
+                let response = answer_partition(disk, partition, &challenge, machine, control)?;
                 let answer_seconds = started.elapsed().as_secs_f64();
                 let started = Instant::now();
                 let verdict = check_question(&commitment, &challenge, policy)

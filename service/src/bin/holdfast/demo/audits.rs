@@ -18,7 +18,8 @@ use serde::Serialize;
 
 use super::MINER;
 use super::stage::Stage;
-use crate::cli::{answer, verify_response};
+use crate::answering::answer_partition;
+use crate::cli::verify_response;
 use crate::commit;
 use crate::disks::Disk;
 use crate::failure::Failure;
@@ -161,7 +162,7 @@ impl<'s> Rounds<'s> {
     /// An answer from the disk.
     pub(super) fn read_answer(&self, pair: usize, challenge: &Challenge) -> Result<Vec<u8>, Failure> {
         let partition = &self.disk.manifest.partitions[self.pairs[pair].place];
-        answer(self.disk, partition, challenge, &self.stage.machine, &Control::default())
+        answer_partition(self.disk, partition, challenge, &self.stage.machine, &Control::default())
     }
 
     /// The validator's whole judgement of an answer that took so long: deadlines, verification, the receipt.

@@ -169,7 +169,7 @@ impl Arguments {
         let now = now();
         let expires_at = self.expires_in.map(|seconds| now.saturating_add(seconds));
         let declared_bytes = source.length.filter(|_| recipients.is_none());
-        let terms = PutTerms { declared_bytes, expected: None, now, expires_at };
+        let terms = PutTerms { declared_bytes, expected: None, now, expires_at, ticket: None };
         let stored = match recipients {
             None => shelf.objects.put(source, &terms),
             Some(recipients) => {

@@ -7,8 +7,9 @@ use holdfast_engine::possession::challenge::Form;
 use serde::Serialize;
 
 use super::{Scene, wrong};
+use crate::answering::answer_partition;
 use crate::audits::{AnyChallenge, Kept, verify_object};
-use crate::cli::{answer, verify_response};
+use crate::cli::verify_response;
 use crate::commit;
 use crate::failure::Failure;
 use crate::table;
@@ -49,7 +50,7 @@ pub(super) fn play(scene: &Scene<'_>) -> Result<Round, Failure> {
     let of_object = AnyChallenge::Object(of_object.clone());
 
     let (machine, clock) = (&scene.stage.machine, Instant::now());
-    let windows = answer(disk, partition, space, machine, scene.stage.control())?;
+    let windows = answer_partition(disk, partition, space, machine, scene.stage.control())?;
     let object = scene.answer(&of_object)?;
     let answer_seconds = clock.elapsed().as_secs_f64();
     let clock = Instant::now();

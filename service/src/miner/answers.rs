@@ -1,0 +1,139 @@
+//! What was asked of each round and what was promised: the same question gets the same answer again, another one none.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use holdfast_engine::account::Account;
+use holdfast_engine::receipt::Round;
+use holdfast_engine::rejection::Class;
+use holdfast_engine::signature::{Signature, Signer};
+use holdfast_engine::space::response::{response_digest, response_signing_digest};
+use tokio::sync::OnceCell;
+
+use super::error::MinerError;
+
+/// A round of one subject: one question is answered for it. Ordered by height, so that old ones are forgotten first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Place {
+    pub(super) height: u64,
+    pub(super) validator: Account,
+    pub(super) subject: u64,
+    pub(super) kind: u8,
+}
+
+impl Place {
+    pub(super) fn of(round: &Round) -> Place {
+        let (height, validator) = (round.height, round.key.validator);
+        Place { height, validator, subject: round.key.subject.number(), kind: round.kind.number() }
+    }
+}
+
+/// The digest of a response and the signature that binds us to it (challenge-v1 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Promise {
+    pub(super) digest: [u8; 32],
+    pub(super) signature: Signature,
+}
+
+#[derive(Debug)]
+struct Asked {
+    challenge_digest: [u8; 32],
+    promise: Arc<OnceCell<Promise>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    asked: BTreeMap<Place, Asked>,
+    bodies: BTreeMap<Place, Bytes>,
+    body_bytes: usize,
+}
+
+/// The rounds of late.
+#[derive(Debug)]
+pub(super) struct Answers {
+    state: Mutex<State>,
+    most_bytes: usize,
+    kept_blocks: u64,
+}
+
+impl Answers {
+    /// Keeps bodies of so many bytes in all, and rounds of so many blocks.
+    pub(super) fn new(most_bytes: usize, kept_blocks: u64) -> Answers {
+        Answers { state: Mutex::default(), most_bytes, kept_blocks }
+    }
+
+    /// The answer to a question: as it was given before, or else from `compute`.
+    ///
+    /// # Errors
+    /// `wrong-challenge` if another question was asked for this round before; those of `compute`.
+    pub(super) async fn answer<F: Future<Output = Result<Bytes, MinerError>>>(
+        &self,
+        round: &Round,
+        signer: &Signer,
+        compute: impl Fn() -> F,
+    ) -> Result<(Promise, Bytes), MinerError> {
+        let place = Place::of(round);
+        let cell = self.ask(place, round.challenge_digest)?;
+        let mut fresh = None;
+        let promise = cell.get_or_try_init(async || {
+            let body = compute().await?;
+            let digest = response_digest(&body);
+            let signature = signer.sign(&response_signing_digest(&round.challenge_digest, &digest));
+            self.keep(place, &body);
+            fresh = Some(body);
+            Ok::<_, MinerError>(Promise { digest, signature })
+        });
+        let promise = *promise.await?;
+        let kept = fresh.or_else(|| self.lock().bodies.get(&place).cloned());
+        let body = match kept {
+            Some(body) => body,
+            // It had to go for others. Answers in zero knowledge are never the same twice.
+            None => compute().await?,
+        };
+        if response_digest(&body) != promise.digest {
+            return Err(MinerError::busy(
+                "the answer to this challenge was given before and is kept no longer",
+            ));
+        }
+        Ok((promise, body))
+    }
+
+    fn ask(&self, place: Place, challenge_digest: [u8; 32]) -> Result<Arc<OnceCell<Promise>>, MinerError> {
+        let mut state = self.lock();
+        state.forget_before(place.height.saturating_sub(self.kept_blocks));
+        let asked =
+            state.asked.entry(place).or_insert_with(|| Asked { challenge_digest, promise: Arc::default() });
+        if asked.challenge_digest != challenge_digest {
+            let height = place.height;
+            let why = format!("another challenge was asked of this subject at height {height} before");
+            return Err(Class::WrongChallenge.because(why).into());
+        }
+        Ok(Arc::clone(&asked.promise))
+    }
+
+    fn keep(&self, place: Place, body: &Bytes) {
+        let mut state = self.lock();
+        if state.bodies.insert(place, body.clone()).is_none() {
+            state.body_bytes += body.len();
+        }
+        while state.body_bytes > self.most_bytes {
+            let Some((_, gone)) = state.bodies.pop_first() else { break };
+            state.body_bytes -= gone.len();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn forget_before(&mut self, height: u64) {
+        while let Some(first) = self.asked.first_entry().filter(|entry| entry.key().height < height) {
+            if let Some(body) = self.bodies.remove(&first.remove_entry().0) {
+                self.body_bytes -= body.len();
+            }
+        }
+    }
+}

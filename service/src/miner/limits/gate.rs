@@ -1,0 +1,117 @@
+//! Who comes in, and how fast.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use holdfast_engine::account::Account;
+use tokio::time::Instant;
+use tonic::Code;
+
+use super::Limits;
+use super::bucket::Bucket;
+use crate::miner::MinerError;
+
+/// Bad signatures from one address that are looked at in a second.
+const BAD_SIGNATURES_PER_SECOND: u64 = 20;
+/// Callers and addresses that are remembered; those that do nothing are forgotten first.
+const REMEMBERED: usize = 16_384;
+
+/// Counts what callers ask for.
+#[derive(Debug)]
+pub(in crate::miner) struct Gate {
+    limits: Limits,
+    requests: Mutex<HashMap<Account, Bucket>>,
+    bytes: Mutex<HashMap<Account, Bucket>>,
+    bad_signatures: Mutex<HashMap<IpAddr, Bucket>>,
+    strangers: Mutex<Bucket>,
+}
+
+impl Gate {
+    pub(in crate::miner) fn new(limits: Limits) -> Gate {
+        let strangers = Bucket::new(limits.strangers_per_second.into(), Instant::now());
+        Gate {
+            limits,
+            requests: Mutex::default(),
+            bytes: Mutex::default(),
+            bad_signatures: Mutex::default(),
+            strangers: Mutex::new(strangers),
+        }
+    }
+
+    /// Before a signature is looked at: who it is said to be is not known to be true, so nothing is counted against the
+    /// caller yet. `known` callers validate, or have objects here.
+    pub(in crate::miner) fn look(
+        &self,
+        said: &Account,
+        known: bool,
+        from: Option<IpAddr>,
+    ) -> Result<(), MinerError> {
+        let now = Instant::now();
+        if let Some(from) = from
+            && lock(&self.bad_signatures).get_mut(&from).is_some_and(|bucket| !bucket.has(now))
+        {
+            return Err(MinerError::busy("too many messages with wrong signatures came from this address"));
+        }
+        if self.limits.deny.contains(said)
+            || !(self.limits.allow.is_empty() || self.limits.allow.contains(said))
+        {
+            return Err(MinerError::Refused {
+                code: Code::PermissionDenied,
+                reason: "not-served",
+                message: format!("{said} is not served here"),
+                advice: "ask another miner",
+            });
+        }
+        if !known && !lock(&self.strangers).take(now) {
+            return Err(MinerError::busy("too many requests of callers that are not known here"));
+        }
+        Ok(())
+    }
+
+    /// A signature was wrong.
+    pub(in crate::miner) fn bad_signature(&self, from: Option<IpAddr>) {
+        if let Some(from) = from {
+            with(&self.bad_signatures, from, BAD_SIGNATURES_PER_SECOND, |bucket, now| bucket.take(now));
+        }
+    }
+
+    /// Counts one request of a caller whose signature is right.
+    pub(in crate::miner) fn admit(&self, caller: &Account) -> Result<(), MinerError> {
+        let rate = self.limits.requests_per_second;
+        if with(&self.requests, *caller, rate.into(), |bucket, now| bucket.take(now)) {
+            return Ok(());
+        }
+        Err(MinerError::busy(format!("more than {rate} requests a second")))
+    }
+
+    /// Counts bytes from or to a caller; says how long to wait before more of them.
+    pub(in crate::miner) fn bytes(&self, caller: &Account, bytes: usize) -> Duration {
+        let (rate, bytes) = (self.limits.bytes_per_second, bytes as u64);
+        with(&self.bytes, *caller, rate, |bucket, now| bucket.charge(bytes, now))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn with<K: Eq + Hash, T>(
+    buckets: &Mutex<HashMap<K, Bucket>>,
+    key: K,
+    per_second: u64,
+    work: impl FnOnce(&mut Bucket, Instant) -> T,
+) -> T {
+    let now = Instant::now();
+    let mut buckets = lock(buckets);
+    if buckets.len() >= REMEMBERED && !buckets.contains_key(&key) {
+        buckets.retain(|_, bucket| !bucket.is_full(now));
+        if buckets.len() >= REMEMBERED {
+            // All of them are busy: forgetting is the lesser evil.
+            buckets.clear();
+        }
+    }
+    work(buckets.entry(key).or_insert_with(|| Bucket::new(per_second, now)), now)
+}

@@ -1,0 +1,208 @@
+//! Audits: commitments, challenges and receipts.
+
+mod question;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdfast_engine::account::Account;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status};
+
+use super::outlet::{Gone, Outlet, parts};
+use crate::local::commit;
+use crate::miner::answers::Promise;
+use crate::miner::chains::Promised;
+use crate::miner::{Miner, MinerError, blocking};
+use crate::proto;
+use question::{Question, Seen};
+
+/// How long a challenge may wait for its block to be known here, and how often it is looked.
+const BLOCK_WAIT: Duration = Duration::from_secs(2);
+const BLOCK_LOOK: Duration = Duration::from_millis(50);
+type Stream<T> = ReceiverStream<Result<T, Status>>;
+
+/// The commitment of a partition of the caller's, in parts.
+pub(super) async fn commitment(
+    miner: &Arc<Miner>,
+    caller: Account,
+    partition_id: u64,
+) -> Result<Stream<proto::Part>, MinerError> {
+    let share = miner.shares.of_partition(partition_id).filter(|share| share.validator() == caller);
+    let missing = || MinerError::not_found(format!("no partition {partition_id} is kept here for {caller}"));
+    let share = share.ok_or_else(missing)?;
+    let turn = miner.turn(caller).await?;
+    let (recorder, signer) = (Arc::clone(&miner.recorder), Arc::clone(miner.correspondent.signer()));
+    let bytes = blocking(move || {
+        let commitment = commit::commitment_at(&share.disk, share.partition(), &*recorder, Some(&signer))?;
+        drop(turn);
+        Ok::<_, MinerError>(Bytes::from(commitment.encode()))
+    })
+    .await??;
+    let (outlet, stream) = Outlet::new(miner, caller);
+    tokio::spawn(async move {
+        // A caller that is gone has no use for the rest.
+        let _ = outlet.send_all(bytes).await;
+    });
+    Ok(stream)
+}
+
+/// Answers a round: promises as they are made, then the bodies in the order of the challenges.
+pub(super) async fn challenge(
+    miner: &Arc<Miner>,
+    caller: Account,
+    request: &proto::ChallengeRequest,
+) -> Result<Stream<proto::ChallengeEvent>, MinerError> {
+    let (limit, found) = (miner.limits.challenges, request.challenges.len());
+    if found > limit {
+        return Err(MinerError::busy(format!("{found} challenges at once; at most {limit} are answered")));
+    }
+    let seen = look_at_block(miner, request.height).await?;
+    let mut samples = 0_u32;
+    let questions: Vec<Result<Question, MinerError>> = request
+        .challenges
+        .iter()
+        .map(|challenge| {
+            let question = Question::read(miner, caller, &seen, challenge)?;
+            samples = samples.saturating_add(question.samples());
+            match samples > miner.limits.samples {
+                true => Err(MinerError::busy(format!(
+                    "more than {} samples in one request",
+                    miner.limits.samples
+                ))),
+                false => Ok(question),
+            }
+        })
+        .collect();
+    let (outlet, stream) = Outlet::new(miner, caller);
+    let miner = Arc::clone(miner);
+    tokio::spawn(async move {
+        let gone = outlet.gone();
+        tokio::select! {
+            // Whoever is gone needs no answers; what is being read or computed ends by itself.
+            () = gone => {}
+            _ = answer_all(&miner, questions, &outlet) => {}
+        }
+    });
+    Ok(stream)
+}
+
+async fn answer_all(
+    miner: &Arc<Miner>,
+    questions: Vec<Result<Question, MinerError>>,
+    outlet: &Outlet<proto::ChallengeEvent>,
+) -> Result<(), Gone> {
+    let mut answering = JoinSet::new();
+    for (place, question) in (0_u32..).zip(questions) {
+        let miner = Arc::clone(miner);
+        answering.spawn(async move {
+            let answered = match question {
+                Ok(question) => question.answer(&miner).await,
+                Err(error) => Err(error),
+            };
+            (place, answered)
+        });
+    }
+    let (mut bodies, mut promised) = (Vec::new(), Vec::new());
+    while let Some(joined) = answering.join_next().await {
+        let Ok((place, answered)) = joined else { continue };
+        let event = match answered {
+            Ok((round, promise, body)) => {
+                bodies.push((place, body));
+                promised.push(Promised { round, response_digest: promise.digest });
+                promise_event(place, promise)
+            }
+            Err(error) => refusal_event(place, error),
+        };
+        outlet.send(event, 0).await?;
+    }
+    if let Err(error) = miner.chains.note(&promised).await {
+        // The answers are right all the same; the receipts of this round will lack our signature.
+        tracing::error!(%error, "promises of a round were not noted");
+    }
+    bodies.sort_by_key(|(place, _)| *place);
+    for (place, body) in bodies {
+        let mut left = body.len();
+        for part in parts(body) {
+            let length = part.bytes.len();
+            left -= length;
+            let event =
+                proto::ChallengeEvent { place, part: Some(part), last: left == 0, ..Default::default() };
+            outlet.send(event, length).await?;
+        }
+    }
+    Ok(())
+}
+
+fn promise_event(place: u32, promise: Promise) -> proto::ChallengeEvent {
+    proto::ChallengeEvent {
+        place,
+        response_digest: promise.digest.to_vec().into(),
+        signature: promise.signature.0.to_vec().into(),
+        ..Default::default()
+    }
+}
+
+fn refusal_event(place: u32, error: MinerError) -> proto::ChallengeEvent {
+    // As a status, so that our own failures are told as they are told everywhere.
+    let refused = Status::from(error).message().to_owned();
+    proto::ChallengeEvent { place, refused, ..Default::default() }
+}
+
+/// The block of a round, which may be on its way to us still.
+async fn look_at_block(miner: &Miner, height: u64) -> Result<Seen, MinerError> {
+    let deadline = tokio::time::Instant::now() + BLOCK_WAIT;
+    loop {
+        let (newest, beacon) =
+            miner.ask_recorder(move |recorder| Ok((recorder.height()?, recorder.beacon(height)?))).await?;
+        if let Some(beacon) = beacon {
+            let oldest = newest.saturating_sub(miner.limits.round_age_blocks);
+            if height < oldest {
+                let message =
+                    format!("the round of height {height} is over; rounds from {oldest} on are answered");
+                return Err(refused("too-old", message));
+            }
+            return Ok(Seen { height, beacon });
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return Err(refused(
+                "unknown-block",
+                format!("block {height} is not known here; the newest is {newest}"),
+            ));
+        }
+        tokio::time::sleep(BLOCK_LOOK).await;
+    }
+}
+
+fn refused(reason: &'static str, message: String) -> MinerError {
+    let advice = "ask about a block that both sides know";
+    MinerError::Refused { code: Code::FailedPrecondition, reason, message, advice }
+}
+
+/// Signs what follows our own view of the caller's chains.
+pub(super) async fn countersign(
+    miner: &Miner,
+    caller: Account,
+    request: &proto::CountersignRequest,
+) -> Result<proto::CountersignResponse, MinerError> {
+    let (limit, found) = (miner.limits.challenges, request.receipts.len());
+    if found > limit {
+        return Err(MinerError::busy(format!("{found} receipts at once; at most {limit} are taken")));
+    }
+    let finality_blocks = miner.policy.finality_blocks;
+    let newest = miner.ask_recorder(|recorder| recorder.height()).await?;
+    let final_height = newest.saturating_sub(finality_blocks);
+    let signed = miner.chains.countersign(caller, &request.receipts, final_height).await?;
+    let receipts = signed.into_iter().map(|signed| match signed {
+        Ok(signature) if signature.is_none() => proto::CountersignedReceipt::default(),
+        Ok(signature) => {
+            proto::CountersignedReceipt { signature: signature.0.to_vec().into(), refused: String::new() }
+        }
+        Err(rejection) => {
+            proto::CountersignedReceipt { signature: Bytes::new(), refused: rejection.to_string() }
+        }
+    });
+    Ok(proto::CountersignResponse { receipts: receipts.collect(), seal: None })
+}

@@ -1,0 +1,99 @@
+//! What else is done with objects that are here: records kept, tables handed out, deletion.
+
+use std::sync::Arc;
+
+use holdfast_engine::account::Account;
+use holdfast_engine::object::Address;
+use holdfast_engine::possession::record::SignedRecord;
+use holdfast_engine::rejection::Class;
+use holdfast_partition::objects::{ObjectFile, ObjectName};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status};
+
+use super::object_name;
+use super::outlet::Outlet;
+use crate::local::audits::read_table;
+use crate::local::committing;
+use crate::local::failure::Failure;
+use crate::local::objects::Secrets;
+use crate::miner::{Miner, MinerError, blocking};
+use crate::proto;
+
+/// The commitment table of an object, in parts.
+pub(super) async fn table(
+    miner: &Arc<Miner>,
+    caller: Account,
+    object: Option<&proto::ObjectName>,
+) -> Result<ReceiverStream<Result<proto::Part, Status>>, MinerError> {
+    let (name, _) = object_name(object)?;
+    let kept = miner.catalogue.open_to(&caller, name)?;
+    let bytes = blocking(move || {
+        let path = kept.store.shelf.objects.store().file_path(name, ObjectFile::Table);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Failure::file("read", path, error)),
+        }
+    })
+    .await??;
+    let bytes = bytes.ok_or_else(|| MinerError::Refused {
+        code: Code::Unavailable,
+        reason: "not-committed",
+        message: format!("the commitments of {name} are not computed yet"),
+        advice: "ask again later",
+    })?;
+    let (outlet, stream) = Outlet::new(miner, caller);
+    tokio::spawn(async move {
+        // A caller that is gone has no use for the rest.
+        let _ = outlet.send_all(bytes.into()).await;
+    });
+    Ok(stream)
+}
+
+/// Keeps the record that audits of an object will refer to.
+pub(super) async fn keep_record(miner: &Miner, caller: Account, bytes: &[u8]) -> Result<(), MinerError> {
+    let signed = SignedRecord::decode(bytes)?;
+    let record = &signed.record;
+    miner.check_is_me("record", &record.network, &record.miner)?;
+    let name = ObjectName(*record.replica.object_root());
+    let kept = miner.catalogue.open_to(&caller, name)?;
+    if !kept.is_open_to(&record.checker) {
+        return Err(MinerError::forbidden(format!("{} may not check {name}", record.checker)));
+    }
+    if record.replica.length() != kept.length_bytes {
+        let (found, ours) = (record.replica.length(), kept.length_bytes);
+        return Err(Class::WrongRecord
+            .because(format!("a record of {found} bytes; {name} has {ours}"))
+            .into());
+    }
+    signed.check_signature()?;
+    blocking(move || {
+        if signed.record.table_root.is_some() {
+            // What we could not answer for is not kept.
+            read_table(&kept.store.shelf, name, &signed.record)?;
+        }
+        committing::replace_record(&kept.store.shelf, &signed)
+    })
+    .await??;
+    Ok(())
+}
+
+/// Deletes an object, and returns the disk space that is free again.
+pub(super) async fn delete(
+    miner: &Miner,
+    caller: Account,
+    object: Option<&proto::ObjectName>,
+) -> Result<u64, MinerError> {
+    let (name, _) = object_name(object)?;
+    let kept = miner.catalogue.open_to(&caller, name)?;
+    let validator = kept.store.validator;
+    let freed_bytes = blocking(move || {
+        let shelf = &kept.store.shelf;
+        let freed = shelf.objects.remove(&Address::Blake3(name.0)).map_err(|error| shelf.failed(error))?;
+        Secrets::of(&kept.store.directory).forget(name)?;
+        Ok::<_, Failure>(freed)
+    })
+    .await??;
+    miner.catalogue.remove(&validator, name);
+    Ok(freed_bytes)
+}

@@ -1,0 +1,136 @@
+//! The shares of validators: their partitions on the disks, with the stores of objects beside them.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use holdfast_engine::account::Account;
+use holdfast_engine::registration::Registration;
+use holdfast_partition::manifest::Partition;
+
+use crate::local::disks::Disk;
+use crate::local::failure::Failure;
+use crate::local::objects::{ObjectDirectory, OpenShelf, Secrets};
+
+/// A store of objects that this process alone changes, and whose share it lies in.
+#[derive(Debug)]
+pub(super) struct Store {
+    /// Whose objects they are beside their owners.
+    pub(super) validator: Account,
+    /// The store.
+    pub(super) shelf: Arc<OpenShelf>,
+    /// The directory, with the secrets that answers need.
+    pub(super) directory: PathBuf,
+}
+
+impl Store {
+    /// The secrets of the directory.
+    pub(super) fn secrets(&self) -> Secrets {
+        Secrets::of(&self.directory)
+    }
+}
+
+/// One validator's partition on one disk.
+#[derive(Debug)]
+pub(super) struct Share {
+    /// As it is registered.
+    pub(super) registration: Registration,
+    /// The disk as it is allocated now.
+    pub(super) disk: Arc<Disk>,
+    place: usize,
+    /// The objects beside it.
+    pub(super) store: Arc<Store>,
+}
+
+impl Share {
+    /// Whose it is.
+    pub(super) fn validator(&self) -> Account {
+        self.registration.intent.validator
+    }
+
+    /// The line of the manifest.
+    pub(super) fn partition(&self) -> &Partition {
+        &self.disk.manifest.partitions[self.place]
+    }
+}
+
+#[derive(Debug, Default)]
+struct ByKey {
+    by_id: HashMap<u64, Arc<Share>>,
+    by_validator: HashMap<Account, Vec<Arc<Share>>>,
+    all: Vec<Arc<Share>>,
+}
+
+/// All shares. Replaced as a whole when disks are allocated anew; stores stay open meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct Shares(RwLock<Arc<ByKey>>);
+
+impl Shares {
+    /// The shares of directories, opened for writing.
+    pub(super) fn open(directories: &[PathBuf]) -> Result<Shares, Failure> {
+        let shares = Shares::default();
+        shares.reopen(directories)?;
+        Ok(shares)
+    }
+
+    /// Looks at the directories again. Stores that are open stay so.
+    pub(super) fn reopen(&self, directories: &[PathBuf]) -> Result<(), Failure> {
+        let open: HashMap<u64, Arc<Store>> = self
+            .all()
+            .iter()
+            .map(|share| (share.registration.partition_id, Arc::clone(&share.store)))
+            .collect();
+        let mut next = ByKey::default();
+        for found in ObjectDirectory::open_all(directories)? {
+            let disk = found.disk.clone().ok_or_else(|| Failure::NotAllocated(found.directory.clone()))?;
+            let disk = Arc::new(disk);
+            for (place, partition) in disk.manifest.partitions.iter().enumerate() {
+                let registration = disk.registration(partition)?;
+                let store = match open.get(&registration.partition_id) {
+                    Some(store) => Arc::clone(store),
+                    None => Arc::new(open_store(&found, place, &registration)?),
+                };
+                next.add(Arc::new(Share { registration, disk: Arc::clone(&disk), place, store }));
+            }
+        }
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        Ok(())
+    }
+
+    /// All of them, disk by disk.
+    pub(super) fn all(&self) -> Vec<Arc<Share>> {
+        self.now().all.clone()
+    }
+
+    /// The share with this partition.
+    pub(super) fn of_partition(&self, partition_id: u64) -> Option<Arc<Share>> {
+        self.now().by_id.get(&partition_id).cloned()
+    }
+
+    /// A validator's shares, one a disk.
+    pub(super) fn of_validator(&self, validator: &Account) -> Vec<Arc<Share>> {
+        self.now().by_validator.get(validator).cloned().unwrap_or_default()
+    }
+
+    fn now(&self) -> Arc<ByKey> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ByKey {
+    fn add(&mut self, share: Arc<Share>) {
+        self.by_id.insert(share.registration.partition_id, Arc::clone(&share));
+        self.by_validator.entry(share.validator()).or_default().push(Arc::clone(&share));
+        self.all.push(share);
+    }
+}
+
+fn open_store(
+    directory: &ObjectDirectory,
+    place: usize,
+    registration: &Registration,
+) -> Result<Store, Failure> {
+    let shelf = directory.beside(place).ok_or_else(|| Failure::NotAllocated(directory.directory.clone()))?;
+    let shelf = Arc::new(directory.open_or_create(shelf)?);
+    Ok(Store { validator: registration.intent.validator, shelf, directory: directory.directory.clone() })
+}

@@ -1,0 +1,533 @@
+//! A validator that runs: for each new block it asks, voids what a reorganisation replaced, and closes what has become final.
+//!
+//! What must not be lost is in the index before it is acted on, so a process that is killed goes on from there: a round that was
+//! being asked is void, one whose promises are kept is closed with what was judged. Of several processes with one index the one
+//! that holds the lease does all of this; the others look on.
+
+mod close;
+pub mod monitor;
+mod round;
+mod tend;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use holdfast_engine::account::Account;
+use holdfast_engine::policy::Policy;
+use holdfast_engine::possession::challenge::Form;
+use holdfast_engine::receipt::Receipt;
+use holdfast_engine::recorder::Recorder;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::ValidatorError;
+use super::collect::Budget;
+use super::commitments::{Commitments, Recorded};
+use super::holdings::Holdings;
+use super::judge::Judge;
+use super::peers::Peers;
+use super::plan::{MinerFacts, MinerPlan, PlanTerms, plan};
+use super::receipts::Chains;
+use super::status::OpenRound;
+use super::store::{NUMBERS, OPEN_FROM, Part, ROUNDS, RoundRow, SCORES, Stage, round_key};
+use crate::chain::{Chain, Head, Metagraph};
+use crate::index::lease::{self, Acquisition, Lease};
+use crate::index::{Index, KeyRange, transact};
+use crate::scoring::{MinerOutcome, Scoring, ScoringConfig, ScoringState};
+use crate::wire::Correspondent;
+use monitor::Sign;
+
+/// What a validator is told to do.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The network's policy.
+    pub policy: Policy,
+    /// How miners are scored.
+    pub scoring: ScoringConfig,
+    /// Form of possession responses.
+    pub form: Form,
+    /// Once sealed, one batch in so many is audited again at an audit height.
+    pub reseal_one_in: NonZeroU64,
+    /// A round is asked as long as its block is among so many newest ones.
+    pub asked_within_blocks: u64,
+    /// A round's promises are anchored so many blocks after it, below [`holdfast_engine::receipt::ANCHOR_BLOCKS`].
+    pub anchor_after_blocks: u64,
+    /// Blocks from one setting of weights to the next.
+    pub tempo_blocks: u64,
+    /// Blocks from one sign of life to the next; 0 asks for none.
+    pub ping_every_blocks: u64,
+    /// Blocks from one retrieval audit of a miner to the next; 0 makes none.
+    pub retrieve_every_blocks: u64,
+    /// Memory for bodies, in bytes.
+    pub held_bytes: usize,
+    /// Bodies are judged as soon as there are so many bytes of them.
+    pub judged_bytes: usize,
+    /// Commitments of more bytes are not fetched.
+    pub commitment_bytes_max: usize,
+    /// This process, among those that share the index.
+    pub process: String,
+    /// For how long the lease is taken, in milliseconds.
+    pub lease_ms: u64,
+    /// Validators that are asked to co-sign that promises have arrived.
+    pub witnesses: Vec<Account>,
+}
+
+impl Settings {
+    /// The usual ones under a policy, for the process of this name.
+    pub fn new(policy: Policy, process: impl Into<String>) -> Settings {
+        Settings {
+            policy,
+            scoring: ScoringConfig::standard(),
+            form: Form::Plain,
+            reseal_one_in: const { NonZeroU64::new(64).unwrap() },
+            asked_within_blocks: 2,
+            anchor_after_blocks: 5,
+            tempo_blocks: 360,
+            ping_every_blocks: 10,
+            retrieve_every_blocks: 50,
+            held_bytes: 512 << 20,
+            judged_bytes: 128 << 20,
+            commitment_bytes_max: 256 << 20,
+            process: process.into(),
+            lease_ms: 60_000,
+            witnesses: Vec::new(),
+        }
+    }
+}
+
+/// What a validator works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// What it is told.
+    pub settings: Settings,
+    /// The chain.
+    pub chain: Arc<dyn Chain>,
+    /// What it must not forget.
+    pub index: Arc<dyn Index>,
+    /// What of owners' objects is audited.
+    pub holdings: Arc<dyn Holdings>,
+    /// Who it is.
+    pub correspondent: Arc<Correspondent>,
+    /// Judges responses.
+    pub judge: Judge,
+}
+
+/// A validator.
+#[derive(Debug)]
+pub struct Node {
+    settings: Settings,
+    chain: Arc<dyn Chain>,
+    index: Arc<dyn Index>,
+    holdings: Arc<dyn Holdings>,
+    peers: Peers,
+    judge: Judge,
+    budget: Budget,
+    chains: Chains,
+    commitments: Commitments,
+    scoring: tokio::sync::Mutex<Scoring>,
+    lease: Mutex<Option<Lease>>,
+    /// Rounds that are neither linked nor void.
+    open: Mutex<BTreeMap<(Part, u64), Open>>,
+    /// Outcomes that wait for the next round that is scored.
+    outcomes: Mutex<Vec<MinerOutcome>>,
+    tasks: TaskTracker,
+    /// Held by what is done once at a time.
+    closing: tokio::sync::Mutex<()>,
+    tending: tokio::sync::Mutex<()>,
+    /// Miners that receipts are being shown to.
+    showing: Mutex<BTreeSet<Account>>,
+    signs: Mutex<BTreeMap<Account, Sign>>,
+    /// What other validators showed of their rounds last.
+    histories: Mutex<BTreeMap<Account, Vec<Receipt>>>,
+    weights_tried_at: AtomicU64,
+}
+
+/// A round that is not over.
+#[derive(Clone, Debug)]
+struct Open {
+    beacon: [u8; 32],
+    /// Ends the task that asks, while there is one.
+    asking: Option<CancellationToken>,
+    /// Partitions whose seal audit it is: no other begins before it is over.
+    sealing: Vec<u64>,
+}
+
+impl Node {
+    /// Opens what the index holds.
+    ///
+    /// # Errors
+    /// Those of the index; a scoring that does not fit what is kept.
+    pub async fn open(parts: Parts) -> Result<Arc<Node>, ValidatorError> {
+        let Parts { settings, chain, index, holdings, correspondent, judge } = parts;
+        let signer = Arc::clone(correspondent.signer());
+        let scoring = restore(&*index, settings.scoring.clone()).await?;
+        Ok(Arc::new(Node {
+            chain,
+            holdings,
+            peers: Peers::new(Arc::clone(&correspondent)),
+            judge,
+            budget: Budget::new(settings.held_bytes),
+            chains: Chains::new(Arc::clone(&index), correspondent.network(), signer),
+            commitments: Commitments::open(Arc::clone(&index)).await?,
+            scoring: tokio::sync::Mutex::new(scoring),
+            lease: Mutex::default(),
+            open: Mutex::default(),
+            outcomes: Mutex::default(),
+            tasks: TaskTracker::new(),
+            closing: tokio::sync::Mutex::default(),
+            tending: tokio::sync::Mutex::default(),
+            showing: Mutex::default(),
+            signs: Mutex::default(),
+            histories: Mutex::default(),
+            weights_tried_at: AtomicU64::new(0),
+            index,
+            settings,
+        }))
+    }
+
+    /// Follows the chain until it is told to stop; then lets rounds under way end and gives the lease up.
+    ///
+    /// # Errors
+    /// The lease could not be given up. What fails before is tried again with the next block.
+    pub async fn run(self: Arc<Node>, stop: CancellationToken) -> Result<(), ValidatorError> {
+        let mut heads = self.chain.heads();
+        heads.mark_changed();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                changed = heads.changed() => if changed.is_err() { break },
+            }
+            let head = *heads.borrow_and_update();
+            if let Err(error) = self.on_head(head).await {
+                tracing::error!(height = head.height, %error, "a block was not followed");
+            }
+        }
+        // Samples end within the deadline of bodies. Seal audits take hours; they are asked again.
+        for ((part, _), open) in lock(&self.open).iter() {
+            if let (Part::Seals, Some(asking)) = (part, &open.asking) {
+                asking.cancel();
+            }
+        }
+        self.idle().await;
+        let lease = lock(&self.lease).take();
+        if let Some(lease) = lease {
+            lease.release(&*self.index).await?;
+        }
+        Ok(())
+    }
+
+    /// Does what a new head asks for. Miners are asked, and rounds are closed, in tasks of their own.
+    ///
+    /// # Errors
+    /// Those of the chain and the index; all is tried again with the next head.
+    pub async fn on_head(self: &Arc<Node>, head: Head) -> Result<(), ValidatorError> {
+        if !self.take_charge().await? {
+            return Ok(());
+        }
+        self.ask(head).await?;
+        self.void_replaced(head).await?;
+        let node = Arc::clone(self);
+        self.tasks.spawn(async move { node.close_final(head).await });
+        let node = Arc::clone(self);
+        self.tasks.spawn(async move { node.tend(head).await });
+        Ok(())
+    }
+
+    /// Waits until nothing is under way.
+    pub async fn idle(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.tasks.reopen();
+    }
+
+    /// Who it is.
+    pub fn account(&self) -> Account {
+        self.peers.correspondent().account()
+    }
+
+    /// The chain that it follows.
+    pub fn chain(&self) -> &Arc<dyn Chain> {
+        &self.chain
+    }
+
+    /// What it must not forget.
+    pub fn index(&self) -> &Arc<dyn Index> {
+        &self.index
+    }
+
+    /// Its side of conversations.
+    pub fn correspondent(&self) -> &Arc<Correspondent> {
+        self.peers.correspondent()
+    }
+
+    /// Its receipts.
+    pub fn chains(&self) -> &Chains {
+        &self.chains
+    }
+
+    pub(super) fn scoring(&self) -> &tokio::sync::Mutex<Scoring> {
+        &self.scoring
+    }
+
+    /// Whether this process runs the rounds, as far as it knows.
+    pub fn is_in_charge(&self) -> bool {
+        lock(&self.lease).is_some()
+    }
+
+    pub(super) fn open_rounds(&self) -> Vec<OpenRound> {
+        let open = lock(&self.open);
+        let mut rounds: Vec<OpenRound> = open
+            .iter()
+            .map(|((part, height), open)| OpenRound {
+                height: *height,
+                part: *part,
+                asking: open.asking.is_some(),
+            })
+            .collect();
+        rounds.sort_by_key(|round| (round.height, round.part));
+        rounds
+    }
+
+    /// Gets or prolongs the lease; false if another process has it.
+    async fn take_charge(&self) -> Result<bool, ValidatorError> {
+        let (now_ms, lease_ms) = (self.peers.correspondent().clock().now_ms(), self.settings.lease_ms);
+        let held = lock(&self.lease).clone();
+        if let Some(mut held) = held {
+            if held.renew(&*self.index, now_ms, lease_ms).await? {
+                *lock(&self.lease) = Some(held);
+                return Ok(true);
+            }
+            tracing::warn!("another process has taken over the rounds");
+            self.lay_down();
+        }
+        let name = format!("rounds of {}", self.account());
+        match lease::acquire(&*self.index, &name, &self.settings.process, now_ms, lease_ms).await? {
+            Acquisition::Held { .. } => Ok(false),
+            Acquisition::Acquired(lease) => {
+                self.load_open().await?;
+                *self.scoring.lock().await = restore(&*self.index, self.settings.scoring.clone()).await?;
+                *lock(&self.lease) = Some(lease);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Ends all that needs the lease.
+    fn lay_down(&self) {
+        *lock(&self.lease) = None;
+        let rounds: Vec<_> = lock(&self.open).keys().copied().collect();
+        rounds.into_iter().for_each(|(part, height)| self.forget(part, height));
+    }
+
+    /// The lease, for commits that rest on it.
+    fn in_charge(&self) -> Result<Lease, ValidatorError> {
+        lock(&self.lease).clone().ok_or(ValidatorError::NotInCharge { validator: self.account() })
+    }
+
+    /// The rounds that an earlier process, or this one before, did not finish.
+    async fn load_open(&self) -> Result<(), ValidatorError> {
+        let from = NUMBERS.get(&*self.index, &OPEN_FROM.to_owned()).await?.unwrap_or_default();
+        let range = ROUNDS.between(&((0, from), 0), &((1, 0), 0));
+        let mut pages = ROUNDS.pages(&*self.index, range, 256);
+        let mut open = BTreeMap::new();
+        while let Some(page) = pages.next().await? {
+            for row in ROUNDS.rows(&page)? {
+                let ((_, height), part) = row.key;
+                let part = Part::ALL.into_iter().find(|known| *known as u8 == part);
+                let over = matches!(row.value.stage, Stage::Linked | Stage::Void(_));
+                if let Some(part) = part.filter(|_| !over) {
+                    let sealing = self.sealing(part, height).await?;
+                    open.insert((part, height), Open { beacon: row.value.beacon, asking: None, sealing });
+                }
+            }
+        }
+        for partition_id in open.values().flat_map(|open| &open.sealing) {
+            self.commitments.set_sealing(*partition_id, true);
+        }
+        *lock(&self.open) = open;
+        Ok(())
+    }
+
+    /// The partitions of a round of seal audits, as far as promises are kept.
+    async fn sealing(&self, part: Part, height: u64) -> Result<Vec<u64>, ValidatorError> {
+        if part != Part::Seals {
+            return Ok(Vec::new());
+        }
+        let answers = self.answers(part, height).await?;
+        Ok(answers.iter().flat_map(|(_, row)| &row.findings).map(|finding| finding.subject).collect())
+    }
+
+    /// A round is over, or not ours any more.
+    fn forget(&self, part: Part, height: u64) {
+        let Some(open) = lock(&self.open).remove(&(part, height)) else { return };
+        if let Some(asking) = open.asking {
+            asking.cancel();
+        }
+        open.sealing.iter().for_each(|partition_id| self.commitments.set_sealing(*partition_id, false));
+    }
+
+    /// Begins the rounds of the newest blocks that have not begun.
+    async fn ask(self: &Arc<Node>, head: Head) -> Result<(), ValidatorError> {
+        let first = (head.height + 1).saturating_sub(self.settings.asked_within_blocks.max(1));
+        for height in first..=head.height {
+            let Some(beacon) = self.chain.block_hash(height).await? else { continue };
+            if self.settings.policy.is_audit_height(&beacon) && !self.has_begun(height, &beacon).await? {
+                self.begin(height, beacon).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn has_begun(&self, height: u64, beacon: &[u8; 32]) -> Result<bool, ValidatorError> {
+        for part in Part::ALL {
+            let row = ROUNDS.get(&*self.index, &round_key(height, part)).await?;
+            if row.is_some_and(|row| row.beacon == *beacon) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Plans a round and starts to ask.
+    async fn begin(self: &Arc<Node>, height: u64, beacon: [u8; 32]) -> Result<(), ValidatorError> {
+        let metagraph = self.chain.metagraph().await?;
+        let facts = self.facts(height, &metagraph).await?;
+        let node = Arc::clone(self);
+        let plans = self.blocking("planning a round", move || node.plan(height, beacon, &facts)).await?;
+        for left_out in plans.iter().flat_map(|plan| &plan.left_out) {
+            tracing::warn!(height, subject = %left_out.subject, why = %left_out.rejection, "not asked for");
+        }
+        let endpoint = |miner: &Account| metagraph.neuron_of(miner).and_then(|neuron| neuron.endpoint);
+        let asks = |questions: fn(&MinerPlan) -> &[super::plan::Question]| {
+            let asked = plans.iter().filter(|plan| !questions(plan).is_empty());
+            let ask = |plan: &MinerPlan| super::collect::Ask {
+                miner: plan.miner,
+                endpoint: endpoint(&plan.miner),
+                height,
+                questions: questions(plan).into(),
+            };
+            asked.map(ask).collect::<Vec<_>>()
+        };
+        self.start(height, Part::Samples, beacon, asks(|plan| &plan.questions)).await?;
+        self.start(height, Part::Seals, beacon, asks(|plan| &plan.seals)).await
+    }
+
+    fn plan(&self, height: u64, beacon: [u8; 32], facts: &[MinerFacts]) -> Vec<MinerPlan> {
+        let terms = PlanTerms {
+            policy: &self.settings.policy,
+            network: self.peers.correspondent().network(),
+            validator: self.account(),
+            height,
+            beacon,
+            form: self.settings.form,
+            reseal_one_in: self.settings.reseal_one_in,
+        };
+        self.judge.on_all_threads(facts, |facts| plan(&terms, facts))
+    }
+
+    /// What is known of every miner that takes part and holds anything for us, in the order of their accounts.
+    async fn facts(&self, height: u64, metagraph: &Metagraph) -> Result<Vec<MinerFacts>, ValidatorError> {
+        let mut facts: BTreeMap<Account, MinerFacts> = BTreeMap::new();
+        let of = |miner: Account| MinerFacts { miner, partitions: Vec::new(), records: Vec::new() };
+        let takes_part = |miner: &Account| metagraph.neuron_of(miner).is_some() && *miner != self.account();
+        let finality_blocks = self.settings.policy.finality_blocks;
+        for recorded in self.recorded().await?.iter().filter(|recorded| takes_part(&recorded.miner())) {
+            let miner = facts.entry(recorded.miner()).or_insert_with(|| of(recorded.miner()));
+            miner.partitions.push(self.commitments.facts(recorded, height, finality_blocks));
+        }
+        for miner in self.holdings.miners().await?.into_iter().filter(takes_part) {
+            facts.entry(miner).or_insert_with(|| of(miner)).records =
+                self.holdings.records_of(&miner).await?;
+        }
+        Ok(facts.into_values().collect())
+    }
+
+    /// Our partitions as the chain has them.
+    async fn recorded(&self) -> Result<Vec<Recorded>, ValidatorError> {
+        let account = self.account();
+        self.recorder("reading partitions", move |recorder| Recorded::read(recorder, &account)).await
+    }
+
+    /// Runs a call to the recorder where it may block.
+    async fn recorder<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        call: impl FnOnce(&dyn Recorder) -> Result<T, ValidatorError> + Send + 'static,
+    ) -> Result<T, ValidatorError> {
+        let recorder = self.chain.recorder();
+        self.blocking(doing, move || call(&*recorder)).await?
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ValidatorError> {
+        let ended =
+            |error: tokio::task::JoinError| ValidatorError::Ended { doing, detail: error.to_string() };
+        tokio::task::spawn_blocking(work).await.map_err(ended)
+    }
+
+    /// Marks a round as void, ends its task and forgets it.
+    async fn void(&self, part: Part, height: u64, why: &str) -> Result<(), ValidatorError> {
+        self.forget(part, height);
+        tracing::info!(height, ?part, why, "a round is void");
+        self.change_round(part, height, |row| row.stage = Stage::Void(why.to_owned())).await
+    }
+
+    /// Changes the row of a round, if the lease is held.
+    async fn change_round(
+        &self,
+        part: Part,
+        height: u64,
+        change: impl Fn(&mut RoundRow),
+    ) -> Result<(), ValidatorError> {
+        let (lease, key) = (self.in_charge()?, round_key(height, part));
+        let (lease, key, change) = (&lease, &key, &change);
+        transact(&*self.index, |work| async move {
+            self.chains.check_lease(Some(lease), &work).await?;
+            let Some(mut row) = ROUNDS.read(&work, key).await? else { return Ok(()) };
+            change(&mut row);
+            ROUNDS.write(&work, key, &row)?;
+            Ok::<_, ValidatorError>(())
+        })
+        .await
+    }
+
+    /// Voids the open rounds whose blocks were replaced.
+    async fn void_replaced(&self, head: Head) -> Result<(), ValidatorError> {
+        let open: Vec<_> = lock(&self.open).iter().map(|(key, open)| (*key, open.beacon)).collect();
+        for ((part, height), beacon) in open {
+            if self.chain.block_hash(height).await? != Some(beacon) {
+                let newest = head.height;
+                self.void(part, height, &format!("its block was replaced, as seen at height {newest}"))
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The scoring that the index holds.
+async fn restore(index: &dyn Index, config: ScoringConfig) -> Result<Scoring, ValidatorError> {
+    let rows = SCORES.scan(index, &KeyRange::all(), usize::MAX).await?;
+    let states = rows.into_iter().map(|row| row.value);
+    let state = states.reduce(|mut all: ScoringState, row| {
+        all.miners.extend(row.miners);
+        all
+    });
+    Ok(match state {
+        None => Scoring::new(config)?,
+        Some(state) => Scoring::restore(config, state)?,
+    })
+}
+
+/// What these locks guard is never left half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
