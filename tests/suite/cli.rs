@@ -7,6 +7,7 @@
 //! - `objects`, `object_mistakes`: the same of user objects and their audits
 //! - `round`: audits of windows and objects together
 //! - `gpus`: jobs on graphics processors, and machines that have none
+//! - `validator`: simulations of scoring
 //! - `help`: the help texts, word for word
 
 #[path = "cli/support.rs"]
@@ -30,3 +31,5 @@ mod objects;
 mod receipts;
 #[path = "cli/round.rs"]
 mod round;
+#[path = "cli/validator.rs"]
+mod validator;

@@ -50,6 +50,8 @@ const COMMANDS: &[&str] = &[
     "seal-audit",
     "chain",
     "chain verify",
+    "validator",
+    "validator simulate",
     "completions",
     "man",
 ];
