@@ -10,6 +10,7 @@ pub mod disks;
 pub mod failure;
 pub mod files;
 pub mod gpus;
+pub mod identity;
 pub mod interrupt;
 pub mod machine;
 pub mod medium;
