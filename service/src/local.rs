@@ -16,6 +16,7 @@ pub mod machine;
 pub mod medium;
 pub mod objects;
 pub mod progress;
+pub mod recording;
 pub mod settings;
 pub mod side_by_side;
 pub mod table;
