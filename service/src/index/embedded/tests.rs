@@ -12,7 +12,7 @@ use super::{EmbeddedIndex, file};
 use crate::index::{Changes, Index, IndexError, KeyRange, Table};
 
 /// More than any of the disks here lasts.
-const COMMITS_MAX: u64 = 300;
+const COMMITS_MAX: u64 = 100;
 
 /// An index on a disk that is in order.
 fn formatted() -> Vec<u8> {
