@@ -1,6 +1,7 @@
 //! The holdfast command and the network service: identity, chain, miner, validator and client over the engine.
 
 pub mod chain;
+pub mod client;
 pub mod encryption;
 pub mod export;
 pub mod identity;

@@ -6,6 +6,7 @@
 //! - [`judge`]: all responses of a round in a few equations.
 //! - [`receipts`]: the chains of receipts, which no crash forks.
 
+pub mod care;
 pub mod collect;
 pub mod commitments;
 pub mod config;

@@ -77,6 +77,11 @@ impl<'a, R: Read> Encoder<'a, R> {
         }
     }
 
+    /// The same of a stream that begins with segment number `segment` of the file. [`Encoder::content`] is of what it reads, then.
+    pub fn starting_at(self, segment: u32) -> Self {
+        Encoder { segments: segment.into(), ..self }
+    }
+
     /// Codes the next segment, into a sink for each piece in the order of shards; `None` at the end of the stream, which opens
     /// no sink.
     ///

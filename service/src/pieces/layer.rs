@@ -32,6 +32,11 @@ impl PlacementSecret {
         Ok(secret)
     }
 
+    /// Its 32 bytes, to be kept where only those who repair can read them.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Of its 32 bytes, as a manifest has them.
     pub fn of_bytes(bytes: [u8; 32]) -> PlacementSecret {
         PlacementSecret(bytes)

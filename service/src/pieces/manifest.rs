@@ -158,6 +158,11 @@ impl Manifest {
         self.policy
     }
 
+    /// From which the outer layers follow.
+    pub fn secret(&self) -> &PlacementSecret {
+        &self.secret
+    }
+
     /// From when on its pieces are expired, in seconds since 1970; `None` for never.
     pub fn expires_at(&self) -> Option<u64> {
         self.expires_at

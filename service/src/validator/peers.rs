@@ -1,5 +1,8 @@
 //! Talking to miners and to other validators: signed requests, checked answers, limits on everything that comes back.
 
+mod care;
+mod objects;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +28,8 @@ use crate::proto::{
 };
 use crate::wire::canonical::{Sealed, methods};
 use crate::wire::{Asked, Correspondent};
+
+pub use objects::{UPLOAD_PART_BYTES, check_acknowledgement, parts};
 
 /// Most bytes of one message that a peer sends: a part, and what stands around it.
 const MESSAGE_BYTES_MAX: usize = PART_BYTES_MAX + (64 << 10);

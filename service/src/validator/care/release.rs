@@ -1,0 +1,113 @@
+//! The end of the care of a file: no more audits, and its pieces are deleted.
+
+use std::sync::Arc;
+
+use holdfast_engine::account::Account;
+use tokio::task::JoinSet;
+
+use super::rows::{FILES, FileKey, PIECES, PieceKey, StoredFile, end_audits};
+use super::{CareError, Keeper};
+use crate::index::transact;
+use crate::proto::{ReleaseRequest, ReleaseResponse};
+use crate::wire::bytes32;
+
+/// Pieces that are deleted at the same time.
+const DELETED_AT_ONCE: usize = 32;
+
+/// What became of the pieces of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Deleted {
+    /// Gone, or nobody had them.
+    pub(super) pieces: u32,
+    /// Their miners could not be reached.
+    pub(super) pending: u32,
+}
+
+impl Keeper {
+    pub(super) async fn release_file(
+        &self,
+        owner: Account,
+        request: &ReleaseRequest,
+    ) -> Result<ReleaseResponse, CareError> {
+        let key: FileKey = (owner, bytes32("file root", &request.file_root)?);
+        self.end_care(key).await?;
+        let deleted = self.delete_pieces(key).await?;
+        Ok(ReleaseResponse { deleted_pieces: deleted.pieces, pending_pieces: deleted.pending, seal: None })
+    }
+
+    /// Nothing of the file is audited or repaired any more, and its owner no longer sees it. Its pieces are still there.
+    pub(super) async fn end_care(&self, key: FileKey) -> Result<(), CareError> {
+        let file = StoredFile::read(&*self.index, key).await?;
+        let file = &file;
+        transact(&*self.index, |work| async move {
+            let (owner, root) = key;
+            let row = FILES.read(&work, &key).await?;
+            let mut row = row.ok_or(CareError::NoSuchFile { owner, file: root })?;
+            row.releasing = true;
+            FILES.write(&work, &key, &row)?;
+            for (id, _) in file.ids().filter(|_| !file.row.releasing) {
+                let piece = PIECES.read(&work, &(key, id.segment, id.shard)).await?;
+                if let Some(held) = piece.and_then(|piece| piece.held) {
+                    end_audits(&work, &held)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deletes the pieces of a file whose care has ended; forgets each that is gone, and the file with the last.
+    pub(super) async fn delete_pieces(&self, key: FileKey) -> Result<Deleted, CareError> {
+        let mut deleted = Deleted::default();
+        let mut deleting = JoinSet::new();
+        let mut pages = PIECES.pages(&*self.index, PIECES.prefix(&key), super::PAGE_ROWS);
+        let layout = StoredFile::read(&*self.index, key).await?.row.layout()?;
+        let mut gone: Vec<PieceKey> = Vec::new();
+        while let Some(page) = pages.next().await? {
+            for row in PIECES.rows(&page)? {
+                let Some(held) = row.value.held else {
+                    gone.push(row.key);
+                    continue;
+                };
+                let Some(peer) = self.peer(&held.miner).await? else {
+                    // Whoever left the network is asked no more; what it has expires.
+                    gone.push(row.key);
+                    continue;
+                };
+                if deleting.len() >= DELETED_AT_ONCE {
+                    note(deleting.join_next().await, &mut gone, &mut deleted);
+                }
+                let length_bytes = layout.segment(row.key.1.into()).map_or(0, |segment| segment.shard_bytes());
+                let object = crate::pieces::Content { root: held.root, length_bytes };
+                let peers = Arc::clone(&self.peers);
+                deleting.spawn(async move { (row.key, peers.delete(peer, object).await.is_ok()) });
+            }
+        }
+        while let Some(done) = deleting.join_next().await {
+            note(Some(done), &mut gone, &mut deleted);
+        }
+        deleted.pieces = u32::try_from(gone.len()).unwrap_or(u32::MAX);
+        let (gone, is_last) = (&gone, deleted.pending == 0);
+        transact(&*self.index, |work| async move {
+            gone.iter().for_each(|piece| PIECES.remove(&work, piece));
+            if is_last {
+                FILES.remove(&work, &key);
+            }
+            Ok::<_, CareError>(())
+        })
+        .await?;
+        Ok(deleted)
+    }
+}
+
+fn note(
+    done: Option<Result<(PieceKey, bool), tokio::task::JoinError>>,
+    gone: &mut Vec<PieceKey>,
+    deleted: &mut Deleted,
+) {
+    match done {
+        Some(Ok((piece, true))) => gone.push(piece),
+        Some(_) => deleted.pending += 1,
+        None => {}
+    }
+}
