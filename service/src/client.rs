@@ -16,6 +16,9 @@ mod put;
 mod spool;
 mod upload;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;

@@ -63,7 +63,8 @@ pub enum ClientError {
     },
     /// Too few pieces of a segment could be had.
     #[error(
-        "segment {segment} needs {needed} pieces, and {found} could be had; {}: try again later, repair may be under way", list(faults)
+        "segment {segment} needs {needed} pieces, and {found} could be had; {}: try again later, repair may be under way",
+        list(faults)
     )]
     Unreadable {
         /// Which segment.
@@ -76,7 +77,11 @@ pub enum ClientError {
         faults: Vec<Fault>,
     },
     /// All pieces were right by the manifest, and the whole is another file: the manifest is wrong.
-    #[error("what came has root {}, not {}: the validator's manifest is not that of this file", hex::encode(found), hex::encode(expected))]
+    #[error(
+        "what came has root {}, not {}: the validator's manifest is not that of this file",
+        hex::encode(found),
+        hex::encode(expected)
+    )]
     WrongFile {
         /// Root of what came.
         found: [u8; 32],

@@ -67,7 +67,8 @@ impl Sources {
             while start < of_segment.end {
                 let end = ((start / step + 1) * step).min(of_segment.end);
                 // A manifest has at most 2^32 segments.
-                windows.push(Window { segment: u32::try_from(segment).unwrap_or(u32::MAX), range: start..end });
+                windows
+                    .push(Window { segment: u32::try_from(segment).unwrap_or(u32::MAX), range: start..end });
                 start = end;
             }
         }

@@ -57,7 +57,8 @@ impl Client {
         let length_bytes = sources.manifest.ciphertext().length_bytes;
         let (path, root, decrypts) = (out.to_owned(), *file, options.identities.is_some());
         let output =
-            blocking("opening the output", move || Output::open(&path, &root, length_bytes, decrypts)).await?;
+            blocking("opening the output", move || Output::open(&path, &root, length_bytes, decrypts))
+                .await?;
         let resumed_bytes = output.kept_bytes();
         options.watch.expect(length_bytes.saturating_sub(resumed_bytes));
         let (root, identities) = (*file, options.identities);

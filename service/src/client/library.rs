@@ -69,7 +69,9 @@ impl Library {
     pub(super) fn forget(&self, root: &[u8; 32]) -> Result<(), ClientError> {
         let path = self.manifest_path(root);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(ClientError::file("delete", &path)(error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(ClientError::file("delete", &path)(error))
+            }
             _ => Ok(()),
         }
     }

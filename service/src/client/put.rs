@@ -204,14 +204,8 @@ impl Plan {
         }
         let secret = manifest.secret().clone();
         let (private, ciphertext) = (manifest.private().cloned(), manifest.ciphertext());
-        let made = Manifest::new(
-            private,
-            ciphertext,
-            manifest.policy(),
-            secret,
-            manifest.expires_at(),
-            segments,
-        );
+        let made =
+            Manifest::new(private, ciphertext, manifest.policy(), secret, manifest.expires_at(), segments);
         Ok(made.map_err(ManifestError::Rejected)?)
     }
 }

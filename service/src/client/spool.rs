@@ -109,8 +109,9 @@ fn cut(
     };
     let file = Content { root: plain.hasher.root(), length_bytes: plain.bytes };
     let private = PrivatePart { name: options.name.clone(), file };
-    let manifest = Manifest::new(Some(private), ciphertext, options.policy, secret, Some(expires_at), segments)
-        .map_err(crate::pieces::ManifestError::Rejected)?;
+    let manifest =
+        Manifest::new(Some(private), ciphertext, options.policy, secret, Some(expires_at), segments)
+            .map_err(crate::pieces::ManifestError::Rejected)?;
     Ok(Plan { manifest, roots })
 }
 

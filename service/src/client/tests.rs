@@ -1,0 +1,3 @@
+mod getting;
+mod liar;
+mod putting;

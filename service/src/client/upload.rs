@@ -37,7 +37,9 @@ pub(super) fn send_segment(
     let mut encoder = Encoder::new(source, policy, plan.manifest.secret()).starting_at(segment);
     let encoded: Option<EncodedSegment<PartSink>> = encoder.next_segment(|id| {
         Ok(match sinks.remove(&id.shard) {
-            Some((skip_bytes, sender)) => PartSink { sender: Some(sender), skip_bytes, part: BytesMut::new() },
+            Some((skip_bytes, sender)) => {
+                PartSink { sender: Some(sender), skip_bytes, part: BytesMut::new() }
+            }
             None => PartSink { sender: None, skip_bytes: 0, part: BytesMut::new() },
         })
     })?;

@@ -138,7 +138,8 @@ impl Holdings for Keeper {
 
     async fn miners(&self) -> Result<Vec<Account>, ValidatorError> {
         let mut miners = Vec::new();
-        let mut range = HELD.between(&(held_by(&Account([0; 32])), [0; 32]), &((1, Account([0; 32])), [0; 32]));
+        let mut range =
+            HELD.between(&(held_by(&Account([0; 32])), [0; 32]), &((1, Account([0; 32])), [0; 32]));
         // Each miner has many rows: from one to the next.
         while let [row] = &HELD.scan(&*self.index, &range, 1).await?[..] {
             let (_, miner) = row.key.0;
@@ -176,3 +177,5 @@ impl Holdings for Keeper {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -49,8 +49,20 @@ pub(super) struct Acknowledged {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case", tag = "what")]
 enum Line {
-    Placed { segment: u32, shard: u8, miner: Account, endpoint: SocketAddr, ticket: String, signature: String },
-    Acknowledged { segment: u32, shard: u8, miner: Account, response: String },
+    Placed {
+        segment: u32,
+        shard: u8,
+        miner: Account,
+        endpoint: SocketAddr,
+        ticket: String,
+        signature: String,
+    },
+    Acknowledged {
+        segment: u32,
+        shard: u8,
+        miner: Account,
+        response: String,
+    },
 }
 
 impl Journal {
@@ -73,7 +85,9 @@ impl Journal {
         let file = open().map_err(ClientError::file("open", &path))?;
         let mut journal = Journal { path, file, placed: BTreeMap::new(), acknowledged: BTreeMap::new() };
         for line in text[..whole_bytes].lines() {
-            journal.read(line).map_err(|reason| ClientError::Damaged { path: journal.path.clone(), reason })?;
+            journal
+                .read(line)
+                .map_err(|reason| ClientError::Damaged { path: journal.path.clone(), reason })?;
         }
         journal.placed.retain(|_, placed| {
             Ticket::decode(&placed.ticket.ticket).is_ok_and(|ticket| ticket.use_until > now)
@@ -110,7 +124,11 @@ impl Journal {
     }
 
     /// Notes an acknowledgement.
-    pub(super) fn acknowledge(&mut self, place: Place, acknowledged: Acknowledged) -> Result<(), ClientError> {
+    pub(super) fn acknowledge(
+        &mut self,
+        place: Place,
+        acknowledged: Acknowledged,
+    ) -> Result<(), ClientError> {
         let (segment, shard) = place;
         let response = hex::encode(acknowledged.response.encode_to_vec());
         self.append(&Line::Acknowledged { segment, shard, miner: acknowledged.miner, response })?;

@@ -53,8 +53,7 @@ impl Client {
         let mut troubles = Troubles::default();
         loop {
             let shards = 0..plan.manifest.policy().shards();
-            let missing: Vec<u8> =
-                shards.filter(|shard| journal.holder(segment, *shard).is_none()).collect();
+            let missing: Vec<u8> = shards.filter(|shard| journal.holder(segment, *shard).is_none()).collect();
             if missing.is_empty() {
                 return Ok(());
             }
@@ -69,7 +68,8 @@ impl Client {
                 });
                 match checked {
                     Ok(response) => {
-                        journal.acknowledge((segment, shard), Acknowledged { miner: peer.account, response })?;
+                        journal
+                            .acknowledge((segment, shard), Acknowledged { miner: peer.account, response })?;
                     }
                     Err(error) => {
                         let piece = PieceId { segment, shard, generation: 0 };
@@ -98,7 +98,8 @@ impl Client {
         if shards.is_empty() {
             return Ok(());
         }
-        let pieces: Vec<PlacedPiece> = shards.iter().map(|shard| placed_piece(plan, segment, *shard)).collect();
+        let pieces: Vec<PlacedPiece> =
+            shards.iter().map(|shard| placed_piece(plan, segment, *shard)).collect();
         let avoid: BTreeSet<Account> =
             journal.miners_of(segment).into_iter().chain(troubles.avoid.iter().copied()).collect();
         let expires_at = plan.manifest.expires_at().unwrap_or(u64::MAX);
@@ -117,12 +118,14 @@ impl Client {
         for placement in placements {
             let piece = placement.piece.as_ref();
             let at = pieces.iter().position(|wanted| Some(wanted) == piece);
-            let at = at.ok_or_else(|| Class::Malformed.because("a place for a piece that is not to be placed"))?;
+            let at =
+                at.ok_or_else(|| Class::Malformed.because("a place for a piece that is not to be placed"))?;
             let endpoint: SocketAddr = placement.endpoint.parse().map_err(|_| {
                 Class::Malformed.because(format!("a miner at \"{}\"", placement.endpoint.escape_debug()))
             })?;
             let peer = Peer { account: Account(bytes32("miner", &placement.miner)?), endpoint };
-            let ticket = placement.ticket.ok_or_else(|| Class::Malformed.because("a place without a ticket"))?;
+            let ticket =
+                placement.ticket.ok_or_else(|| Class::Malformed.because("a place without a ticket"))?;
             journal.place((segment, shards[at]), Placed { peer, ticket, is_begun: false })?;
         }
         Ok(())
@@ -144,7 +147,9 @@ impl Client {
             let Placed { peer, ticket, is_begun } = placed;
             let kept_bytes = match is_begun {
                 // Whoever cannot say how far it came begins anew, or cannot be reached, which the upload will tell.
-                true => self.peers.store_progress(peer, &ticket).await.map_or(0, |progress| progress.kept_bytes),
+                true => {
+                    self.peers.store_progress(peer, &ticket).await.map_or(0, |progress| progress.kept_bytes)
+                }
                 false => 0,
             };
             journal.begin((segment, shard));

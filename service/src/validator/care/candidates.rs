@@ -92,7 +92,8 @@ impl Keeper {
         let mut asking = JoinSet::new();
         for neuron in metagraph.neurons.iter().filter(|neuron| neuron.hotkey != self.account()) {
             let account = neuron.hotkey;
-            let known = self.miners.lock().seen.get(&account).is_some_and(|seen| seen.asked_at_ms > oldest_ms);
+            let known =
+                self.miners.lock().seen.get(&account).is_some_and(|seen| seen.asked_at_ms > oldest_ms);
             let Some(endpoint) = neuron.endpoint.filter(|_| !known) else { continue };
             if asking.len() >= ASKED_AT_ONCE
                 && let Some(Ok((account, room))) = asking.join_next().await
@@ -165,7 +166,8 @@ impl Keeper {
         let mut tiers = HashMap::new();
         for row in SCORES.scan(&*self.index, &KeyRange::all(), usize::MAX).await? {
             for miner in &row.value.miners {
-                let place = config.tiers.iter().position(|tier| tier.name == miner.tier()).unwrap_or_default();
+                let place =
+                    config.tiers.iter().position(|tier| tier.name == miner.tier()).unwrap_or_default();
                 tiers.insert(miner.registration().miner, u8::try_from(place).unwrap_or(u8::MAX));
             }
         }

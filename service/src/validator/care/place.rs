@@ -41,9 +41,8 @@ impl Keeper {
         let endpoints: HashMap<Account, _> =
             metagraph.neurons.iter().filter_map(|neuron| Some((neuron.hotkey, neuron.endpoint?))).collect();
         // Whoever holds another piece of the segment is among those to avoid, with its operator.
-        let with_operator = |miner: &Account| {
-            (*miner, metagraph.neuron_of(miner).map_or(*miner, |neuron| neuron.coldkey))
-        };
+        let with_operator =
+            |miner: &Account| (*miner, metagraph.neuron_of(miner).map_or(*miner, |neuron| neuron.coldkey));
         let holders: Vec<_> = avoid.iter().map(with_operator).collect();
         let need = |(segment, pieces): (&u32, &Vec<Wanted>)| Need {
             segment: SegmentKey { file, segment: *segment },

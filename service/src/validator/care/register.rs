@@ -110,7 +110,8 @@ impl Keeper {
             for SignedRecord { record, .. } in &records {
                 let (recorded_at, named) = (recorder.record_object(&record.digest())?, record.height);
                 if recorded_at > named {
-                    let detail = format!("recorded at height {recorded_at}; the record says {named} at the latest");
+                    let detail =
+                        format!("recorded at height {recorded_at}; the record says {named} at the latest");
                     return Ok(Err(Class::WrongRecord.because(detail)));
                 }
             }
@@ -147,12 +148,7 @@ impl Keeper {
     }
 
     /// A miner keeps the record of a piece.
-    async fn begin_audits(
-        &self,
-        file: FileKey,
-        id: PieceId,
-        record: &SignedRecord,
-    ) -> Result<(), CareError> {
+    async fn begin_audits(&self, file: FileKey, id: PieceId, record: &SignedRecord) -> Result<(), CareError> {
         let key: &PieceKey = &(file, id.segment, id.shard);
         let held_row = &HeldRow::new(record, file, id);
         transact(&*self.index, |work| async move {
@@ -205,7 +201,8 @@ fn prove(
     let shards = usize::from(manifest.policy().shards());
     let count = manifest.segments().len().saturating_mul(shards);
     if count > FILE_PIECES_MAX {
-        let detail = format!("a file of {count} pieces; {FILE_PIECES_MAX} are the most here: take larger segments");
+        let detail =
+            format!("a file of {count} pieces; {FILE_PIECES_MAX} are the most here: take larger segments");
         return Err(Class::Policy.because(detail));
     }
     let mut acknowledged: HashMap<(Account, [u8; 32]), &StoreResponse> = HashMap::new();
@@ -266,12 +263,15 @@ fn check_record(
         && record.tokens.is_none();
     if !same {
         let root = hex::encode(object.root);
-        let detail = format!("the record of {root} is of another network, miner, checker or length, or has tokens");
+        let detail =
+            format!("the record of {root} is of another network, miner, checker or length, or has tokens");
         return Err(Class::WrongRecord.because(detail));
     }
     if record.height > height_max {
         let height = record.height;
-        return Err(Class::Policy.because(format!("a record of height {height}; {height_max} is the last taken now")));
+        return Err(
+            Class::Policy.because(format!("a record of height {height}; {height_max} is the last taken now"))
+        );
     }
     signed.check_signature()
 }

@@ -77,7 +77,8 @@ impl Keeper {
                 if deleting.len() >= DELETED_AT_ONCE {
                     note(deleting.join_next().await, &mut gone, &mut deleted);
                 }
-                let length_bytes = layout.segment(row.key.1.into()).map_or(0, |segment| segment.shard_bytes());
+                let length_bytes =
+                    layout.segment(row.key.1.into()).map_or(0, |segment| segment.shard_bytes());
                 let object = crate::pieces::Content { root: held.root, length_bytes };
                 let peers = Arc::clone(&self.peers);
                 deleting.spawn(async move { (row.key, peers.delete(peer, object).await.is_ok()) });

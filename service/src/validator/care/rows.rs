@@ -233,9 +233,9 @@ impl StoredFile {
     pub(super) fn ids(&self) -> impl Iterator<Item = (PieceId, &PieceRow)> {
         let shards = self.row.shards;
         let places = (0_u32..).flat_map(move |segment| (0..shards).map(move |shard| (segment, shard)));
-        places.zip(&self.pieces).map(|((segment, shard), row)| {
-            (PieceId { segment, shard, generation: row.generation }, row)
-        })
+        places
+            .zip(&self.pieces)
+            .map(|((segment, shard), row)| (PieceId { segment, shard, generation: row.generation }, row))
     }
 
     /// The root and the length of a piece that is held.

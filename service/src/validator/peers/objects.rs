@@ -233,8 +233,10 @@ pub fn check_acknowledgement(
     object: Content,
     keep_until: u64,
 ) -> Result<(), Rejection> {
-    let seal =
-        response.seal.as_ref().ok_or_else(|| Class::BadSignature.because("an acknowledgement without a seal"))?;
+    let seal = response
+        .seal
+        .as_ref()
+        .ok_or_else(|| Class::BadSignature.because("an acknowledgement without a seal"))?;
     let header = Header::decode(&seal.header)?;
     if header.network != *network || header.receiver != *owner {
         let found = header.receiver;
@@ -250,12 +252,14 @@ pub fn check_acknowledgement(
     }
     let root = hex::encode(object.root);
     let named = response.object.as_ref();
-    if !named.is_some_and(|named| named.root == object.root[..] && named.length_bytes == object.length_bytes) {
+    if !named.is_some_and(|named| named.root == object.root[..] && named.length_bytes == object.length_bytes)
+    {
         return Err(Class::WrongRecord.because(format!("the acknowledgement is not of object {root}")));
     }
     if response.expires_at < keep_until {
         let found = response.expires_at;
-        let detail = format!("{miner} keeps {root} until {found}, and the file is to be kept until {keep_until}");
+        let detail =
+            format!("{miner} keeps {root} until {found}, and the file is to be kept until {keep_until}");
         return Err(Class::WrongRecord.because(detail));
     }
     let signature = Signature(seal.signature[..].try_into().map_err(|_| {
@@ -269,9 +273,8 @@ fn groups_over(range: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
     let group_blocks = PAGE_BLOCKS as u64;
     let blocks = range.start / BLOCK_BYTES as u64..range.end.div_ceil(BLOCK_BYTES as u64);
     let groups = blocks.start / group_blocks..blocks.end.div_ceil(group_blocks);
-    groups.map(move |group| {
-        blocks.start.max(group * group_blocks)..blocks.end.min((group + 1) * group_blocks)
-    })
+    groups
+        .map(move |group| blocks.start.max(group * group_blocks)..blocks.end.min((group + 1) * group_blocks))
 }
 
 fn name_of(object: Content) -> ObjectName {

@@ -1,0 +1,141 @@
+//! Storing, and going on with what was interrupted.
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use tonic::Code;
+
+use crate::client::fixture::{Faults, Ground, as_stored, bytes_of, get, options, put};
+use crate::client::{ClientError, GetOptions, PutOptions};
+use crate::encryption::{Identities, OwnerKey, Recipients};
+use crate::proto::{ObjectName, PlaceRequest, PlacedPiece};
+use crate::validator::peers::PeerError;
+
+const SEGMENT: u64 = 100_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_all_lengths_come_back_as_they_were() {
+    let ground = Ground::new();
+    let validator = ground.start_validator().await;
+    let _miners = ground.add_miners(4).await;
+    let owner = ground.owner("owner", &validator);
+    // Nothing, a byte, around a block, around the end of a segment, several segments with a short last one.
+    let lengths = [0, 1, 16_383, 16_384, 16_385, 99_999, 100_000, 100_001, 330_000];
+    for policy in ["replicate-3", "2-of-4"] {
+        for (length, seed) in lengths.into_iter().zip(0..) {
+            let bytes = bytes_of(length, seed);
+            let stored = put(&owner, &bytes, options(policy, SEGMENT)).await;
+            assert_eq!(stored.root, *blake3::hash(&bytes).as_bytes());
+            assert!(get(&owner, &stored.root).await == bytes, "{policy}, {length} bytes");
+            // The same bytes could not be stored anew under the same address while they are here.
+            let released = owner.remove(&stored.root).await.expect("releases");
+            assert_eq!(released.pending_pieces, 0);
+        }
+    }
+    assert!(owner.list().await.expect("lists").is_empty());
+    assert!(owner.interrupted_puts().expect("reads").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encrypted_file_is_decrypted_by_its_key_alone_and_on_any_machine_of_its_owner() {
+    let ground = Ground::new();
+    let validator = ground.start_validator().await;
+    let _miners = ground.add_miners(3).await;
+    let owner = ground.owner("owner", &validator);
+    let key = OwnerKey::generate();
+    let recipients = Recipients::of_keys([&*key.recipient()]).expect("a key");
+    let bytes = bytes_of(250_000, 1);
+    let with_key = PutOptions { recipients: Some(recipients), ..options("replicate-3", SEGMENT) };
+    let stored = put(&owner, &bytes, with_key).await;
+    let identities = || Some(Identities::of_file(&key.identity_file()).expect("a key file"));
+    let out = ground.out("film");
+    let asked = GetOptions { identities: identities(), ..as_stored() };
+    let got = owner.get(&stored.root, &out, asked).await.expect("comes back");
+    assert_eq!((got.bytes, got.resumed_bytes), (250_000, 0));
+    assert_eq!(std::fs::read(&out).expect("reads"), bytes);
+    // What is stored is not the file, and the name is known where it was stored only.
+    assert_ne!(get(&owner, &stored.root).await[..1000], bytes[..1000]);
+    let listed = owner.list().await.expect("lists");
+    assert_eq!(listed[0].name.as_deref(), Some("a file"));
+    assert_eq!((listed[0].summary.pieces, listed[0].summary.healthy_pieces), (9, 9));
+    // A laptop is lost: the account's key and the file's key are enough.
+    std::fs::remove_dir_all(ground.out("owner.state")).expect("deletes");
+    let elsewhere = ground.owner("owner", &validator);
+    let asked = GetOptions { identities: identities(), ..as_stored() };
+    let (came, _) = elsewhere.get_to(&stored.root, Vec::new(), asked).await.expect("comes back");
+    assert_eq!(came, bytes);
+    // Another key does not, and leaves no file.
+    let other = Identities::of_file(&OwnerKey::generate().identity_file()).expect("a key file");
+    let (asked, out) = (GetOptions { identities: Some(other), ..as_stored() }, ground.out("other"));
+    let refused = elsewhere.get(&stored.root, &out, asked).await.expect_err("another key");
+    assert!(matches!(refused, ClientError::Decryption(_)), "{refused}");
+    assert!(!out.exists());
+}
+
+/// A miner that dies between its ticket and its upload is replaced; what others have acknowledged is not sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_put_goes_on_where_it_was() {
+    let ground = Ground::new();
+    let validator = ground.start_validator().await;
+    let mut miners = ground.add_miners(3).await;
+    let owner = ground.owner("owner", &validator);
+    // The validator has seen all three, and does not ask again before its figures are old.
+    let object = ObjectName { root: vec![7; 32].into(), length_bytes: 10 };
+    let piece = PlacedPiece { segment: 0, shard: 0, generation: 0, object: Some(object) };
+    let mut wanted =
+        PlaceRequest { file_root: vec![7; 32].into(), keep_seconds: 9, ..PlaceRequest::default() };
+    wanted.pieces.push(piece);
+    owner.peers.place(owner.validator, wanted).await.expect("there is room");
+    miners.pop().expect("three").end().await;
+    let bytes = bytes_of(150_000, 1);
+    let faults = Arc::new(Faults::default());
+    let watched = PutOptions { watch: faults.clone(), ..options("replicate-3", SEGMENT) };
+    let error = owner.put(Cursor::new(bytes.clone()), watched).await.expect_err("nobody else is there");
+    let ClientError::Peer(PeerError::Status { status, .. }) = error else { panic!("{error}") };
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    assert_eq!(faults.0.lock().expect("no panic").len(), 1);
+    let interrupted = owner.interrupted_puts().expect("reads");
+    assert_eq!(interrupted, [*blake3::hash(&bytes).as_bytes()]);
+    let acknowledged = |owner: &str| {
+        let journal = ground.out(owner).join("puts").join(hex::encode(interrupted[0]));
+        let text = std::fs::read_to_string(journal.join("acknowledged.jsonl")).expect("reads");
+        text.lines().filter(|line| line.contains("\"acknowledged\"")).count()
+    };
+    assert_eq!(acknowledged("owner.state"), 2);
+    drop(owner);
+
+    // Another process, a new miner, and figures that are old.
+    ground.clock.advance_ms(31_000);
+    let fourth = ground.add_miner("miner-3").await;
+    let owner = ground.owner("owner", &validator);
+    let stored = owner.resume_put(&interrupted[0], Arc::new(())).await.expect("goes on");
+    assert!(get(&owner, &stored.root).await == bytes);
+    assert!(owner.interrupted_puts().expect("reads").is_empty());
+    let again = owner.resume_put(&interrupted[0], Arc::new(())).await.expect_err("is done");
+    assert!(matches!(again, ClientError::NoSuchPut(_)), "{again}");
+    // One piece of each of the two segments: what was acknowledged went nowhere else.
+    for miner in miners.iter().chain([&fourth]) {
+        assert_eq!(ground.object_count(miner).await, 2);
+    }
+}
+
+/// A process that is killed while it reads its source leaves nothing that stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_never_read_to_the_end_is_swept_away() {
+    struct Broken;
+    impl std::io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("the source is gone"))
+        }
+    }
+    let ground = Ground::new();
+    let validator = ground.start_validator().await;
+    let _miners = ground.add_miners(3).await;
+    let owner = ground.owner("owner", &validator);
+    owner.put(Broken, options("replicate-3", SEGMENT)).await.expect_err("cannot be read");
+    let puts = ground.out("owner.state").join("puts");
+    assert_eq!(std::fs::read_dir(&puts).expect("reads").count(), 1);
+    assert!(owner.interrupted_puts().expect("reads").is_empty());
+    put(&owner, b"another", options("replicate-3", SEGMENT)).await;
+    assert_eq!(std::fs::read_dir(&puts).expect("reads").count(), 0);
+}

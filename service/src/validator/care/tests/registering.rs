@@ -1,0 +1,263 @@
+//! What a validator takes into care, and what it does not.
+
+use bytes::Bytes;
+use holdfast_engine::possession::Replica;
+use holdfast_engine::possession::record::{ObjectRecord, SignedRecord};
+use holdfast_engine::receipt::Outcome;
+use holdfast_engine::rejection::Class;
+use holdfast_engine::signature::Signer;
+use tonic::Code;
+
+use crate::client::fixture::{Ground, Running, VALIDATOR, bytes_of, get, options, put};
+use crate::pieces::{Content, Encoder, Holder, Manifest, PlacementSecret, Policy, Segment};
+use crate::proto::{Acknowledgement, ObjectName, PlaceRequest, PlacedPiece, RegisterRequest, StoreResponse};
+use crate::validator::care::Keeper;
+use crate::validator::holdings::Holdings;
+use crate::validator::peers::{Peer, PeerError, Peers, parts};
+use crate::validator::serve::Care;
+use crate::wire::clock::Clock;
+use crate::wire::status::class_of;
+
+const KEEP_SECONDS: u64 = 1_000;
+
+/// An owner who does every step by hand.
+struct ByHand {
+    peers: Peers,
+    validator: Peer,
+    pieces: Vec<Vec<u8>>,
+    placements: Vec<crate::proto::Placement>,
+    manifest: Manifest,
+}
+
+impl ByHand {
+    /// Codes some bytes into two replicas, and gets tickets for them.
+    async fn place(ground: &Ground, validator: &Running<Keeper>) -> ByHand {
+        let peers = Peers::new(std::sync::Arc::new(ground.correspondent("owner")));
+        let account = Signer::development(VALIDATOR).account();
+        let validator = Peer { account, endpoint: validator.address };
+        let (policy, secret) =
+            (Policy::new(1 << 20, 1, 2).expect("fine"), PlacementSecret::of_bytes([5; 32]));
+        let bytes = bytes_of(30_000, 1);
+        let mut encoder = Encoder::new(&bytes[..], policy, &secret);
+        let encoded = encoder.next_segment(|_| Ok(Vec::new())).expect("codes").expect("a segment");
+        assert!(encoder.next_segment(|_| Ok(Vec::new())).expect("codes").is_none());
+        let ciphertext = encoder.content();
+        let mut request = PlaceRequest {
+            file_root: ciphertext.root.to_vec().into(),
+            keep_seconds: KEEP_SECONDS + 1,
+            ..PlaceRequest::default()
+        };
+        for (shard, number) in encoded.shards.iter().zip(0..) {
+            let Content { root, length_bytes } = shard.content;
+            let object = Some(ObjectName { root: root.to_vec().into(), length_bytes });
+            request.pieces.push(PlacedPiece { segment: 0, shard: number, generation: 0, object });
+        }
+        let placements = peers.place(validator, request).await.expect("places").placements;
+        let miners: Vec<_> = placements.iter().map(|placement| Some(peer_of(placement).account)).collect();
+        let segments = vec![Segment::of(&encoded, &miners)];
+        let expires_at = Some(ground.clock.now_seconds() + KEEP_SECONDS);
+        let manifest = Manifest::new(None, ciphertext, policy, secret, expires_at, segments).expect("fine");
+        let pieces = encoded.shards.into_iter().map(|shard| shard.sink).collect();
+        ByHand { peers, validator, pieces, placements, manifest }
+    }
+
+    async fn store(&self, shard: usize) -> StoreResponse {
+        let placement = &self.placements[shard];
+        let (sender, receiver) = parts();
+        sender.send(Bytes::from(self.pieces[shard].clone())).await.expect("there is room");
+        drop(sender);
+        let ticket = placement.ticket.as_ref().expect("a ticket");
+        self.peers.store(peer_of(placement), ticket, 0, receiver).await.expect("stores")
+    }
+
+    fn record(&self, shard: usize, height: u64) -> SignedRecord {
+        let Holder { miner, root } = self.manifest.segments()[0].pieces[shard].holder.expect("placed");
+        let correspondent = self.peers.correspondent();
+        let record = ObjectRecord {
+            replica: Replica::new(root, self.pieces[shard].len() as u64, 0).expect("short"),
+            height,
+            network: correspondent.network(),
+            miner,
+            checker: correspondent.account(),
+            table_root: None,
+            tokens: None,
+        };
+        record.sign(correspondent.signer())
+    }
+
+    /// What a good owner sends once both pieces are stored.
+    async fn request(&self, height: u64) -> RegisterRequest {
+        let mut request = RegisterRequest {
+            manifest: self.manifest.for_repair().encode().to_vec().into(),
+            ..RegisterRequest::default()
+        };
+        for shard in 0..2 {
+            let response = Some(self.store(shard).await);
+            request.acknowledgements.push(Acknowledgement {
+                miner: peer_of(&self.placements[shard]).account.0.to_vec().into(),
+                response,
+            });
+            request.records.push(self.record(shard, height).encode().to_vec().into());
+        }
+        request
+    }
+
+    async fn refused(&self, request: &RegisterRequest) -> Option<Class> {
+        match self.peers.register(self.validator, request.clone()).await {
+            Err(PeerError::Status { status, .. }) => class_of(&status),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn peer_of(placement: &crate::proto::Placement) -> Peer {
+    let account = crate::wire::bytes32("miner", &placement.miner).expect("an account");
+    Peer {
+        account: holdfast_engine::account::Account(account),
+        endpoint: placement.endpoint.parse().expect("an endpoint"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_taken_with_true_acknowledgements_and_records_only() {
+    let ground = Ground::new();
+    let validator = ground.start_validator().await;
+    let _miners = ground.add_miners(2).await;
+    let by_hand = ByHand::place(&ground, &validator).await;
+    let height = ground.driver.step().expect("a block").height;
+    let good = by_hand.request(height + 1).await;
+
+    let mut without = good.clone();
+    without.acknowledgements.pop();
+    assert_eq!(by_hand.refused(&without).await, Some(Class::Malformed));
+    // One miner's acknowledgement does not stand for another's.
+    let mut swapped = good.clone();
+    swapped.acknowledgements[1].response = swapped.acknowledgements[0].response.clone();
+    assert_eq!(by_hand.refused(&swapped).await, Some(Class::Malformed));
+    // A miner that said until when it keeps the piece did not say so of a later time.
+    let mut longer = good.clone();
+    let response = longer.acknowledgements[0].response.as_mut().expect("there");
+    response.expires_at += 1_000_000;
+    assert_eq!(by_hand.refused(&longer).await, Some(Class::WrongChallenge));
+    let mut unsigned = good.clone();
+    unsigned.acknowledgements[0].response.as_mut().expect("there").seal = None;
+    assert_eq!(by_hand.refused(&unsigned).await, Some(Class::BadSignature));
+
+    let with_record = |change: &dyn Fn(&mut SignedRecord)| {
+        let mut record = by_hand.record(0, height + 1);
+        change(&mut record);
+        let mut request = good.clone();
+        request.records[0] = record.encode().to_vec().into();
+        request
+    };
+    let unsigned = with_record(&|record| record.signature.0[3] ^= 1);
+    assert_eq!(by_hand.refused(&unsigned).await, Some(Class::BadSignature));
+    let of_another = with_record(&|record| record.record.miner.0[3] ^= 1);
+    assert_eq!(by_hand.refused(&of_another).await, Some(Class::WrongRecord));
+    let far_ahead = with_record(&|record| record.record.height += 1_000);
+    assert_eq!(by_hand.refused(&far_ahead).await, Some(Class::Policy));
+    // Nobody could tell that what was recorded later had been there at its height.
+    let late = by_hand.record(0, height - 1);
+    let mut request = good.clone();
+    request.records[0] = late.encode().to_vec().into();
+    assert_eq!(by_hand.refused(&request).await, Some(Class::WrongRecord));
+
+    let mut damaged = good.clone();
+    damaged.manifest = Bytes::from_static(b"HFM1");
+    assert_eq!(by_hand.refused(&damaged).await, Some(Class::WrongLength));
+
+    by_hand.peers.register(by_hand.validator, good.clone()).await.expect("is good");
+    // The answer may have been lost: the same again is no error, and changes nothing.
+    by_hand.peers.register(by_hand.validator, good.clone()).await.expect("is good");
+    let recorder = crate::chain::Chain::recorder(ground.driver.chain());
+    for shard in 0..2 {
+        let record = by_hand.record(shard, height + 1).record;
+        assert_eq!(record.check_recorded(&*recorder).expect("reads"), Ok(()));
+        assert_eq!(validator.node.records_of(&record.miner).await.expect("reads").len(), 1);
+    }
+}
+
+/// The owner may not be believed about what it gave to a miner: only what the miner keeps a record of is audited.
+#[tokio::test(flavor = "multi_thread")]
+async fn rounds_audit_what_miners_keep_and_their_outcome_shows() {
+    let ground = Ground::new();
+    let validator = ground.start_validator().await;
+    let miners = ground.add_miners(3).await;
+    let owner = ground.owner("owner", &validator);
+    let stored = put(&owner, &bytes_of(50_000, 1), options("replicate-3", 100_000)).await;
+    let mut held = validator.node.miners().await.expect("reads");
+    let mut accounts: Vec<_> = miners.iter().map(|miner| miner.node.account()).collect();
+    held.sort();
+    accounts.sort();
+    assert_eq!(held, accounts);
+    let record = validator.node.records_of(&accounts[0]).await.expect("reads")[0].record.digest();
+    let healthy = async || owner.list().await.expect("lists")[0].summary.healthy_pieces;
+    for (height, outcome, expected) in [
+        (5, Outcome::Rejected, 2),
+        // The same round again, after a crash.
+        (5, Outcome::Accepted, 2),
+        (6, Outcome::Accepted, 3),
+        (7, Outcome::Missed, 2),
+    ] {
+        validator.node.audited(&record, height, outcome).await.expect("notes");
+        assert_eq!(healthy().await, expected, "height {height}");
+    }
+    owner.remove(&stored.root).await.expect("releases");
+    assert!(validator.node.miners().await.expect("reads").is_empty());
+    validator.node.audited(&record, 8, Outcome::Rejected).await.expect("is nobody's business");
+    for miner in &miners {
+        assert_eq!(ground.object_count(miner).await, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_registered_outlives_the_validators_process() {
+    let ground = Ground::new();
+    let validator = ground.start_validator().await;
+    let _miners = ground.add_miners(3).await;
+    let bytes = bytes_of(120_000, 1);
+    let stored = put(&ground.owner("owner", &validator), &bytes, options("replicate-3", 100_000)).await;
+    validator.end().await;
+    let validator = ground.start_validator().await;
+    let owner = ground.owner("owner", &validator);
+    assert!(get(&owner, &stored.root).await == bytes);
+    assert_eq!(owner.list().await.expect("lists")[0].summary.healthy_pieces, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn places_are_given_for_pieces_that_can_be_and_no_longer_than_offered() {
+    let ground = Ground::new();
+    let validator = ground.start_validator().await;
+    let _miners = ground.add_miners(2).await;
+    let caller = Signer::development("owner").account();
+    let object = |length_bytes| Some(ObjectName { root: vec![1; 32].into(), length_bytes });
+    let piece =
+        |shard, length_bytes| PlacedPiece { segment: 0, shard, generation: 0, object: object(length_bytes) };
+    let request = |pieces: Vec<PlacedPiece>| PlaceRequest {
+        file_root: vec![1; 32].into(),
+        pieces,
+        keep_seconds: 60,
+        ..PlaceRequest::default()
+    };
+    let place = async |request: PlaceRequest| validator.node.place(caller, request).await;
+    place(request(vec![piece(0, 10)])).await.expect("there is room");
+    let none = place(request(vec![])).await.expect_err("nothing to place");
+    let twice = place(request(vec![piece(0, 10), piece(0, 10)])).await.expect_err("twice");
+    let empty = place(request(vec![piece(0, 0)])).await.expect_err("no bytes");
+    for refused in [none, twice, empty] {
+        assert_eq!(class_of(&refused), Some(Class::Malformed), "{refused}");
+    }
+    let huge = place(request(vec![piece(0, 1 << 35)])).await.expect_err("nobody has room");
+    assert_eq!(huge.code(), Code::ResourceExhausted);
+    let forever = PlaceRequest { keep_seconds: u64::MAX, ..request(vec![piece(0, 10)]) };
+    assert_eq!(place(forever).await.expect_err("too long").code(), Code::InvalidArgument);
+    // What was promised is no longer free: a miner's 8 MiB are given once, not twice.
+    let mut places = 0;
+    let distinct = |number: u8| ObjectName { root: vec![number; 32].into(), length_bytes: 3 << 20 };
+    for number in 10..20 {
+        let piece = PlacedPiece { segment: 0, shard: 0, generation: 0, object: Some(distinct(number)) };
+        places += usize::from(place(request(vec![piece])).await.is_ok());
+    }
+    // Two miners with 8 MiB each, and 3 MiB and more for each piece.
+    assert_eq!(places, 4);
+}
