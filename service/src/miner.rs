@@ -5,8 +5,11 @@ mod catalogue;
 mod chains;
 mod error;
 pub mod limits;
+pub mod node;
 mod serve;
 mod shares;
+mod stats;
+mod tables;
 mod uploads;
 mod validators;
 
@@ -33,6 +36,8 @@ use chains::Chains;
 use limits::{Gate, Limits, Slots};
 use serve::Service;
 use shares::Shares;
+use stats::Stats;
+use tables::Tables;
 use uploads::Uploads;
 
 pub use error::MinerError;
@@ -78,6 +83,8 @@ pub struct Miner {
     chains: Chains,
     gate: Gate,
     slots: Arc<Slots>,
+    stats: Stats,
+    tables: Tables,
 }
 
 impl fmt::Debug for Miner {
@@ -116,6 +123,8 @@ impl Miner {
             answers: Answers::new(limits.answer_cache_bytes, limits.round_age_blocks),
             chains: Chains::new(network, signer, index),
             gate: Gate::new(limits.clone()),
+            stats: Stats::default(),
+            tables: Tables::default(),
             limits,
             validators,
             shares,

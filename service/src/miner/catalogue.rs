@@ -141,6 +141,13 @@ impl Catalogue {
         self.0.read().unwrap_or_else(PoisonError::into_inner).owners.contains_key(account)
     }
 
+    /// Objects and their bytes.
+    pub(super) fn all(&self) -> (u64, u64) {
+        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let all = state.objects.values().flatten();
+        all.fold((0, 0), |(count, bytes), kept| (count + 1, bytes + kept.length_bytes))
+    }
+
     /// Objects and their bytes that a caller may ask for.
     pub(super) fn totals(&self, caller: &Account) -> (u64, u64) {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
