@@ -4,6 +4,7 @@ mod answers;
 mod catalogue;
 mod chains;
 mod error;
+mod inventory;
 pub mod limits;
 pub mod node;
 mod serve;
@@ -41,6 +42,7 @@ use tables::Tables;
 use uploads::Uploads;
 
 pub use error::MinerError;
+pub use inventory::{ObjectRow, Reindexed, reindex};
 pub use validators::Validators;
 
 /// The name of the service in health checks.
@@ -85,6 +87,8 @@ pub struct Miner {
     slots: Arc<Slots>,
     stats: Stats,
     tables: Tables,
+    index: Arc<dyn Index>,
+    missing_objects: u64,
 }
 
 impl fmt::Debug for Miner {
@@ -113,6 +117,7 @@ impl Miner {
             Ok::<_, Failure>((shares, catalogue))
         })
         .await??;
+        let missing_objects = inventory::tell_missing(&index, &catalogue).await?;
         Ok(Arc::new(Miner {
             correspondent: Correspondent::new(network, Arc::clone(&signer), clock),
             recorder,
@@ -121,7 +126,9 @@ impl Miner {
             machine,
             uploads: Uploads::new(limits.uploads, limits.uploads_per_caller, limits.upload_kept()),
             answers: Answers::new(limits.answer_cache_bytes, limits.round_age_blocks),
-            chains: Chains::new(network, signer, index),
+            chains: Chains::new(network, signer, Arc::clone(&index)),
+            index,
+            missing_objects,
             gate: Gate::new(limits.clone()),
             stats: Stats::default(),
             tables: Tables::default(),

@@ -89,6 +89,7 @@ pub async fn run_on(
     let listener = Listener::bind(&settings.server).await.map_err(listen_failure)?;
     let address = listener.address();
     let machine = Machine::of_this_host(settings.filling.threads)?;
+    let locks = disks::take(&settings.directories())?;
     let miner = Miner::open(Parts {
         signer: Arc::clone(&signer),
         clock: Arc::new(SystemClock),
@@ -108,7 +109,7 @@ pub async fn run_on(
         settings.chain.announce,
         stop.clone(),
     ));
-    let disks = Disks::new(settings, Arc::clone(&miner), chain, stop.clone())?;
+    let disks = Disks::new(settings, Arc::clone(&miner), chain, locks, stop.clone())?;
     let dividing = tokio::spawn(disks.keep());
     ready(&Ready { miner: miner.account(), address });
     let routes = miner.routes(settings.server.message_bytes);

@@ -20,15 +20,24 @@ use crate::chain::{Chain, Metagraph, RECORDER_FILE};
 use crate::local::allocation::{NamedAccount, Proposal, Shares, Site, apply_registered, propose, register};
 use crate::local::commit::{record_batches, record_progress};
 use crate::local::console::{Console, OutputArguments, ProgressWhen};
-use crate::local::disks::{self, Disk};
+use crate::local::disks::{self, DirectoryLock, Disk};
 use crate::local::failure::Failure;
-use crate::local::recording::Registrar;
+use crate::local::recording::{Recording, Registrar};
 use crate::miner::{Miner, MinerError, blocking};
 use chain::ChainRecording;
 
 /// How long to wait after dividing the disks failed.
 const PAUSE: Duration = Duration::from_secs(10);
 const RAO: f64 = 1e9;
+
+/// Makes directories that are not there, and keeps other processes from changing anything in them.
+pub(super) fn take(directories: &[PathBuf]) -> Result<Vec<DirectoryLock>, Failure> {
+    let take = |directory: &PathBuf| {
+        std::fs::create_dir_all(directory).map_err(|error| Failure::file("create", directory, error))?;
+        disks::lock(directory)
+    };
+    directories.iter().map(take).collect()
+}
 
 /// Keeps the disks as the stakes ask for.
 #[derive(Debug)]
@@ -40,6 +49,8 @@ pub(super) struct Disks {
     bytes_per_second: Option<u64>,
     stable_blocks: u64,
     stop: CancellationToken,
+    /// Other processes change nothing in these directories while this one lives.
+    _locks: Vec<DirectoryLock>,
 }
 
 /// What does not change while the process runs.
@@ -61,9 +72,11 @@ impl Disks {
         settings: &Settings,
         miner: Arc<Miner>,
         chain: Arc<dyn Chain>,
+        locks: Vec<DirectoryLock>,
         stop: CancellationToken,
     ) -> Result<Disks, Failure> {
         Ok(Disks {
+            _locks: locks,
             miner,
             chain,
             wanted: Wanted::of(settings)?,
@@ -242,10 +255,7 @@ impl Wanted {
         };
         let silent = Console::new(&OutputArguments { json: false, progress: ProgressWhen::Never });
         let mut divided = Vec::with_capacity(self.disks.len());
-        let mut locks = Vec::with_capacity(self.disks.len());
         for (directory, max_bytes) in &self.disks {
-            std::fs::create_dir_all(directory).map_err(|error| Failure::file("create", directory, error))?;
-            locks.push(disks::lock(directory)?);
             let shares = Shares {
                 stakes: stakes.clone(),
                 threshold: self.threshold,
@@ -256,7 +266,7 @@ impl Wanted {
             };
             let proposal = propose(directory, &shares)?;
             check_owner(&proposal, &account)?;
-            let ids = register(&proposal, &site, recording_recorder(recording), &silent)?;
+            let ids = register(&proposal, &site, recording.recorder(), &silent)?;
             divided.push((proposal, ids));
         }
         let mut budgets = BTreeMap::new();
@@ -271,11 +281,6 @@ impl Wanted {
         miner.shares.reopen(&directories)?;
         miner.shares.set_budgets(&budgets)
     }
-}
-
-fn recording_recorder(recording: &ChainRecording) -> &dyn holdfast_engine::recorder::Recorder {
-    use crate::local::recording::Recording;
-    recording.recorder()
 }
 
 /// One directory belongs to one miner.

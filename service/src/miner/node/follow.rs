@@ -12,12 +12,15 @@ use crate::chain::{Chain, ChainError, Metagraph};
 use crate::local::committing;
 use crate::local::failure::Failure;
 use crate::local::objects::ObjectDirectory;
-use crate::miner::{Miner, MinerError, blocking};
+use crate::miner::{Miner, MinerError, blocking, inventory};
 
 /// How long to wait after the chain failed.
 const PAUSE: Duration = Duration::from_secs(5);
 /// How often expired objects are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Receipts of older rounds are not signed any more.
+const PROMISES_KEPT_BLOCKS: u64 = 10_000;
 
 /// Follows until `stop` is cancelled.
 pub(super) async fn follow(
@@ -66,19 +69,28 @@ pub(super) fn stakes(metagraph: &Metagraph, miner: &Account) -> BTreeMap<Account
 impl Miner {
     /// Deletes objects whose time is over.
     pub(super) async fn sweep(self: &Arc<Miner>) -> Result<(), MinerError> {
-        let (miner, now) = (Arc::clone(self), self.now_seconds());
-        blocking(move || {
-            for share in miner.shares.all() {
-                let shelf = &share.store.shelf;
+        let now = self.now_seconds();
+        for share in self.shares.all() {
+            let store = Arc::clone(&share.store);
+            let expired = blocking(move || store.shelf.objects.store().expired(now));
+            let expired = expired.await?.map_err(|error| share.store.shelf.store_failed(error))?;
+            // First, or a crash would leave objects that are missed without reason.
+            for name in expired {
+                inventory::forget(&*self.index, share.validator(), name).await?;
+            }
+            let (miner, store) = (Arc::clone(self), Arc::clone(&share.store));
+            blocking(move || {
+                let shelf = &store.shelf;
                 let collected = shelf.objects.collect_garbage(now).map_err(|error| shelf.failed(error))?;
                 for name in collected.removed {
-                    miner.catalogue.remove(&share.validator(), name);
-                    committing::forget(&ObjectDirectory::open(&share.store.directory)?, name)?;
+                    miner.catalogue.remove(&store.validator, name);
+                    committing::forget(&ObjectDirectory::open(&store.directory)?, name)?;
                 }
-            }
-            Ok::<_, Failure>(())
-        })
-        .await??;
-        Ok(())
+                Ok::<_, Failure>(())
+            })
+            .await??;
+        }
+        let newest = self.ask_recorder(|recorder| recorder.height()).await?;
+        self.chains.forget_before(newest.saturating_sub(PROMISES_KEPT_BLOCKS)).await
     }
 }

@@ -190,7 +190,8 @@ impl Settings {
         self.index.location.clone().unwrap_or_else(|| beside().display().to_string())
     }
 
-    pub(super) fn directories(&self) -> Vec<PathBuf> {
+    /// All directories.
+    pub fn directories(&self) -> Vec<PathBuf> {
         self.disks.iter().map(|disk| disk.directory.clone()).collect()
     }
 

@@ -16,7 +16,7 @@ use crate::local::audits::read_table;
 use crate::local::committing;
 use crate::local::failure::Failure;
 use crate::local::objects::ObjectDirectory;
-use crate::miner::{Miner, MinerError, blocking};
+use crate::miner::{Miner, MinerError, blocking, inventory};
 use crate::proto;
 
 /// The commitment table of an object, in parts.
@@ -83,6 +83,8 @@ pub(super) async fn delete(
     let (name, _) = object_name(object)?;
     let kept = miner.catalogue.open_to(&caller, name)?;
     let validator = kept.store.validator;
+    // First, or a crash would leave an object that is missed without reason.
+    inventory::forget(&*miner.index, validator, name).await?;
     let freed_bytes = blocking(move || {
         let shelf = &kept.store.shelf;
         let freed = shelf.objects.remove(&Address::Blake3(name.0)).map_err(|error| shelf.failed(error))?;

@@ -65,6 +65,7 @@ impl Miner {
         caller: Account,
     ) -> Result<proto::StatusResponse, MinerError> {
         let only = (caller != self.account()).then_some(caller);
+        let operator = only.is_none();
         let shares = match &only {
             None => self.shares.all(),
             Some(validator) => self.shares.of_validator(validator),
@@ -98,6 +99,7 @@ impl Miner {
             "disks": disks,
             "partitions": partitions,
             "objects": { "count": count, "bytes": bytes },
+            "missing_objects": if operator { Some(self.missing_objects) } else { None },
             "rounds": rounds,
             "latency": self.stats.latency(),
         });

@@ -1,5 +1,7 @@
 //! `holdfast miner`: a miner as a service.
 
+mod move_directory;
+mod reindex;
 mod run;
 mod status;
 
@@ -7,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use holdfast_service::miner::MinerError;
 use holdfast_service::miner::node::Settings;
 
 use crate::console::{Console, Exit};
@@ -28,6 +31,8 @@ pub(crate) struct Arguments {
 enum What {
     Run(run::Arguments),
     Status(status::Arguments),
+    Move(move_directory::Arguments),
+    Reindex(reindex::Arguments),
 }
 
 impl Arguments {
@@ -35,6 +40,8 @@ impl Arguments {
         match &self.what {
             What::Run(arguments) => arguments.run(console),
             What::Status(arguments) => arguments.run(console),
+            What::Move(arguments) => arguments.run(console),
+            What::Reindex(arguments) => arguments.run(console),
         }
     }
 }
@@ -89,6 +96,15 @@ impl ConfigArguments {
             settings.policy.clone_from(policy);
         }
         Ok(settings)
+    }
+}
+
+/// What ended a miner, as a command tells it.
+fn failure(error: MinerError) -> Failure {
+    match error {
+        MinerError::Failed(failure) => failure,
+        MinerError::Rejected(rejection) => Failure::rejected("miner", rejection),
+        error => Failure::work("state", "miner", error),
     }
 }
 

@@ -1,12 +1,11 @@
 //! `holdfast miner run`.
 
 use clap::Args;
-use holdfast_service::miner::MinerError;
 use holdfast_service::miner::node::{Ready, run};
 use holdfast_service::operation::logging::{self, LogFormat};
 use serde::Serialize;
 
-use super::{ConfigArguments, runtime};
+use super::{ConfigArguments, failure, runtime};
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::interrupt;
@@ -39,15 +38,6 @@ impl Arguments {
         };
         runtime()?.block_on(run(&settings, stop.cancelled(), ready)).map_err(failure)?;
         console.report(&Ran { served })
-    }
-}
-
-/// What ended a miner, as a command tells it.
-fn failure(error: MinerError) -> Failure {
-    match error {
-        MinerError::Failed(failure) => failure,
-        MinerError::Rejected(rejection) => Failure::rejected("miner", rejection),
-        error => Failure::work("state", "miner", error),
     }
 }
 
