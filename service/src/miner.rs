@@ -106,6 +106,7 @@ impl Miner {
     pub async fn open(parts: Parts) -> Result<Arc<Miner>, MinerError> {
         let Parts { signer, clock, recorder, index, policy, machine, directories, limits, validators } =
             parts;
+        let account = signer.account();
         let network = blocking({
             let recorder = Arc::clone(&recorder);
             move || recorder.network().map_err(Failure::from)
@@ -129,7 +130,7 @@ impl Miner {
             chains: Chains::new(network, signer, Arc::clone(&index)),
             index,
             missing_objects,
-            gate: Gate::new(limits.clone()),
+            gate: Gate::new(limits.clone(), account),
             stats: Stats::default(),
             tables: Tables::default(),
             limits,

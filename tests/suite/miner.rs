@@ -151,14 +151,18 @@ async fn store_and_kill(
         let part = proto::Part { offset_bytes: (at * PART_BYTES) as u64, bytes: part.to_vec().into() };
         messages.push(proto::StoreRequest { open: None, part: Some(part) });
     }
-    let process = Mutex::new(Some(process));
+    let process = Arc::new(Mutex::new(Some(process)));
+    let of_parts = Arc::clone(&process);
     let parts = messages.into_iter().enumerate().map(move |(number, message)| {
         if number == after {
-            process.lock().expect("no panic").take();
+            of_parts.lock().expect("no panic").take();
         }
         message
     });
-    owner.client.store(tokio_stream::iter(parts)).await.is_ok()
+    let durable = owner.client.store(tokio_stream::iter(parts)).await.is_ok();
+    // Now at the latest.
+    drop(process.lock().expect("no panic").take());
+    durable
 }
 
 /// The object as the miner gives it, or that there is none.

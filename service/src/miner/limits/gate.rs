@@ -23,6 +23,8 @@ const REMEMBERED: usize = 16_384;
 #[derive(Debug)]
 pub(in crate::miner) struct Gate {
     limits: Limits,
+    /// The miner itself, which asks for its status.
+    operator: Account,
     requests: Mutex<HashMap<Account, Bucket>>,
     bytes: Mutex<HashMap<Account, Bucket>>,
     bad_signatures: Mutex<HashMap<IpAddr, Bucket>>,
@@ -30,10 +32,11 @@ pub(in crate::miner) struct Gate {
 }
 
 impl Gate {
-    pub(in crate::miner) fn new(limits: Limits) -> Gate {
+    pub(in crate::miner) fn new(limits: Limits, operator: Account) -> Gate {
         let strangers = Bucket::new(limits.strangers_per_second.into(), Instant::now());
         Gate {
             limits,
+            operator,
             requests: Mutex::default(),
             bytes: Mutex::default(),
             bad_signatures: Mutex::default(),
@@ -55,9 +58,9 @@ impl Gate {
         {
             return Err(MinerError::busy("too many messages with wrong signatures came from this address"));
         }
-        if self.limits.deny.contains(said)
-            || !(self.limits.allow.is_empty() || self.limits.allow.contains(said))
-        {
+        let Limits { allow, deny, .. } = &self.limits;
+        let is_served = *said == self.operator || allow.is_empty() || allow.contains(said);
+        if deny.contains(said) || !is_served {
             return Err(MinerError::Refused {
                 code: Code::PermissionDenied,
                 reason: "not-served",

@@ -28,7 +28,7 @@ fn buckets_fill_with_time_and_no_higher_than_full() {
 
 #[test]
 fn one_caller_does_not_use_up_what_is_anothers() {
-    let gate = Gate::new(Limits { requests_per_second: 3, ..Limits::default() });
+    let gate = Gate::new(Limits { requests_per_second: 3, ..Limits::default() }, account(200));
     let now = Instant::now();
     let admitted = |caller| (0..10).filter(|_| gate.admit(&account(caller), now).is_ok()).count();
     assert_eq!([admitted(1), admitted(1), admitted(2)], [3, 0, 3]);
@@ -38,7 +38,7 @@ fn one_caller_does_not_use_up_what_is_anothers() {
 #[test]
 fn strangers_share_one_allowance() {
     let now = Instant::now();
-    let gate = Gate::new(Limits { strangers_per_second: 5, ..Limits::default() });
+    let gate = Gate::new(Limits { strangers_per_second: 5, ..Limits::default() }, account(200));
     let strangers = (0..20).filter(|seed| gate.look(&account(*seed), false, None, now).is_ok()).count();
     assert_eq!(strangers, 5);
     assert!(gate.look(&account(99), true, None, now).is_ok());
@@ -48,7 +48,7 @@ fn strangers_share_one_allowance() {
 #[test]
 fn wrong_signatures_count_against_the_address() {
     let now = Instant::now();
-    let gate = Gate::new(Limits::default());
+    let gate = Gate::new(Limits::default(), account(200));
     let [bad, good] = [1, 2].map(|host| Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, host))));
     (0..20).for_each(|_| gate.bad_signature(bad, now));
     assert!(gate.look(&account(1), true, bad, now).is_err());
@@ -59,11 +59,11 @@ fn wrong_signatures_count_against_the_address() {
 #[test]
 fn lists_say_who_is_served() {
     let now = Instant::now();
-    let deny = Gate::new(Limits { deny: vec![account(1)], ..Limits::default() });
+    let deny = Gate::new(Limits { deny: vec![account(1)], ..Limits::default() }, account(200));
     assert!(
         deny.look(&account(1), true, None, now).is_err() && deny.look(&account(2), true, None, now).is_ok()
     );
-    let allow = Gate::new(Limits { allow: vec![account(1)], ..Limits::default() });
+    let allow = Gate::new(Limits { allow: vec![account(1)], ..Limits::default() }, account(200));
     assert!(
         allow.look(&account(1), true, None, now).is_ok() && allow.look(&account(2), true, None, now).is_err()
     );

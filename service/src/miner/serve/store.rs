@@ -73,7 +73,13 @@ pub(super) async fn store(
         signed_ticket: checked.signed.clone(),
     };
     let mut upload = miner.uploads.open(checked.key(), caller.account, open.offset_bytes, plan)?;
-    receive(miner, caller.account, &mut stream, &mut upload).await?;
+    let received = receive(miner, caller.account, &mut stream, &mut upload).await;
+    if let Err(MinerError::Rejected(_)) = received {
+        // Nobody can go on with that.
+        upload.give_up().await;
+        miner.uploads.forget(&checked.key());
+    }
+    received?;
     let put = upload.finish().await;
     drop(upload);
     miner.uploads.forget(&checked.key());
