@@ -184,7 +184,7 @@ pub fn record_in_next_block(record: &mut ObjectRecord, directory: &ObjectDirecto
 /// Signed if the checker's key is at hand.
 pub fn sign(record: ObjectRecord, checker: &NamedAccount) -> SignedRecord {
     match checker.signer() {
-        Some(signer) => record.sign(&signer),
+        Some(signer) => record.sign(signer),
         None => SignedRecord { record, signature: Signature::NONE },
     }
 }
