@@ -24,8 +24,8 @@ use miner::{Conduct, DemoMiner};
 use stage::{Stage, VALIDATORS, account};
 use validator::DemoValidator;
 
-/// Blocks after which nothing of a round is open any more: it is final, anchored and countersigned.
-const SETTLING_BLOCKS: u64 = 8;
+/// Blocks after which a round is final, judged, anchored, scored and countersigned.
+const SETTLING_BLOCKS: u64 = 6;
 /// Scores are shown every so many rounds.
 const SHOWN_EVERY: u64 = 5;
 
@@ -109,6 +109,11 @@ async fn play(
     for (name, _) in VALIDATORS {
         validators.push(DemoValidator::open(name, stage).await?);
     }
+    // Windows count from their seal audit on.
+    for _ in 0..SETTLING_BLOCKS {
+        control.checkpoint()?;
+        next_block(stage, &miners, &validators).await?;
+    }
     stage.say("\n2. Rounds: every block draws samples that nobody could know; 1 s to promise an answer");
     let rounds = wishes.rounds;
     for round in 1..=rounds {
@@ -121,12 +126,12 @@ async fn play(
         }
     }
     stage.say("\n3. Receipts: both sides sign what is final; anybody verifies it from files alone");
-    for miner in &mut miners {
-        miner.stop().await;
-    }
     for _ in 0..SETTLING_BLOCKS {
         control.checkpoint()?;
         next_block(stage, &miners, &validators).await?;
+    }
+    for miner in &mut miners {
+        miner.stop().await;
     }
     let outcomes = outcomes(&statuses(&validators).await?);
     let mut receipts = Vec::new();
