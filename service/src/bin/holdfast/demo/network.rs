@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
+use holdfast_service::operation::logging::{FILTER_VARIABLE, LogFormat, set_up};
 use holdfast_service::validator::status::{MinerStatus, Status};
 use serde::Serialize;
 use serde_json::Value;
@@ -80,6 +81,10 @@ struct VerifiedReceipts {
 /// Tells and does everything.
 pub(crate) fn run(wishes: &NetworkWishes, console: &Console) -> Result<Exit, Failure> {
     let started = Instant::now();
+    if std::env::var_os(FILTER_VARIABLE).is_some() {
+        // Fails only if somebody logs already.
+        let _ = set_up(LogFormat::Human);
+    }
     let runtime = tokio::runtime::Runtime::new();
     let runtime = runtime.map_err(|error| Failure::file("start", "the runtime", error))?;
     let stage = Stage::set(Place::open(wishes.dir.as_deref(), wishes.keep)?, console)?;
