@@ -4,6 +4,7 @@ mod apply;
 mod propose;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use holdfast_engine::account::{Account, AccountError, AccountSource};
 use holdfast_engine::registration::{Profile, WindowShape};
@@ -13,7 +14,7 @@ use holdfast_partition::allocate::StakeTable;
 use crate::local::console::Console;
 use crate::local::failure::Failure;
 
-pub use apply::{apply, resize_partition};
+pub use apply::{apply, apply_registered, register, resize_partition};
 pub use propose::{Action, Proposal, ProposedPartition, propose};
 
 /// What is to be divided, resolved.
@@ -29,6 +30,9 @@ pub struct Shares {
     pub window_bytes: Option<u64>,
     /// Work per window, if it was given.
     pub profile: Option<Profile>,
+    /// Part of each share that is kept free of windows beside what objects take, so that objects find room at once. 0 gives
+    /// windows everything.
+    pub object_reserve: f64,
 }
 
 /// An account with the text that it was given as.
@@ -38,7 +42,7 @@ pub struct NamedAccount {
     pub name: String,
     /// The 32 bytes.
     pub account: Account,
-    source: AccountSource,
+    signer: Option<Arc<Signer>>,
 }
 
 impl NamedAccount {
@@ -52,15 +56,22 @@ impl NamedAccount {
                  whose key everybody knows. Was it mistyped?"
             ));
         }
-        Ok(NamedAccount { name: name.to_owned(), account, source })
+        let signer = match source {
+            AccountSource::DevelopmentName { .. } => Some(Arc::new(Signer::development(name))),
+            AccountSource::Ss58 | AccountSource::Hex => None,
+        };
+        Ok(NamedAccount { name: name.to_owned(), account, signer })
     }
 
-    /// The key if it is at hand, which is so for development names only.
-    pub fn signer(&self) -> Option<Signer> {
-        match self.source {
-            AccountSource::DevelopmentName { .. } => Some(Signer::development(&self.name)),
-            AccountSource::Ss58 | AccountSource::Hex => None,
-        }
+    /// An account whose key is at hand, under its address.
+    pub fn of_signer(signer: Arc<Signer>) -> NamedAccount {
+        let account = signer.account();
+        NamedAccount { name: account.to_string(), account, signer: Some(signer) }
+    }
+
+    /// The key if it is at hand.
+    pub fn signer(&self) -> Option<&Signer> {
+        self.signer.as_deref()
     }
 
     /// Signs if the key is at hand.

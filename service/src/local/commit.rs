@@ -1,7 +1,7 @@
 //! From filled partitions to what validators keep: batches with the recorder, and commitments.
 
 use holdfast_engine::commitment::{Batch, Commitment, CommitmentFields};
-use holdfast_engine::recorder::{BatchClaim, Recorder, Simulation};
+use holdfast_engine::recorder::{BatchClaim, Recorder};
 use holdfast_engine::registration::Registration;
 use holdfast_engine::signature::{Signature, Signer};
 use holdfast_engine::space::record::{WindowRecord, partition_root};
@@ -13,6 +13,7 @@ use crate::local::allocation::NamedAccount;
 use crate::local::console::Console;
 use crate::local::disks::Disk;
 use crate::local::failure::Failure;
+use crate::local::recording::Registrar;
 
 /// The records of a partition, if every window has one.
 fn records(file: &PartitionFile) -> Result<Option<Vec<WindowRecord>>, Failure> {
@@ -35,75 +36,106 @@ fn records_of_first(windows: u64, file: &PartitionFile) -> Result<Option<Vec<Win
 }
 
 /// Records every partition of the disk that is filled and whose last batch says something else. Returns how many.
-pub fn record_batches(disk: &Disk, console: &Console) -> Result<u64, Failure> {
-    let recorder = disk.recorder()?;
+pub fn record_batches(disk: &Disk, registrar: Registrar<'_>) -> Result<u64, Failure> {
     let mut recorded = 0;
     for partition in &disk.manifest.partitions {
-        let registration = disk.registration(partition)?;
         let file = disk.open_file(partition, OpenMode::ReadOnly, IoChoice::Auto)?;
         let Some(records) = records(&file)?.filter(|records| !records.is_empty()) else { continue };
-        let root = partition_root(&records);
-        let entry = recorder.partition(registration.partition_id)?;
-        let last = entry.as_ref().and_then(|entry| entry.batches.last());
-        let end = records.len() as u64;
-        if last.is_some_and(|batch| batch.end == end && batch.partition_root == root) {
-            continue;
-        }
-        let claim = batch_claim(disk, &registration, end, root, console)?;
-        // A block and what it records are one change: a kill between the two would shift the heights of all later ones.
-        recorder.change(|ledger| {
-            ledger.advance(1);
-            ledger.record_batch(&claim)
-        })?;
-        recorded += 1;
+        recorded += u64::from(record_windows(disk, partition, &records, registrar)?);
     }
     Ok(recorded)
 }
 
-/// Records that a partition keeps only its first windows, and lets the simulated chain go on until that is in force.
-/// Until then a challenge may ask for the others (space-v1 §7), so their space must not be given back before.
+/// Records the windows that a partition has filled from its beginning on, if they are all of them or at least twice as many
+/// as were recorded before: who fills for days is audited, and paid, for what is there already. Returns whether it did.
+pub fn record_progress(
+    disk: &Disk,
+    partition: &Partition,
+    registrar: Registrar<'_>,
+) -> Result<bool, Failure> {
+    let file = disk.open_file(partition, OpenMode::ReadOnly, IoChoice::Auto)?;
+    let failed = |error| Failure::partition("partition", error);
+    let windows = file.windows().map_err(failed)?;
+    let mut filled = 0;
+    while filled < windows && file.entry(filled).map_err(failed)?.seal.is_some() {
+        filled += 1;
+    }
+    let registration = disk.registration(partition)?;
+    let batches = recorded(registrar.recording.recorder(), &registration)?;
+    let before = batches.last().map_or(0, |batch| batch.end);
+    if filled == 0 || (filled < windows && filled < before.saturating_mul(2).max(1)) {
+        return Ok(false);
+    }
+    match records_of_first(filled, &file)? {
+        Some(records) => record_windows(disk, partition, &records, registrar),
+        None => Ok(false),
+    }
+}
+
+/// Records that a partition has these windows, unless that is recorded.
+fn record_windows(
+    disk: &Disk,
+    partition: &Partition,
+    records: &[WindowRecord],
+    registrar: Registrar<'_>,
+) -> Result<bool, Failure> {
+    let registration = disk.registration(partition)?;
+    let (end, root) = (records.len() as u64, partition_root(records));
+    let batches = recorded(registrar.recording.recorder(), &registration)?;
+    if batches.last().is_some_and(|batch| batch.end == end && batch.partition_root == root) {
+        return Ok(false);
+    }
+    registrar.recording.record_batch(&batch_claim(&registration, end, root, registrar.miner))?;
+    Ok(true)
+}
+
+/// Records that a partition keeps only its first windows, and waits until that is in force. Until then a challenge may ask
+/// for the others (space-v1 §7), so their space must not be given back before.
 pub fn record_trim(
     disk: &Disk,
     partition: &Partition,
     file: &PartitionFile,
-    console: &Console,
+    registrar: Registrar<'_>,
 ) -> Result<(), Failure> {
-    let recorder = disk.recorder()?;
     let registration = disk.registration(partition)?;
     let end = partition.windows;
-    if recorded(&recorder, &registration)?.last().is_none_or(|batch| batch.end <= end) {
+    let recording = registrar.recording;
+    let Some(last) = recorded(recording.recorder(), &registration)?.pop() else { return Ok(()) };
+    if last.end < end {
         return Ok(());
+    }
+    if last.end == end {
+        // Recorded by a run that was broken off, perhaps, and not in force yet.
+        let shrinks = file.windows().map_err(|error| Failure::partition(disk.path(partition), error))? > end;
+        return if shrinks { recording.wait_until_final(last.height) } else { Ok(()) };
     }
     let Some(records) = records_of_first(end, file)?.filter(|records| !records.is_empty()) else {
         return Ok(());
     };
-    let claim = batch_claim(disk, &registration, end, partition_root(&records), console)?;
-    let finality_blocks = recorder.finality_blocks()?;
-    recorder.change(|ledger| {
-        ledger.advance(1);
-        ledger.record_batch(&claim)?;
-        Ok(ledger.advance(finality_blocks))
-    })?;
-    Ok(())
+    let height = recording.record_batch(&batch_claim(
+        &registration,
+        end,
+        partition_root(&records),
+        registrar.miner,
+    ))?;
+    recording.wait_until_final(height)
 }
 
 fn batch_claim(
-    disk: &Disk,
     registration: &Registration,
     end: u64,
     partition_root: [u8; 32],
-    console: &Console,
-) -> Result<BatchClaim, Failure> {
-    let miner = NamedAccount::parse(&disk.manifest.miner.hotkey, console)?;
+    miner: &NamedAccount,
+) -> BatchClaim {
     let signature = miner.sign(&registration.commitment_signing_digest(end, &partition_root));
     let (partition_id, registration_digest) = (registration.partition_id, registration.digest());
-    Ok(BatchClaim { partition_id, registration_digest, end, partition_root, signature })
+    BatchClaim { partition_id, registration_digest, end, partition_root, signature }
 }
 
 /// The commitment of a partition as it is recorded, signed if the miner's key is at hand.
 pub fn commitment(disk: &Disk, partition: &Partition, console: &Console) -> Result<Commitment, Failure> {
     let miner = NamedAccount::parse(&disk.manifest.miner.hotkey, console)?;
-    commitment_at(disk, partition, &disk.recorder()?, miner.signer().as_ref())
+    commitment_at(disk, partition, &disk.recorder()?, miner.signer())
 }
 
 /// The commitment of a partition as this recorder has it, signed with this key.
@@ -120,17 +152,16 @@ pub fn commitment_at(
         message: format!("{} is not filled: there is nothing to commit to yet", path.display()),
         advice: "run `holdfast fill` first".to_owned(),
     };
-    let mut records = records(&file)?.ok_or_else(not_filled)?;
     let batches = recorded(recorder, &registration)?;
     let last = batches.last().ok_or_else(not_filled)?;
-    if last.end > records.len() as u64 {
+    if last.end > file.windows().map_err(|error| Failure::partition(&path, error))? {
         return Err(Failure::State {
             message: format!("{} was trimmed, and that is not recorded yet", path.display()),
             advice: "run `holdfast fill` to record it".to_owned(),
         });
     }
     // Windows that were appended since belong to the next batch.
-    records.truncate(usize::try_from(last.end).unwrap_or(usize::MAX));
+    let records = records_of_first(last.end, &file)?.ok_or_else(not_filled)?;
     let digest = registration.commitment_signing_digest(last.end, &last.partition_root);
     let signature = miner.map_or(Signature::NONE, |miner| miner.sign(&digest));
     Commitment::new(CommitmentFields { registration, signature, batches, records })

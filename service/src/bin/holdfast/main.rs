@@ -2,15 +2,14 @@
 
 mod cli;
 mod demo;
-mod identity;
 
 use std::process::ExitCode;
 
 use holdfast_engine::accelerator::discovery::end_process_if_one_hangs;
 // Under their short names for the whole command.
 use holdfast_service::local::{
-    allocation, answering, audits, commit, committing, console, disks, failure, files, gpus, interrupt,
-    machine, medium, objects, progress, settings, side_by_side, table,
+    allocation, answering, audits, commit, committing, console, disks, failure, files, gpus, identity,
+    interrupt, machine, medium, objects, progress, recording, settings, side_by_side, table,
 };
 
 fn main() -> ExitCode {

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use holdfast_engine::recorder::{FileRecorder, Recorder, Simulation};
+use holdfast_engine::recorder::{FileRecorder, Recorder};
 use holdfast_engine::registration::{Intent, Registration, WindowShape};
 use holdfast_partition::format::Geometry;
 use holdfast_partition::io::IoChoice;
@@ -19,8 +19,9 @@ use crate::local::disks::{self, Beginning, Disk};
 use crate::local::failure::Failure;
 use crate::local::medium;
 use crate::local::objects;
+use crate::local::recording::{Recording, Registrar};
 
-/// Makes a disk what the proposal says.
+/// Makes a disk what the proposal says, on a simulated chain.
 pub fn apply(
     proposal: Proposal,
     site: &Site<'_>,
@@ -28,12 +29,30 @@ pub fn apply(
     console: &Console,
 ) -> Result<Disk, Failure> {
     let _lock = disks::lock(&proposal.directory)?;
+    let ids = register(&proposal, site, recorder, console)?;
+    let lines = proposal.partitions.clone();
+    let disk = apply_registered(proposal, site, &ids, recorder)?;
+    for (place, partition) in disk.manifest.partitions.iter().enumerate() {
+        let line = lines.iter().find(|line| line.validator == partition.validator_hotkey);
+        objects::follow_windows(&disk, place, line.map_or(0, |line| line.bytes))?;
+    }
+    Ok(disk)
+}
+
+/// Makes a disk what the proposal says. `ids`: the partitions that [`register`] gave for it. The disk is locked, or nobody
+/// else changes it. The budgets of stores of objects stay.
+pub fn apply_registered(
+    proposal: Proposal,
+    site: &Site<'_>,
+    ids: &[u64],
+    recording: &dyn Recording,
+) -> Result<Disk, Failure> {
+    let recorder = recording.recorder();
     let mut disk =
         Disk { directory: proposal.directory.clone(), manifest: manifest_of(&proposal, site, recorder)? };
-    let new: Vec<&ProposedPartition> =
-        proposal.partitions.iter().filter(|line| line.action == Action::Create).collect();
-    let registered = register(&new, &proposal, site, recorder, console)?;
-    for (line, registration) in new.iter().zip(registered) {
+    let registered = registrations(ids, recording)?;
+    let new = proposal.partitions.iter().filter(|line| line.action == Action::Create);
+    for (line, registration) in new.zip(registered) {
         let partition = new_partition(&disk, line, &registration, &proposal)?;
         disk.manifest.partitions.push(partition);
     }
@@ -47,17 +66,19 @@ pub fn apply(
         }
     }
     disk.save()?;
-    let partitions = disk.manifest.partitions.clone();
-    partitions.iter().try_for_each(|partition| make_file(&disk, partition, console))?;
-    for (place, partition) in partitions.iter().enumerate() {
-        let line = proposal.partitions.iter().find(|line| line.validator == partition.validator_hotkey);
-        objects::follow_windows(&disk, place, line.map_or(0, |line| line.bytes))?;
-    }
+    let registrar = Registrar { recording, miner: site.miner };
+    // What becomes smaller makes room for what becomes larger.
+    let (smaller, others): (Vec<&Partition>, Vec<&Partition>) =
+        disk.manifest.partitions.iter().partition(|partition| {
+            let line = proposal.partitions.iter().find(|line| line.validator == partition.validator_hotkey);
+            line.is_some_and(|line| line.action == Action::Shrink)
+        });
+    smaller.into_iter().chain(others).try_for_each(|partition| make_file(&disk, partition, registrar))?;
     Ok(disk)
 }
 
 /// The manifest that is there, with the disk's new figures; or a new one without partitions.
-fn manifest_of(proposal: &Proposal, site: &Site<'_>, recorder: &FileRecorder) -> Result<Manifest, Failure> {
+fn manifest_of(proposal: &Proposal, site: &Site<'_>, recorder: &dyn Recorder) -> Result<Manifest, Failure> {
     let space = manifest::Space::new(&proposal.plan, proposal.threshold, proposal.file_system.total_bytes);
     let block = recorder.height()?;
     if let Some(disk) = &proposal.disk {
@@ -82,16 +103,15 @@ fn manifest_of(proposal: &Proposal, site: &Site<'_>, recorder: &FileRecorder) ->
     Ok(Manifest::new(block, network, miner, space, window))
 }
 
-/// Records an intent for each new partition, lets the simulated chain go on until their beacons are final, and gives the
-/// registrations.
-fn register(
-    new: &[&ProposedPartition],
+/// Records an intent for each new partition, and gives the partitions' ids.
+pub fn register(
     proposal: &Proposal,
     site: &Site<'_>,
-    recorder: &FileRecorder,
+    recorder: &dyn Recorder,
     console: &Console,
-) -> Result<Vec<Registration>, Failure> {
-    let mut ids = Vec::with_capacity(new.len());
+) -> Result<Vec<u64>, Failure> {
+    let new = proposal.partitions.iter().filter(|line| line.action == Action::Create);
+    let mut ids = Vec::new();
     for line in new {
         let validator = NamedAccount::parse(&line.validator, console)?;
         let mut intent = Intent {
@@ -107,17 +127,24 @@ fn register(
         let signature = site.miner.sign(&intent.signing_digest());
         ids.push(recorder.record_intent(&intent, &signature)?.partition_id);
     }
-    if !ids.is_empty() {
-        // The beacon is that of F blocks on, and certain F blocks later.
-        recorder.advance(2 * recorder.finality_blocks()?)?;
+    Ok(ids)
+}
+
+/// The registrations of partitions, once they are certain: the beacon is that of F blocks on, and certain F blocks later.
+fn registrations(ids: &[u64], recording: &dyn Recording) -> Result<Vec<Registration>, Failure> {
+    let recorder = recording.recorder();
+    let finality_blocks = recorder.finality_blocks()?;
+    let mut registrations = Vec::with_capacity(ids.len());
+    for id in ids {
+        let gone = || Failure::State {
+            message: format!("partition {id} is not recorded any more: the chain was reorganised"),
+            advice: "run the same command again".to_owned(),
+        };
+        let entry = recorder.partition(*id)?.ok_or_else(gone)?;
+        recording.wait_until_final(entry.intent_height.saturating_add(finality_blocks))?;
+        registrations.push(recorder.registration(*id)?.ok_or_else(gone)?);
     }
-    let registration = |id: &u64| {
-        recorder.registration(*id)?.ok_or_else(|| Failure::State {
-            message: format!("partition {id} has no registration beacon yet"),
-            advice: "run the same command again in a few blocks".to_owned(),
-        })
-    };
-    ids.iter().map(registration).collect()
+    Ok(registrations)
 }
 
 fn new_partition(
@@ -167,14 +194,14 @@ fn set_windows(partition: &mut Partition, windows: u64, shape: &WindowShape) -> 
 }
 
 /// Makes the partition's file what the manifest says: it may be missing, half made, or of another size.
-fn make_file(disk: &Disk, partition: &Partition, console: &Console) -> Result<(), Failure> {
+fn make_file(disk: &Disk, partition: &Partition, registrar: Registrar<'_>) -> Result<(), Failure> {
     let path = disk.path(partition);
     let file = match disks::beginning(&path)? {
         Beginning::Ours => disk.open_file(partition, OpenMode::ReadWrite, IoChoice::Auto)?,
         Beginning::Nothing => create_file(disk, partition, &path)?,
         Beginning::Foreign => return Err(disks::foreign_file(&path)),
     };
-    commit::record_trim(disk, partition, &file, console)?;
+    commit::record_trim(disk, partition, &file, registrar)?;
     let resized = file.resize(partition.windows, &mut |_| true);
     resized.and_then(|()| file.close()).map_err(|error| Failure::partition(&path, error))
 }
@@ -196,13 +223,13 @@ pub fn resize_partition(
     disk: &mut Disk,
     index: usize,
     windows: u64,
-    console: &Console,
+    registrar: Registrar<'_>,
 ) -> Result<(), Failure> {
     let shape = disk.registration(&disk.manifest.partitions[index])?.intent.shape;
     let before = disk.manifest.partitions[index].windows;
     set_windows(&mut disk.manifest.partitions[index], windows, &shape)?;
     disk.save()?;
-    let resized = make_file(disk, &disk.manifest.partitions[index], console);
+    let resized = make_file(disk, &disk.manifest.partitions[index], registrar);
     if resized.is_err() {
         set_windows(&mut disk.manifest.partitions[index], before, &shape)?;
         disk.save()?;

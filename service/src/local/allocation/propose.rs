@@ -116,7 +116,7 @@ pub fn propose(directory: &Path, shares: &Shares) -> Result<Proposal, Failure> {
             let partition = by_validator.get(share.validator.hotkey.as_str()).copied();
             let of_objects = partition.and_then(|partition| object_bytes.get(&partition.path));
             let taken = of_objects.map_or(0, |bytes| bytes.div_ceil(window_bytes));
-            line_of(directory, share, partition, taken)
+            line_of(directory, share, partition, taken, shares.object_reserve)
         })
         .collect();
     partitions.extend(outside.iter().map(|partition| outside_line(directory, partition)));
@@ -165,14 +165,26 @@ fn window_shape(disk: Option<&Disk>, shares: &Shares, space: &DiskSpace) -> Resu
     Ok(there)
 }
 
-/// `taken`: windows whose place objects have.
-fn line_of(directory: &Path, share: &Share, existing: Option<&Partition>, taken: u64) -> ProposedPartition {
+/// `taken`: windows whose place objects have; `reserve`: part of the share that is kept for those to come.
+fn line_of(
+    directory: &Path,
+    share: &Share,
+    existing: Option<&Partition>,
+    taken: u64,
+    reserve: f64,
+) -> ProposedPartition {
     let before = existing.map_or(0, |partition| partition.windows);
     // A registered cap is for good; a partition cannot grow beyond it. One with no share left keeps its first window:
     // taking a partition away is what `remove` is for.
-    let windows = existing.map_or(share.windows, |partition| {
-        share.windows.saturating_sub(taken).clamp(1, partition.window_cap)
-    });
+    let cap = existing.map_or(u64::MAX, |partition| partition.window_cap);
+    let least = u64::from(existing.is_some() || share.windows > 0);
+    let windows_beside =
+        |room: u64| share.windows.saturating_sub(taken.saturating_add(room)).clamp(least, cap);
+    let room = part_of(share.windows, reserve);
+    // Each change is recorded on the chain, so windows do not follow every object: they stay while the room beside them is
+    // half to twice what it should be.
+    let is_near = (windows_beside(room.saturating_mul(2))..=windows_beside(room / 2)).contains(&before);
+    let windows = if existing.is_some() && is_near { before } else { windows_beside(room) };
     let action = match (existing, windows.cmp(&before)) {
         (None, _) if windows == 0 => Action::LeftOut,
         (None, _) => Action::Create,
@@ -203,6 +215,18 @@ fn outside_line(directory: &Path, partition: &Partition) -> ProposedPartition {
         bytes: partition.size_bytes,
         path: Some(directory.join(&partition.path)),
     }
+}
+
+/// A part of so many windows, rounded up.
+fn part_of(windows: u64, part: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "saturates, and windows are far below 2^52"
+    )]
+    let windows = (windows as f64 * part).ceil() as u64;
+    windows
 }
 
 /// Disk space of a window with all that belongs to it.

@@ -14,6 +14,7 @@ use crate::local::commit;
 use crate::local::console::Console;
 use crate::local::disks::Disk;
 use crate::local::failure::Failure;
+use crate::local::recording::LocalRegistrar;
 use crate::local::table;
 
 /// Disk space of an object with everything that will stand beside it.
@@ -68,8 +69,9 @@ pub fn make_room(
         "{given_up} of the {windows} windows of {validator} give way ({}); the trim is recorded first",
         table::bytes(given_up * disk.slot_bytes())
     ));
-    resize_partition(disk, place, left, console)?;
-    commit::record_batches(disk, console)?;
+    let local = LocalRegistrar::of(disk, console)?;
+    resize_partition(disk, place, left, local.registrar())?;
+    commit::record_batches(disk, local.registrar())?;
     let window_bytes = disk.manifest.partitions[place].size_bytes;
     shelf.objects.store().set_window_bytes(window_bytes).map_err(|error| shelf.store_failed(error))?;
     Ok(Some(RoomMade { validator, windows_given_up: given_up, windows: left }))
@@ -79,6 +81,7 @@ pub fn make_room(
 /// being written to is left alone: only its writer knows what space it has promised.
 pub fn fill_again(disk: &mut Disk, console: &Console) -> Result<u64, Failure> {
     let mut again = 0;
+    let local = LocalRegistrar::of(disk, console)?;
     for place in 0..disk.manifest.partitions.len() {
         let store = match open_store(disk, place, OpenMode::ReadWrite) {
             Ok(Some(store)) => store,
@@ -98,7 +101,7 @@ pub fn fill_again(disk: &mut Disk, console: &Console) -> Result<u64, Failure> {
         let fitting = sharing.windows_to_fill_again(partition.windows, object_bytes);
         if fitting > 0 {
             let windows = partition.windows + fitting;
-            resize_partition(disk, place, windows, console)?;
+            resize_partition(disk, place, windows, local.registrar())?;
             again += fitting;
         }
     }

@@ -100,7 +100,11 @@ async fn tickets_that_do_not_hold_are_refused() {
         (Ticket { network: [9; 32], ..good }, Class::WrongReceiver, "another network"),
         (Ticket { miner: account(&other), ..good }, Class::WrongReceiver, "another miner"),
         (Ticket { use_until: NOW_SECONDS - 1, ..good }, Class::Stale, "used too late"),
-        (Ticket { use_until: NOW_SECONDS, keep_until: NOW_SECONDS, ..good }, Class::Policy, "kept for no time"),
+        (
+            Ticket { use_until: NOW_SECONDS, keep_until: NOW_SECONDS, ..good },
+            Class::Policy,
+            "kept for no time",
+        ),
         (Ticket { keep_until: u64::MAX, ..good }, Class::Policy, "kept for ever"),
         (Ticket { root: [7; 32], ..good }, Class::WrongRoot, "other bytes"),
         (Ticket { length_bytes: 999, ..good }, Class::WrongLength, "more bytes than announced"),
@@ -117,7 +121,11 @@ async fn tickets_that_do_not_hold_are_refused() {
         (nobody.sign(&nobody.ticket(&owner, &bytes)), "of one who does not validate"),
     ];
     for (ticket, why) in denied {
-        assert_eq!(owner.store(&ticket, &bytes).await.expect_err(why).code(), Code::PermissionDenied, "{why}");
+        assert_eq!(
+            owner.store(&ticket, &bytes).await.expect_err(why).code(),
+            Code::PermissionDenied,
+            "{why}"
+        );
     }
     let full = Ticket { length_bytes: 1 << 40, ..good };
     let refused = owner.store(&alice.sign(&full), &bytes).await.expect_err("too large");

@@ -95,7 +95,8 @@ async fn chains_go_on_after_a_restart() {
     };
     let running = ground.start().await;
     let mut alice = running.peer(&ground, "alice").await;
-    let forked = Receipt::issue(Body { height: first.body.height, ..first.body }, &network, alice.speaker.signer());
+    let forked =
+        Receipt::issue(Body { height: first.body.height, ..first.body }, &network, alice.speaker.signer());
     // Equal bodies are one link, whoever signed them when.
     assert!(alice.countersign(&[forked.encode().to_vec()]).await.expect("answers")[0].refused.is_empty());
     let at = newest(&recorder);

@@ -30,6 +30,7 @@ use crate::local::console::{Console, OutputArguments, ProgressWhen};
 use crate::local::disks::{Disk, RECORDER_NAME};
 use crate::local::machine::Machine;
 use crate::local::objects::ObjectDirectory;
+use crate::local::recording::Registrar;
 use crate::miner::limits::Limits;
 use crate::miner::{Miner, Parts, SERVICE, Validators};
 use crate::proto::miner_client::MinerClient;
@@ -95,6 +96,7 @@ impl Ground {
             max_bytes: Some(16 << 20),
             window_bytes: Some(32 << 10),
             profile: Some(Profile::Custom(4)),
+            object_reserve: 0.0,
         };
         let miner = NamedAccount::parse(MINER, &console).expect("a name");
         let recorder = path.join(RECORDER_NAME);
@@ -113,7 +115,7 @@ impl Ground {
             fill(&file, &options, &Control::default(), &()).expect("fills");
             file.close().expect("closes");
         }
-        commit::record_batches(&disk, &console).expect("records");
+        commit::record_batches(&disk, Registrar { recording: &chain, miner: &miner }).expect("records");
         chain.advance(self.policy.finality_blocks).expect("advances");
         let objects = ObjectDirectory::open(&path).expect("opens");
         for (place, partition) in disk.manifest.partitions.iter().enumerate() {
@@ -217,7 +219,12 @@ impl Peer {
     }
 
     /// The messages of an upload from an offset on.
-    pub(super) fn upload(&self, ticket: &proto::Ticket, bytes: &[u8], offset: usize) -> Vec<proto::StoreRequest> {
+    pub(super) fn upload(
+        &self,
+        ticket: &proto::Ticket,
+        bytes: &[u8],
+        offset: usize,
+    ) -> Vec<proto::StoreRequest> {
         let mut open =
             proto::StoreOpen { ticket: Some(ticket.clone()), offset_bytes: offset as u64, seal: None };
         self.speaker.ask(methods::MINER_STORE, self.miner, &mut open);
@@ -239,7 +246,12 @@ impl Peer {
         Ok(self.client.store(tokio_stream::iter(messages)).await?.into_inner())
     }
 
-    pub(super) async fn retrieve(&mut self, bytes: &[u8], offset: u64, length: u64) -> Result<Vec<u8>, Status> {
+    pub(super) async fn retrieve(
+        &mut self,
+        bytes: &[u8],
+        offset: u64,
+        length: u64,
+    ) -> Result<Vec<u8>, Status> {
         let mut request = proto::RetrieveRequest {
             object: Some(name_of(bytes)),
             offset_bytes: offset,
@@ -275,7 +287,11 @@ impl Peer {
     }
 
     /// The events of a round, by place: promises, bodies, refusals.
-    pub(super) async fn challenge(&mut self, height: u64, challenges: &[Vec<u8>]) -> Result<Vec<Got>, Status> {
+    pub(super) async fn challenge(
+        &mut self,
+        height: u64,
+        challenges: &[Vec<u8>],
+    ) -> Result<Vec<Got>, Status> {
         let challenges_bytes = challenges.iter().map(|bytes| bytes.clone().into()).collect();
         let mut request = proto::ChallengeRequest { height, challenges: challenges_bytes, seal: None };
         self.speaker.ask(methods::MINER_CHALLENGE, self.miner, &mut request);

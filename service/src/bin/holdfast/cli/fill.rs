@@ -20,6 +20,7 @@ use crate::interrupt;
 use crate::machine::Machine;
 use crate::objects;
 use crate::progress::{Board, DiskProgress};
+use crate::recording::LocalRegistrar;
 use crate::side_by_side::{FailedDisk, each_disk};
 use crate::table;
 
@@ -60,7 +61,8 @@ impl Arguments {
         let mut report = Filled { windows_again, accelerators, ..Filled::default() };
         for (disk, outcome) in disks.iter().zip(outcomes) {
             // What is complete is recorded, whatever became of the rest.
-            let recorded = commit::record_batches(disk, console);
+            let recorded = LocalRegistrar::of(disk, console)
+                .and_then(|local| commit::record_batches(disk, local.registrar()));
             report.add(disk, outcome, recorded)?;
         }
         control.checkpoint().inspect_err(|_| {

@@ -205,6 +205,7 @@ impl StakeArguments {
             max_bytes: self.max_bytes,
             window_bytes: self.window,
             profile: self.profile,
+            object_reserve: 0.0,
         })
     }
 }

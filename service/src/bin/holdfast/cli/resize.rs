@@ -12,6 +12,7 @@ use crate::console::{Console, Exit, Report};
 use crate::disks::Disk;
 use crate::failure::Failure;
 use crate::objects;
+use crate::recording::LocalRegistrar;
 
 /// Grow or shrink one partition; windows are appended or trimmed, nothing valid is filled again
 #[derive(Args, Debug)]
@@ -103,11 +104,12 @@ pub(super) fn carry_out(
         }
         console.confirm(confirm.yes, &format!("Give up {lost} windows?"))?;
     }
+    let local = LocalRegistrar::of(disk, console)?;
     for change in changes {
-        resize_partition(disk, change.place, change.windows, console)?;
+        resize_partition(disk, change.place, change.windows, local.registrar())?;
         objects::follow_windows(disk, change.place, 0)?;
     }
-    commit::record_batches(disk, console)?;
+    commit::record_batches(disk, local.registrar())?;
     Ok(())
 }
 

@@ -115,6 +115,7 @@ impl<'c> Stage<'c> {
             max_bytes: Some(self.bytes),
             window_bytes: Some(window.clamp(*WINDOW_BYTES.start(), *WINDOW_BYTES.end())),
             profile: Some(Profile::Standard),
+            object_reserve: 0.0,
         };
         let proposal = propose(&self.directory, &shares)?;
         let mut lines = String::new();

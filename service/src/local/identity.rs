@@ -2,18 +2,18 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use holdfast_service::identity::{
+use crate::identity::{
     IdentityError, IdentitySource, KeyFileError, KeyFiles, KeyName, PasswordError, PasswordSource, SealError,
     default_wallets,
 };
+use clap::Args;
 
-use crate::failure::Failure;
+use crate::local::failure::Failure;
 
 /// Which key of which wallet, and where its password is.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Key")]
-pub(crate) struct IdentityArguments {
+pub struct IdentityArguments {
     /// Name of the Bittensor wallet
     #[arg(long, value_name = "NAME", default_value = "default")]
     wallet: String,
@@ -34,7 +34,7 @@ pub(crate) struct IdentityArguments {
 /// The same, or a wallet's coldkey.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Key")]
-pub(crate) struct KeyArguments {
+pub struct KeyArguments {
     #[command(flatten)]
     identity: IdentityArguments,
     /// The wallet's coldkey, in place of a hotkey
@@ -44,7 +44,7 @@ pub(crate) struct KeyArguments {
 
 impl IdentityArguments {
     /// The key that is meant.
-    pub(crate) fn source(&self) -> IdentitySource {
+    pub fn source(&self) -> IdentitySource {
         match &self.key_file {
             Some(path) => IdentitySource::KeyFile(path.clone()),
             None => IdentitySource::Wallet {
@@ -56,14 +56,14 @@ impl IdentityArguments {
     }
 
     /// Where its password is.
-    pub(crate) fn passwords(&self) -> PasswordSource {
+    pub fn passwords(&self) -> PasswordSource {
         PasswordSource::new(self.password_file.clone())
     }
 }
 
 impl KeyArguments {
     /// The key's files, whether they are there or not.
-    pub(crate) fn files(&self) -> Result<KeyFiles, Failure> {
+    pub fn files(&self) -> Result<KeyFiles, Failure> {
         if let IdentitySource::KeyFile(path) = self.identity.source() {
             return Ok(KeyFiles::at(path));
         }
@@ -76,7 +76,7 @@ impl KeyArguments {
     }
 
     /// Where its password is.
-    pub(crate) fn passwords(&self) -> PasswordSource {
+    pub fn passwords(&self) -> PasswordSource {
         self.identity.passwords()
     }
 }
