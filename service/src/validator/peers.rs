@@ -199,7 +199,9 @@ impl Peers {
         let mut client = self.validator(peer);
         let opened = self.within(peer, ANSWER_TIMEOUT, client.history(request)).await?;
         let mut events = opened.into_inner();
-        while let Some(event) = self.within(peer, ANSWER_TIMEOUT, async { events.next().await.transpose() }).await? {
+        while let Some(event) =
+            self.within(peer, ANSWER_TIMEOUT, async { events.next().await.transpose() }).await?
+        {
             let receipt = Receipt::decode(&event.receipt).map_err(|rejection| rejected(peer, rejection))?;
             if !each(receipt) {
                 break;

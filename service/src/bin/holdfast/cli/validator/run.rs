@@ -53,7 +53,8 @@ impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         logging::set_up(self.log).map_err(|error| Failure::Usage(error.to_string()))?;
         let config = self.config()?;
-        let source = config.identity.source().ok_or_else(|| Failure::Usage("no identity is named".to_owned()))?;
+        let source =
+            config.identity.source().ok_or_else(|| Failure::Usage("no identity is named".to_owned()))?;
         let passwords = PasswordSource::new(config.identity.password_file.clone());
         let identity = Identity::load(&source, DevelopmentNames::Allowed, &passwords)?;
         if let Some(exposed) = identity.exposed() {
