@@ -13,13 +13,10 @@ mod settings;
 mod tend;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU64;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_engine::account::Account;
-use holdfast_engine::policy::Policy;
-use holdfast_engine::possession::challenge::Form;
 use holdfast_engine::receipt::Receipt;
 use holdfast_engine::recorder::Recorder;
 use tokio_util::sync::CancellationToken;
@@ -27,16 +24,15 @@ use tokio_util::task::TaskTracker;
 
 use super::ValidatorError;
 use super::collect::Budget;
-use super::commitments::{Commitments, Recorded};
+use super::commitments::Commitments;
 use super::holdings::Holdings;
 use super::judge::Judge;
 use super::peers::Peers;
-use super::plan::{MinerFacts, MinerPlan, PlanTerms, plan};
 use super::receipts::Chains;
 use super::status::OpenRound;
-use super::store::{NUMBERS, OPEN_FROM, Part, ROUNDS, RoundRow, SCORES, Stage, round_key};
-use crate::chain::{Chain, Head, Metagraph};
-use crate::index::lease::{self, Acquisition, Lease};
+use super::store::{Part, ROUNDS, RoundRow, SCORES, Stage, round_key};
+use crate::chain::{Chain, Head};
+use crate::index::lease::Lease;
 use crate::index::{Index, KeyRange, transact};
 use crate::scoring::{MinerOutcome, Scoring, ScoringConfig, ScoringState};
 use crate::wire::Correspondent;
