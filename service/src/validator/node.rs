@@ -85,6 +85,8 @@ pub struct Node {
     /// What other validators showed of their rounds last.
     histories: Mutex<BTreeMap<Account, Vec<Receipt>>>,
     weights_tried_at: AtomicU64,
+    /// Set once this process has asked for all commitments that were registered when it began.
+    fetched: tokio::sync::OnceCell<()>,
 }
 
 /// A round that is not over.
@@ -125,6 +127,7 @@ impl Node {
             signs: Mutex::default(),
             histories: Mutex::default(),
             weights_tried_at: AtomicU64::new(0),
+            fetched: tokio::sync::OnceCell::new(),
             index,
             settings,
         }))
@@ -169,6 +172,8 @@ impl Node {
         if !self.take_charge().await? {
             return Ok(());
         }
+        // Miners were asked for what they registered before this validator began; who is not asked has not refused.
+        self.fetched.get_or_try_init(|| self.fetch_commitments()).await?;
         self.ask(head).await?;
         self.void_replaced(head).await?;
         let node = Arc::clone(self);
