@@ -8,6 +8,7 @@ mod key_file;
 mod object;
 mod object_audit;
 mod partition_file;
+mod pieces;
 mod possession;
 mod receipt;
 mod registration;
@@ -95,6 +96,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "possession_kept_table", run: possession::kept, seeds: possession::kept_seeds },
     Target { name: "policy", run: json::policy, seeds: json::policy_seeds },
     Target { name: "manifest", run: json::manifest, seeds: json::manifest_seeds },
+    Target { name: "file_manifest", run: pieces::manifest, seeds: pieces::manifest_seeds },
+    Target { name: "file_manifest_body", run: pieces::manifest_body, seeds: pieces::manifest_body_seeds },
     Target { name: "stakes_json", run: text::stakes_json, seeds: text::stakes_json_seeds },
     Target { name: "stakes_csv", run: text::stakes_csv, seeds: text::stakes_csv_seeds },
     Target { name: "account", run: text::account, seeds: text::account_seeds },

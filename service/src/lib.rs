@@ -13,4 +13,5 @@ pub mod pieces;
 pub mod placement;
 pub mod proto;
 pub mod scoring;
+pub mod validator;
 pub mod wire;

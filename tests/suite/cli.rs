@@ -8,6 +8,7 @@
 //! - `round`: audits of windows and objects together
 //! - `gpus`: jobs on graphics processors, and machines that have none
 //! - `simulated_chain`: the chain in a directory, its driver killed and interrupted
+//! - `validator`: simulations of scoring
 //! - `help`: the help texts, word for word
 
 #[path = "cli/support.rs"]
@@ -33,3 +34,5 @@ mod receipts;
 mod round;
 #[path = "cli/simulated_chain.rs"]
 mod simulated_chain;
+#[path = "cli/validator.rs"]
+mod validator;

@@ -16,12 +16,18 @@ mod commitment_engine;
 mod edits;
 #[path = "vectors/files.rs"]
 mod files;
+#[path = "vectors/message.rs"]
+mod message;
+#[path = "vectors/pieces.rs"]
+mod pieces;
 #[path = "vectors/plain.rs"]
 mod plain;
 #[path = "vectors/plain_curve.rs"]
 mod plain_curve;
 #[path = "vectors/plain_objects.rs"]
 mod plain_objects;
+#[path = "vectors/plain_pieces.rs"]
+mod plain_pieces;
 #[path = "vectors/plain_possession.rs"]
 mod plain_possession;
 #[path = "vectors/plain_space.rs"]
@@ -51,6 +57,7 @@ fn generated() -> Vec<Generated> {
         Generated::file("tests/vectors/challenge-v1.json", challenge::vectors()),
         Generated::file("tests/vectors/commitment-v1.json", commitment::vectors()),
         Generated::file("tests/vectors/possession-v1.json", possession::vectors()),
+        Generated::file("tests/vectors/pieces-v1.json", pieces::vectors()),
         Generated::section("docs/spec/tree-v1.md", "worked example", tree::worked_example()),
         Generated::section("docs/spec/space-v1.md", "worked example", space::worked_example()),
         Generated::section("docs/spec/challenge-v1.md", "context strings", challenge::contexts()),
@@ -58,7 +65,9 @@ fn generated() -> Vec<Generated> {
         Generated::section(COMMITMENT, "generators digest", commitment::generators_section()),
         Generated::section(COMMITMENT, "worked example", commitment::worked_example()),
         Generated::section("docs/spec/possession-v1.md", "worked example", possession::worked_example()),
+        Generated::section("docs/spec/pieces-v1.md", "worked example", pieces::worked_example()),
         Generated::section("docs/spec/receipt-v1.md", "worked example", receipt::worked_example()),
+        Generated::section("docs/spec/message-v1.md", "worked example", message::worked_example()),
     ]
 }
 

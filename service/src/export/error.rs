@@ -62,6 +62,12 @@ pub enum ExportError {
         /// The number that it has.
         found: u64,
     },
+    /// An earlier write failed.
+    #[error("{} is not written to since a write failed; open it again", path.display())]
+    Stopped {
+        /// The export.
+        path: PathBuf,
+    },
     /// A row that no reader would take.
     #[error("row {number} of {}: {detail}", table.name())]
     Row {

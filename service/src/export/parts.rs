@@ -36,12 +36,12 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// The files of a table, whose rows must follow one another.
+    /// The files of a table, whose rows must follow one another; from row `first` on, if one is given.
     ///
     /// # Errors
     /// `Rejected` as `malformed` if there is a file that is not the export's, as `wrong-record` if rows are missing or there
     /// twice; `File`.
-    pub(super) fn of(root: &Path, table: Table) -> Result<Listing, ExportError> {
+    pub(super) fn of(root: &Path, table: Table, first: Option<u64>) -> Result<Listing, ExportError> {
         let folder = root.join(table.name());
         let mut listing = Listing::default();
         for entry in entries(&folder)? {
@@ -54,7 +54,7 @@ impl Listing {
             }
         }
         listing.parts.sort_unstable_by_key(|part| (part.first, part.last));
-        check_sequence(&listing.parts, table)
+        check_sequence(&listing.parts, first)
             .map_err(|rejection| ExportError::rejected(folder, rejection))?;
         Ok(listing)
     }
@@ -91,8 +91,8 @@ pub(super) fn check_root(root: &Path) -> Result<(), ExportError> {
 }
 
 /// No row may be missing and none be there twice.
-fn check_sequence(parts: &[Part], table: Table) -> Result<(), Rejection> {
-    let mut expected = table.first_number();
+fn check_sequence(parts: &[Part], first: Option<u64>) -> Result<(), Rejection> {
+    let mut expected = first;
     for part in parts {
         let (first, last) = (part.first, part.last);
         if let Some(expected) = expected.filter(|expected| *expected != first) {

@@ -30,7 +30,8 @@ impl ExportReader {
         let root = root.into();
         let settings = ExportSettings::read(&root)?;
         check_root(&root)?;
-        let parts = Table::ALL.map(|table| Ok((table, Listing::of(&root, table)?.parts)));
+        let parts =
+            Table::ALL.map(|table| Ok((table, Listing::of(&root, table, table.first_number())?.parts)));
         let parts = parts.into_iter().collect::<Result<_, ExportError>>()?;
         Ok(ExportReader { root, settings, parts })
     }

@@ -230,7 +230,7 @@ fn verify(root: &Path) -> Result<ExportReport, ExportError> {
 
 /// The files of a table.
 fn files(root: &Path, table: Table) -> Vec<PathBuf> {
-    Listing::of(root, table).unwrap().parts.into_iter().map(|part| part.path).collect()
+    Listing::of(root, table, None).unwrap().parts.into_iter().map(|part| part.path).collect()
 }
 
 /// The columns of a file of one row group.

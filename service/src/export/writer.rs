@@ -38,6 +38,8 @@ pub struct Exporter {
     settings: ExportSettings,
     /// Number of the next row of each table, by place in [`Table::ALL`]; none for blocks before the first.
     next: [Option<u64>; Table::ALL.len()],
+    /// A write failed: what is on the disk is for the next exporter to find out.
+    stopped: bool,
     _lock: File,
 }
 
@@ -55,13 +57,20 @@ impl Exporter {
         settings.settle(&root)?;
         let mut next = Table::ALL.map(Table::first_number);
         for (next, table) in next.iter_mut().zip(Table::ALL) {
-            let listing = Listing::of(&root, table)?;
+            // Old days may have been moved away.
+            let listing = Listing::of(&root, table, None)?;
             *next = listing.next().or(*next);
+            // What the exporter before renamed may not be durable, and is acknowledged from here on.
+            if let Some(folder) = listing.parts.last().and_then(|part| part.path.parent()) {
+                sync_directory(folder)?;
+                sync_directory(&root.join(table.name()))?;
+            }
             for path in listing.unfinished {
                 fs::remove_file(&path).map_err(ExportError::file("remove", &path))?;
             }
         }
-        Ok(Exporter { root, settings, next, _lock: lock })
+        sync_directory(&root)?;
+        Ok(Exporter { root, settings, next, stopped: false, _lock: lock })
     }
 
     /// Where the export is.
@@ -78,7 +87,7 @@ impl Exporter {
     ///
     /// # Errors
     /// `Gap` if rows are missing before or among these, `Row` for a row that readers refuse: nothing was written then. `File`,
-    /// `Encode`: a part may have been written; append the same rows again.
+    /// `Encode`: some of the rows may have been written, and the exporter takes no more (`Stopped`); open another.
     pub fn append_receipts(&mut self, rows: &[ReceiptRow]) -> Result<Appended, ExportError> {
         self.append(rows)
     }
@@ -124,6 +133,9 @@ impl Exporter {
     }
 
     fn append<R: Row>(&mut self, rows: &[R]) -> Result<Appended, ExportError> {
+        if self.stopped {
+            return Err(ExportError::Stopped { path: self.root.clone() });
+        }
         let next = self.next(R::TABLE);
         let skipped = rows.iter().take_while(|row| next.is_some_and(|next| row.number() < next)).count();
         let (_, mut rest) = rows.split_at(skipped);
@@ -131,7 +143,9 @@ impl Exporter {
         let appended = Appended { written: rest.len() as u64, skipped: skipped as u64 };
         while !rest.is_empty() {
             let (part, after) = rest.split_at(part_length(rest));
+            self.stopped = true;
             self.write_part(part)?;
+            self.stopped = false;
             rest = after;
         }
         Ok(appended)

@@ -21,6 +21,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::chain::ChainError;
+use crate::export::ExportError;
 use crate::local::console::Exit;
 use crate::scoring::simulation::SimulationError;
 
@@ -363,6 +364,23 @@ impl From<ChainError> for Failure {
 
 fn file_kind(error: &io::Error) -> &'static str {
     kind_name(error.kind())
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Failure {
+        match error {
+            ExportError::Rejected { place, rejection } => Failure::rejected(place, rejection),
+            ExportError::File { doing, path, source } => Failure::file(doing, path, source),
+            ExportError::Locked { path } => Failure::Locked(path),
+            ExportError::Recorder(error) => error.into(),
+            ExportError::OtherExport { ref path, .. }
+            | ExportError::Stopped { ref path }
+            | ExportError::Encode { ref path, .. } => Failure::work("state", path.clone(), error),
+            ExportError::Gap { table, .. } | ExportError::Row { table, .. } => {
+                Failure::work("state", table.name(), error)
+            }
+        }
+    }
 }
 
 fn kind_name(kind: io::ErrorKind) -> &'static str {

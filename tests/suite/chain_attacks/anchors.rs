@@ -158,3 +158,24 @@ fn two_digests_anchored_for_one_seed() {
         assert_eq!((report.chains[0].accepted_timely_anchored, report.void.len()), (1, 0), "order {order:?}");
     }
 }
+
+/// Who shows pairs receipt by receipt forgets them in between; a pair that was forgotten is as one that was never shown.
+#[test]
+fn a_forgotten_pair_is_not_in_time() {
+    let rounds = Rounds::new();
+    let height = rounds.first_height;
+    let (challenge, validator) = (rounds.challenge(height), rounds.validator.account());
+    let pairs = AnchoredPairs::new([(challenge.seed(), response_digest(height))]).unwrap();
+    rounds.recorder.record_anchor(&pairs.claim(height, &rounds.network(), &rounds.validator)).unwrap();
+    rounds.finalise(height);
+    let honest = rounds.sign(Body::of(&challenge, Some((response_digest(height), true)), [0; 32]));
+    for (forget, timely) in [(false, true), (true, false)] {
+        let mut verifier = asking(&rounds);
+        let proof = pairs.prove(height, validator, &challenge.seed()).unwrap();
+        assert!(verifier.add_anchored(&proof).unwrap());
+        if forget {
+            verifier.forget_anchored();
+        }
+        assert_eq!(verifier.push(&honest.encode()).unwrap().timely_anchored, timely, "forgotten: {forget}");
+    }
+}

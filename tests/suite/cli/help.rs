@@ -58,6 +58,8 @@ const COMMANDS: &[&str] = &[
     "keys verify",
     "chain simulate",
     "chain show",
+    "validator",
+    "validator simulate",
     "completions",
     "man",
 ];

@@ -67,8 +67,10 @@ fn nothing_that_was_acknowledged_is_lost() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         let acknowledged = kill_after(calls, root).expect("killed before its end");
-        unfinished +=
-            Table::ALL.map(|table| Listing::of(root, table).unwrap().unfinished.len()).iter().sum::<usize>();
+        unfinished += Table::ALL
+            .map(|table| Listing::of(root, table, None).unwrap().unfinished.len())
+            .iter()
+            .sum::<usize>();
         let reader = ExportReader::open(root).unwrap();
         for (table, next) in acknowledged {
             let table = Table::ALL.into_iter().find(|other| other.name() == table).unwrap();
@@ -80,7 +82,9 @@ fn nothing_that_was_acknowledged_is_lost() {
         export_in_steps(root, |_, _| ());
         let report = verify(root).unwrap();
         assert_eq!((report.chains.receipts, report.events, report.heights), (36, 12, Some((0, 35))));
-        assert!(Table::ALL.iter().all(|table| Listing::of(root, *table).unwrap().unfinished.is_empty()));
+        assert!(
+            Table::ALL.iter().all(|table| Listing::of(root, *table, None).unwrap().unfinished.is_empty())
+        );
     }
     println!("{unfinished} files were left unfinished");
 }

@@ -217,7 +217,7 @@ proptest! {
 fn files_changed_in_many_places_are_read_or_refused() {
     let (settings, files) = honest_files();
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-        cases: 4096,
+        cases: 1024,
         failure_persistence: None,
         ..ProptestConfig::default()
     });

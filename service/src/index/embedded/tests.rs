@@ -3,6 +3,7 @@
 mod disk;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use redb::Builder;
 
@@ -11,7 +12,7 @@ use super::{EmbeddedIndex, file};
 use crate::index::{Changes, Index, IndexError, KeyRange, Table};
 
 /// More than any of the disks here lasts.
-const COMMITS_MAX: u64 = 300;
+const COMMITS_MAX: u64 = 100;
 
 /// An index on a disk that is in order.
 fn formatted() -> Vec<u8> {
@@ -152,8 +153,12 @@ async fn commits_that_wait_share_a_sync_and_not_a_verdict() {
     assert!(alone > 0 && syncs < CALLERS / 4, "{syncs} syncs for {CALLERS} commits, {alone} for one");
 }
 
+/// Fails rather than hang where the condition never comes.
 async fn until(condition: impl Fn() -> bool) {
-    while !condition() {
-        tokio::task::yield_now().await;
-    }
+    let wait = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.expect("what is waited for happens");
 }

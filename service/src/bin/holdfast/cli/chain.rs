@@ -3,6 +3,8 @@
 mod show;
 mod simulate;
 
+mod export;
+
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use holdfast_engine::recorder::{FileRecorder, Recorder};
 use holdfast_engine::rejection::{Class, Rejection};
 use serde::Serialize;
 
+use super::options::PolicyArguments;
 use crate::audits::read_record;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
@@ -40,11 +43,13 @@ enum What {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Without a recorder only links and signatures can be checked. With one also that every challenge was the one of its round, \
-that blocks are final, and which answers were anchored in time; rounds of objects need the objects' records for that. Examples:
+that blocks are final, and which answers were anchored in time; rounds of objects need the objects' records for that.
+An export has all of that in it, and says which rounds have no receipt. That its blocks are the chain's only a recorder shows. Examples:
   holdfast chain verify receipts.chain
+  holdfast chain verify export/ --recorder /mnt/disk1/recorder.json
   holdfast chain verify receipts.chain --recorder /mnt/disk1/recorder.json --object photos.record")]
 struct VerifyArguments {
-    /// The chain file
+    /// The chain file, or the directory of a validator's export
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The recorder's file of a simulated network, to check rounds against
@@ -53,6 +58,9 @@ struct VerifyArguments {
     /// Records of objects whose rounds are in the file
     #[arg(long, value_name = "RECORD", num_args = 1.., requires = "recorder")]
     object: Vec<PathBuf>,
+    /// Look for missing rounds of an export by this policy and not by the export's word: default, test, or a JSON file
+    #[arg(long, value_name = "POLICY")]
+    policy: Option<String>,
 }
 
 impl Arguments {
@@ -67,6 +75,12 @@ impl Arguments {
 
 impl VerifyArguments {
     fn run(&self, console: &Console) -> Result<Exit, Failure> {
+        if self.file.is_dir() {
+            return self.verify_export(console);
+        }
+        if self.policy.is_some() {
+            return Err(Failure::Usage("--policy is for exports; a chain file names no audits".to_owned()));
+        }
         let network = network_of(&self.file)?;
         let recorder = self.recorder.as_ref().map(FileRecorder::open).transpose()?;
         let mut verifier = ChainVerifier::new(network);
@@ -87,6 +101,16 @@ impl VerifyArguments {
         let report = report.map_err(|error| chain_failure(&self.file, error))?;
         let seconds = started.elapsed().as_secs_f64();
         console.report(&Verified { verdict: "accepted", seconds, report })
+    }
+}
+
+impl VerifyArguments {
+    fn verify_export(&self, console: &Console) -> Result<Exit, Failure> {
+        if !self.object.is_empty() {
+            return Err(Failure::Usage("an export has its own records; leave --object out".to_owned()));
+        }
+        let policy = self.policy.clone().map(|policy| PolicyArguments { policy }.resolve()).transpose()?;
+        export::verify(&self.file, self.recorder.as_deref(), policy.as_ref(), console)
     }
 }
 
@@ -131,25 +155,33 @@ impl Report for Verified {
     fn text(&self, out: &mut String) {
         let (receipts, time) = (self.report.receipts, table::duration(self.seconds));
         out.push_str(&format!("{receipts} receipts are whole and rightly signed ({time})\n"));
-        let heads =
-            ["validator", "miner", "subject", ">accepted", ">rejected", ">missed", ">void", ">in time"];
-        let mut lines = Table::new(&heads);
-        for chain in &self.report.chains {
-            let in_time = match self.report.recorder_asked {
-                true => chain.accepted_timely_anchored.to_string(),
-                false => "unknown".to_owned(),
-            };
-            lines.row([
-                chain.validator.to_string(),
-                chain.miner.to_string(),
-                chain.subject.to_string(),
-                chain.accepted.to_string(),
-                chain.rejected.to_string(),
-                chain.missed.to_string(),
-                chain.void.to_string(),
-                in_time,
-            ]);
-        }
-        lines.write("  ", out);
+        write_chains(&self.report, false, out);
     }
+}
+
+/// One line for each chain; with the rounds that have no receipt, if they were looked for.
+fn write_chains(report: &ChainReport, with_missing: bool, out: &mut String) {
+    let mut heads =
+        vec!["validator", "miner", "subject", ">accepted", ">rejected", ">missed", ">void", ">in time"];
+    heads.extend(with_missing.then_some(">missing"));
+    let mut lines = Table::new(&heads);
+    for chain in &report.chains {
+        let in_time = match report.recorder_asked {
+            true => chain.accepted_timely_anchored.to_string(),
+            false => "unknown".to_owned(),
+        };
+        let mut line = vec![
+            chain.validator.to_string(),
+            chain.miner.to_string(),
+            chain.subject.to_string(),
+            chain.accepted.to_string(),
+            chain.rejected.to_string(),
+            chain.missed.to_string(),
+            chain.void.to_string(),
+            in_time,
+        ];
+        line.extend(with_missing.then(|| chain.missing_rounds.len().to_string()));
+        lines.row(line);
+    }
+    lines.write("  ", out);
 }

@@ -23,8 +23,8 @@ const DAYS_PER_MONTH: u32 = 30;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The standard population has a miner of every sort: honest, slow, late, dying, growing worse, new, cheating under one name or \
-many. With --out the folder gets tiers.svg, weights.svg and report.json, and what was simulated: scoring.toml, and \
-population.toml or nothing, to be changed and given to --config and --miners. Examples:
+many. With --out the folder gets tiers.svg, weights.svg and report.json, and what they are of, to be changed and given to \
+--config and --miners: scoring.toml, and population.toml unless the rounds were recorded. Examples:
   holdfast validator simulate --months 6 --out simulation
   holdfast validator simulate --recorded rounds.jsonl --config scoring.toml")]
 pub(crate) struct Arguments {
@@ -143,7 +143,7 @@ fn write_folder(
     population: Option<&str>,
 ) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|error| Failure::file("create", folder, error))?;
-    let chart = |chart: Result<String, _>| chart.map_err(|error| Failure::work("chart", folder, error));
+    let chart = |chart: Result<String, _>| chart.map_err(|error| Failure::work("io", folder, error));
     let mut json = serde_json::to_string_pretty(report).map_err(Failure::json)?;
     json.push('\n');
     let written = [

@@ -1,0 +1,283 @@
+//! Closing: anchors, then, once a round's block is final, links, signatures and scores.
+
+use std::sync::Arc;
+
+use holdfast_engine::account::Account;
+use holdfast_engine::challenge::Kind;
+use holdfast_engine::possession::challenge::AuditKind;
+use holdfast_engine::receipt::{ANCHOR_BLOCKS, RoundKind};
+use holdfast_engine::recorder::{RecorderError, Refusal};
+use tokio::task::JoinSet;
+
+use super::{Node, lock};
+use crate::chain::{Head, Metagraph};
+use crate::index::{Changes, KeyRange};
+use crate::scoring::{MinerOutcome, OutcomeKind, RoundResults, Scoring, ScoringError, ScoringState};
+use crate::validator::ValidatorError;
+use crate::validator::receipts::Chains;
+use crate::validator::store::{
+    ANSWERS, AnchorRow, AnswersRow, Finding, NUMBERS, OPEN_FROM, Part, ROUNDS, SCORES, Stage, round_key,
+};
+
+/// Miners whose receipts are linked at the same time: their commits share syncs.
+const MINERS_AT_ONCE: usize = 32;
+/// Miners in one row of the scores.
+const SCORES_IN_ROW: usize = 16;
+
+impl Node {
+    /// Anchors and closes what is due. One at a time; whoever comes meanwhile leaves it to the next head.
+    pub(super) async fn close_final(self: &Arc<Node>, head: Head) {
+        let Ok(_closing) = self.closing.try_lock() else { return };
+        if let Err(error) = self.close_due(head).await {
+            tracing::error!(height = head.height, %error, "rounds were not closed; it is tried again");
+        }
+    }
+
+    async fn close_due(self: &Arc<Node>, head: Head) -> Result<(), ValidatorError> {
+        let rounds: Vec<_> = lock(&self.open)
+            .iter()
+            .map(|((part, height), open)| (*part, *height, open.asking.is_some()))
+            .collect();
+        for (part, height, _) in &rounds {
+            if *part == Part::Samples && head.height >= height + self.settings.anchor_after_blocks {
+                self.anchor(*height, head).await?;
+            }
+        }
+        // Of the samples none is passed over, because links follow heights. A seal audit waits for no other partition's.
+        let mut samples_wait = false;
+        for (part, height, asking) in rounds {
+            let waits = !head.is_final(height) || asking || (part == Part::Samples && samples_wait);
+            if waits {
+                samples_wait |= part == Part::Samples;
+                continue;
+            }
+            self.close(part, height).await?;
+        }
+        self.note_open().await
+    }
+
+    /// Remembers from where on rounds are open, so that a process that starts anew looks no further back.
+    async fn note_open(&self) -> Result<(), ValidatorError> {
+        let Some(lowest) = lock(&self.open).keys().map(|(_, height)| *height).min() else { return Ok(()) };
+        let key = OPEN_FROM.to_owned();
+        if NUMBERS.get(&*self.index, &key).await? == Some(lowest) {
+            return Ok(());
+        }
+        let mut changes = Changes::new();
+        NUMBERS.put(&mut changes, &key, &lowest)?;
+        self.chains.commit(Some(&self.in_charge()?), changes).await
+    }
+
+    /// Anchors all promises of a height, once.
+    async fn anchor(&self, height: u64, head: Head) -> Result<(), ValidatorError> {
+        let Some(row) = ROUNDS.get(&*self.index, &round_key(height, Part::Samples)).await? else {
+            return Ok(());
+        };
+        let kept = matches!(row.stage, Stage::Promised | Stage::Judged);
+        if !kept || row.anchor.is_some() || head.height > height + ANCHOR_BLOCKS {
+            return Ok(());
+        }
+        let mut answers = self.answers(Part::Samples, height).await?;
+        answers.extend(self.answers(Part::Seals, height).await?);
+        let pairs = Chains::pairs(answers.iter().map(|(_, row)| row));
+        let pairs = pairs.map_err(|rejection| ValidatorError::Damaged {
+            what: "promises of a round",
+            detail: rejection.to_string(),
+        })?;
+        let signer = self.peers.correspondent().signer();
+        let claim = pairs.claim(height, &self.peers.correspondent().network(), signer);
+        let recorded_at = self.recorder("anchoring a round", move |recorder| {
+            match recorder.record_anchor(&claim) {
+                Ok(recorded_at) => Ok(Some(recorded_at)),
+                // Ours, if we were cut off between recording and noting it; else it was of a block that was replaced.
+                Err(RecorderError::Refused(Refusal::RepeatedAnchor { .. })) => {
+                    let anchor = recorder.anchor(height, &claim.validator)?;
+                    Ok(anchor.filter(|anchor| anchor.root == claim.root).map(|anchor| anchor.recorded_at))
+                }
+                Err(error) => Err(error.into()),
+            }
+        });
+        let recorded_at = recorded_at.await?;
+        if recorded_at.is_none() {
+            tracing::warn!(
+                height,
+                "another anchor stands for this round: its digests cannot be shown in time"
+            );
+        }
+        let anchor = AnchorRow { root: pairs.root(), count: pairs.count(), recorded_at };
+        self.change_round(Part::Samples, height, |row| row.anchor = Some(anchor)).await
+    }
+
+    pub(super) async fn answers(
+        &self,
+        part: Part,
+        height: u64,
+    ) -> Result<Vec<(Account, AnswersRow)>, ValidatorError> {
+        let range = ANSWERS.prefix(&((1_u8, height), part as u8));
+        let rows = ANSWERS.scan(&*self.index, &range, usize::MAX).await?;
+        Ok(rows.into_iter().map(|row| (row.key.2, row.value)).collect())
+    }
+
+    /// Closes a round whose block is final and that is not being asked. All of it may be done again.
+    async fn close(self: &Arc<Node>, part: Part, height: u64) -> Result<(), ValidatorError> {
+        let row = ROUNDS.get(&*self.index, &round_key(height, part)).await?;
+        let beacon = self.chain.block_hash(height).await?;
+        let row = match row {
+            Some(row) if Some(row.beacon) == beacon => row,
+            _ => return self.void(part, height, "its block was replaced").await,
+        };
+        match row.stage {
+            Stage::Asking => return self.void(part, height, "it was cut off while it was asked").await,
+            Stage::Promised | Stage::Judged => {}
+            Stage::Linked | Stage::Void(_) => {
+                self.forget(part, height);
+                return Ok(());
+            }
+        }
+        let mut answers = self.answers(part, height).await?;
+        answers.retain(|(_, row)| row.judged);
+        self.link(part, height, &answers).await?;
+        self.tell_holdings(height, &answers).await?;
+        for finding in answers.iter().flat_map(|(_, row)| &row.findings) {
+            if let (Some(batch), Some(accepted)) = (finding.batch, finding.accepted) {
+                self.commitments.seal_audited(finding.subject, batch, accepted).await?;
+            }
+        }
+        let metagraph = self.chain.metagraph().await?;
+        self.score(part, height, &answers, &metagraph).await?;
+        self.change_round(part, height, |row| row.stage = Stage::Linked).await?;
+        self.forget(part, height);
+        tracing::info!(height, ?part, miners = answers.len(), "a round is closed");
+        for (miner, _) in &answers {
+            let neuron = metagraph.neuron_of(miner);
+            if let Some(endpoint) = neuron.and_then(|neuron| neuron.endpoint) {
+                self.show(*miner, endpoint);
+            }
+        }
+        Ok(())
+    }
+
+    /// Links and signs the receipts of all miners, several at a time.
+    async fn link(
+        self: &Arc<Node>,
+        part: Part,
+        height: u64,
+        answers: &[(Account, AnswersRow)],
+    ) -> Result<(), ValidatorError> {
+        let lease = self.in_charge()?;
+        let mut linking = JoinSet::new();
+        for (miner, _) in answers {
+            if linking.len() >= MINERS_AT_ONCE
+                && let Some(linked) = linking.join_next().await
+            {
+                flatten(linked)?;
+            }
+            let (chains, lease, miner) = (self.chains.clone(), lease.clone(), *miner);
+            linking.spawn(async move {
+                chains.link(Some(&lease), (height, part), &miner).await?;
+                chains.sign(Some(&lease), &miner).await
+            });
+        }
+        while let Some(linked) = linking.join_next().await {
+            flatten(linked)?;
+        }
+        Ok(())
+    }
+
+    async fn tell_holdings(
+        &self,
+        height: u64,
+        answers: &[(Account, AnswersRow)],
+    ) -> Result<(), ValidatorError> {
+        for finding in answers.iter().flat_map(|(_, row)| &row.findings) {
+            if let (Some(digest), Some(outcome)) = (finding.record_digest, finding.outcome()) {
+                self.holdings.audited(&digest.0, height, outcome).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Scores a round of samples, with what else came since the last one.
+    async fn score(
+        &self,
+        part: Part,
+        height: u64,
+        answers: &[(Account, AnswersRow)],
+        metagraph: &Metagraph,
+    ) -> Result<(), ValidatorError> {
+        let outcome = |(miner, row): &(Account, AnswersRow)| {
+            // What a hotkey did before it was registered anew is not its successor's.
+            let neuron = metagraph.neuron_of(miner).filter(|neuron| neuron.registered_at <= height)?;
+            let of = |finding: &Finding| {
+                Some(MinerOutcome {
+                    miner: *miner,
+                    uid: neuron.uid,
+                    registered_at: neuron.registered_at,
+                    kind: outcome_kind(finding.round_kind().ok()?),
+                    outcome: finding.outcome()?,
+                    latency_ms: finding.latency_ms,
+                    bytes_read: finding.bytes_read,
+                    proven_space_bytes: finding.proven_space_bytes,
+                    proven_object_bytes: finding.proven_object_bytes,
+                })
+            };
+            Some(row.findings.iter().filter_map(of).collect::<Vec<_>>())
+        };
+        let mut outcomes: Vec<MinerOutcome> = answers.iter().filter_map(outcome).flatten().collect();
+        if part == Part::Seals {
+            lock(&self.outcomes).append(&mut outcomes);
+            return Ok(());
+        }
+        outcomes.append(&mut lock(&self.outcomes));
+        let mut scoring = self.scoring.lock().await;
+        match scoring.record(&RoundResults { height, outcomes }) {
+            Ok(summary) => {
+                for change in &summary.changes {
+                    tracing::info!(miner = %change.miner, from = change.from, to = change.to, "another tier");
+                }
+            }
+            // It was scored before we were cut off.
+            Err(ScoringError::NotLater { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.keep_scores(&scoring).await
+    }
+
+    async fn keep_scores(&self, scoring: &Scoring) -> Result<(), ValidatorError> {
+        let ScoringState { version, height, miners } = scoring.state();
+        let mut changes = Changes::new();
+        let row = |miners: &[_]| ScoringState { version, height, miners: miners.to_vec() };
+        // One row at least, which has the height.
+        let rows = miners.len().div_ceil(SCORES_IN_ROW).max(1);
+        for number in 0..rows {
+            let start = number * SCORES_IN_ROW;
+            let end = (start + SCORES_IN_ROW).min(miners.len());
+            SCORES.put(&mut changes, &(number as u64), &row(&miners[start..end]))?;
+        }
+        for stale in SCORES.scan(&*self.index, &KeyRange::all(), usize::MAX).await? {
+            if stale.key >= rows as u64 {
+                SCORES.delete(&mut changes, &stale.key);
+            }
+        }
+        self.chains.commit(Some(&self.in_charge()?), changes).await
+    }
+}
+
+fn flatten(linked: Result<Result<(), ValidatorError>, tokio::task::JoinError>) -> Result<(), ValidatorError> {
+    let ended = |error: tokio::task::JoinError| ValidatorError::Ended {
+        doing: "linking receipts",
+        detail: error.to_string(),
+    };
+    linked.map_err(ended)?
+}
+
+fn outcome_kind(kind: RoundKind) -> OutcomeKind {
+    match kind {
+        RoundKind::Partition(Kind::Space) => OutcomeKind::Space,
+        RoundKind::Partition(Kind::Seal) => OutcomeKind::Seal,
+        RoundKind::Object(AuditKind::Possession) => OutcomeKind::Possession,
+        RoundKind::Object(AuditKind::Chunks) => OutcomeKind::Chunks,
+        RoundKind::Object(AuditKind::Link) => OutcomeKind::Link,
+        RoundKind::Object(AuditKind::Whole) => OutcomeKind::Whole,
+    }
+}

@@ -1,0 +1,294 @@
+//! Talking to miners and to other validators: signed requests, checked answers, limits on everything that comes back.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use holdfast_engine::account::Account;
+use holdfast_engine::receipt::Receipt;
+use holdfast_engine::rejection::{Class, Rejection};
+use holdfast_engine::signature::Signature;
+use tokio_stream::StreamExt;
+use tonic::Status;
+use tonic::transport::{Channel, Endpoint};
+
+use super::collect::{Asker, Events, PART_BYTES_MAX};
+use super::receipts::Countersigned;
+use crate::proto::miner_client::MinerClient;
+use crate::proto::validator_client::ValidatorClient;
+use crate::proto::{
+    ChallengeRequest, CommitmentRequest, CountersignRequest, HistoryRequest, PingRequest, PingResponse,
+    StatusRequest, WitnessRequest, WitnessResponse,
+};
+use crate::wire::canonical::{Sealed, methods};
+use crate::wire::{Asked, Correspondent};
+
+/// Most bytes of one message that a peer sends: a part, and what stands around it.
+const MESSAGE_BYTES_MAX: usize = PART_BYTES_MAX + (64 << 10);
+/// A connection that is not made in this time is not made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// An answer of one message takes no longer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// A commitment takes no longer.
+const COMMITMENT_TIMEOUT: Duration = Duration::from_secs(120);
+/// Most bytes of a status.
+const STATUS_BYTES_MAX: usize = 16 << 20;
+/// Connections that are kept; more are made anew each time.
+const CHANNELS_MAX: usize = 4096;
+
+/// Why a peer gave no answer that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    /// It cannot be reached, or says no.
+    #[error("{miner} at {endpoint} answers {code:?}: {message}", code = status.code(), message = status.message())]
+    Status {
+        /// Who.
+        miner: Account,
+        /// Where.
+        endpoint: SocketAddr,
+        /// What it says.
+        status: Box<Status>,
+    },
+    /// What it says is wrong.
+    #[error("{miner} at {endpoint}: {rejection}")]
+    Rejected {
+        /// Who.
+        miner: Account,
+        /// Where.
+        endpoint: SocketAddr,
+        /// What is wrong with it.
+        rejection: Rejection,
+    },
+}
+
+/// Somebody and where it can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// Who.
+    pub account: Account,
+    /// Where.
+    pub endpoint: SocketAddr,
+}
+
+/// One node's connections to others.
+#[derive(Debug)]
+pub struct Peers {
+    correspondent: Arc<Correspondent>,
+    channels: Mutex<HashMap<SocketAddr, Channel>>,
+}
+
+impl Peers {
+    /// Of this node.
+    pub fn new(correspondent: Arc<Correspondent>) -> Peers {
+        Peers { correspondent, channels: Mutex::default() }
+    }
+
+    /// Who answers there. Gives what it says and how long it took in milliseconds.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn ping(&self, peer: Peer) -> Result<(PingResponse, u32), PeerError> {
+        let started = tokio::time::Instant::now();
+        let mut request = PingRequest::default();
+        let asked = self.correspondent.ask(methods::MINER_PING, peer.account, &mut request);
+        let response = self.within(peer, ANSWER_TIMEOUT, self.miner(peer).ping(request)).await?.into_inner();
+        self.heard(peer, &asked, &response)?;
+        Ok((response, u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX)))
+    }
+
+    /// The signed commitment of one of our partitions, of exactly so many bytes. What it says is for the caller to check.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn commitment(
+        &self,
+        peer: Peer,
+        partition_id: u64,
+        length_bytes: usize,
+    ) -> Result<Vec<u8>, PeerError> {
+        let mut request = CommitmentRequest { partition_id, seal: None };
+        self.correspondent.ask(methods::MINER_COMMITMENT, peer.account, &mut request);
+        let mut client = self.miner(peer);
+        let reading = async {
+            let mut parts = client.commitment(request).await?.into_inner();
+            let mut bytes = Vec::new();
+            while let Some(part) = parts.next().await {
+                let part = part?;
+                let (found, expected) = (bytes.len(), length_bytes);
+                if part.offset_bytes != found as u64 || part.bytes.len() > expected - found {
+                    return Ok(Err(Class::WrongLength.because(format!(
+                        "a part of {} bytes from byte {} on, after {found} of {expected} bytes",
+                        part.bytes.len(),
+                        part.offset_bytes
+                    ))));
+                }
+                bytes.extend_from_slice(&part.bytes);
+            }
+            Ok(Ok(bytes))
+        };
+        let read = self.within(peer, COMMITMENT_TIMEOUT, reading).await?;
+        read.map_err(|rejection| rejected(peer, rejection))
+    }
+
+    /// Shows receipts to their miner; for each its signature, or why there is none.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn countersign(
+        &self,
+        peer: Peer,
+        receipts: &[(u64, Receipt)],
+    ) -> Result<Vec<(u64, Countersigned)>, PeerError> {
+        let encoded = receipts.iter().map(|(_, receipt)| receipt.encode().to_vec().into()).collect();
+        let mut request = CountersignRequest { receipts: encoded, seal: None };
+        let asked = self.correspondent.ask(methods::MINER_COUNTERSIGN, peer.account, &mut request);
+        let mut client = self.miner(peer);
+        let answering = self.within(peer, ANSWER_TIMEOUT, client.countersign(request));
+        let response = answering.await?.into_inner();
+        self.heard(peer, &asked, &response)?;
+        if response.receipts.len() != receipts.len() {
+            let (found, expected) = (response.receipts.len(), receipts.len());
+            let detail = format!("{found} signatures for {expected} receipts");
+            return Err(rejected(peer, Class::WrongLength.because(detail)));
+        }
+        let said = |(shown, said): (&(u64, Receipt), crate::proto::CountersignedReceipt)| {
+            let signature = <[u8; 64]>::try_from(&said.signature[..]).map(Signature);
+            let said = match signature {
+                Ok(signature) => Countersigned::Signature(signature),
+                Err(_) => Countersigned::Withheld(said.refused),
+            };
+            (shown.0, said)
+        };
+        Ok(receipts.iter().zip(response.receipts).map(said).collect())
+    }
+
+    /// Asks another validator to co-sign that promises have arrived.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn witness(
+        &self,
+        peer: Peer,
+        mut request: WitnessRequest,
+    ) -> Result<WitnessResponse, PeerError> {
+        let asked = self.correspondent.ask(methods::VALIDATOR_WITNESS, peer.account, &mut request);
+        let mut client = self.validator(peer);
+        let response = self.within(peer, ANSWER_TIMEOUT, client.witness(request)).await?.into_inner();
+        self.heard(peer, &asked, &response)?;
+        Ok(response)
+    }
+
+    /// Goes through the receipts of another validator's rounds of these heights, each chain's in its order, until `each` has enough. Their
+    /// signatures and links are for the caller to check.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn history(
+        &self,
+        peer: Peer,
+        heights: Range<u64>,
+        mut each: impl FnMut(Receipt) -> bool,
+    ) -> Result<(), PeerError> {
+        let Range { start: first_height, end: end_height } = heights;
+        let mut request = HistoryRequest { first_height, end_height, miner: Bytes::new(), seal: None };
+        self.correspondent.ask(methods::VALIDATOR_HISTORY, peer.account, &mut request);
+        let mut client = self.validator(peer);
+        let opened = self.within(peer, ANSWER_TIMEOUT, client.history(request)).await?;
+        let mut events = opened.into_inner();
+        while let Some(event) =
+            self.within(peer, ANSWER_TIMEOUT, async { events.next().await.transpose() }).await?
+        {
+            let receipt = Receipt::decode(&event.receipt).map_err(|rejection| rejected(peer, rejection))?;
+            if !each(receipt) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a validator tells of itself, as JSON.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn validator_status(&self, peer: Peer) -> Result<String, PeerError> {
+        let mut request = StatusRequest::default();
+        let asked = self.correspondent.ask(methods::VALIDATOR_STATUS, peer.account, &mut request);
+        let mut client = self.validator(peer).max_decoding_message_size(STATUS_BYTES_MAX);
+        let response = self.within(peer, ANSWER_TIMEOUT, client.status(request)).await?.into_inner();
+        self.heard(peer, &asked, &response)?;
+        Ok(response.json)
+    }
+
+    fn validator(&self, peer: Peer) -> ValidatorClient<Channel> {
+        ValidatorClient::new(self.channel(peer.endpoint)).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// A client for what is not done here.
+    pub fn miner(&self, peer: Peer) -> MinerClient<Channel> {
+        MinerClient::new(self.channel(peer.endpoint)).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Who this node is.
+    pub fn correspondent(&self) -> &Arc<Correspondent> {
+        &self.correspondent
+    }
+
+    /// A connection, made when it is first used and again when it broke.
+    fn channel(&self, endpoint: SocketAddr) -> Channel {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(channel) = channels.get(&endpoint) {
+            return channel.clone();
+        }
+        if channels.len() >= CHANNELS_MAX {
+            channels.clear();
+        }
+        let uri = format!("http://{endpoint}");
+        let channel = Endpoint::from_shared(uri)
+            .expect("a socket address makes a URI")
+            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_lazy();
+        channels.insert(endpoint, channel.clone());
+        channel
+    }
+
+    fn heard<M: Sealed>(&self, peer: Peer, asked: &Asked, response: &M) -> Result<(), PeerError> {
+        self.correspondent.hear_answer(asked, response).map_err(|rejection| rejected(peer, rejection))
+    }
+
+    async fn within<T>(
+        &self,
+        peer: Peer,
+        limit: Duration,
+        answering: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, PeerError> {
+        let answered = tokio::time::timeout(limit, answering).await;
+        let late = |_| Status::deadline_exceeded(format!("no answer within {} s", limit.as_secs()));
+        let Peer { account: miner, endpoint } = peer;
+        let of = |status| PeerError::Status { miner, endpoint, status: Box::new(status) };
+        answered.map_err(late).and_then(std::convert::identity).map_err(of)
+    }
+}
+
+fn rejected(Peer { account: miner, endpoint }: Peer, rejection: Rejection) -> PeerError {
+    PeerError::Rejected { miner, endpoint, rejection }
+}
+
+#[async_trait]
+impl Asker for Peers {
+    async fn challenge(
+        &self,
+        miner: &Account,
+        endpoint: SocketAddr,
+        height: u64,
+        challenges: Vec<Bytes>,
+    ) -> Result<Events, Status> {
+        let mut request = ChallengeRequest { height, challenges, seal: None };
+        self.correspondent.ask(methods::MINER_CHALLENGE, *miner, &mut request);
+        let mut client = self.miner(Peer { account: *miner, endpoint });
+        Ok(Box::pin(client.challenge(request).await?.into_inner()))
+    }
+}

@@ -1,0 +1,349 @@
+//! Which challenges a round has: a function of the block, of what is recorded and of the records, so that any third party with
+//! the same facts derives the same. Nothing that a miner says after the beacon enters.
+
+mod records;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use holdfast_engine::account::Account;
+use holdfast_engine::audit_round::{AuditRound, RoundTerms};
+use holdfast_engine::beacon::audit_limit;
+use holdfast_engine::challenge::{Challenge, Kind, Terms};
+use holdfast_engine::commitment::{Batch, Commitment, settled_batches};
+use holdfast_engine::policy::Policy;
+use holdfast_engine::possession::challenge::{AuditKind, Form};
+use holdfast_engine::possession::chunks::chunks_response_bytes;
+use holdfast_engine::possession::link::link_response_bytes;
+use holdfast_engine::possession::record::SignedRecord;
+use holdfast_engine::possession::response::response_bytes as possession_response_bytes;
+use holdfast_engine::receipt::{Round, Subject};
+use holdfast_engine::registration::Registration;
+use holdfast_engine::rejection::Rejection;
+use holdfast_engine::space::response::response_bytes;
+use holdfast_engine::tree::{BLOCK_BYTES, CHUNK_BYTES};
+
+use crate::local::audits::AnyChallenge;
+use records::usable_records;
+
+/// Bytes of a response to a `whole` challenge at most: header and answer.
+const TOKEN_RESPONSE_BYTES: usize = 1024;
+
+/// What is the same for all miners of a round.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanTerms<'a> {
+    /// The network's policy.
+    pub policy: &'a Policy,
+    /// The network.
+    pub network: [u8; 32],
+    /// Who asks.
+    pub validator: Account,
+    /// Height of the block that is asked with.
+    pub height: u64,
+    /// Its beacon.
+    pub beacon: [u8; 32],
+    /// Form of possession responses.
+    pub form: Form,
+    /// Once sealed, one batch in so many is audited again at an audit height.
+    pub reseal_one_in: NonZeroU64,
+}
+
+/// What is known of one miner before the beacon.
+#[derive(Clone, Debug)]
+pub struct MinerFacts {
+    /// Who.
+    pub miner: Account,
+    /// Its partitions for this validator, in any order.
+    pub partitions: Vec<PartitionFacts>,
+    /// Records of objects that it keeps for this validator, in any order.
+    pub records: Vec<SignedRecord>,
+}
+
+/// A partition that is registered and not withdrawn.
+#[derive(Clone, Debug)]
+pub struct PartitionFacts {
+    /// Its registration.
+    pub registration: Registration,
+    /// Its recorded batches.
+    pub batches: Vec<Batch>,
+    /// The commitment that the validator keeps; `None` while the miner has not shown one for these batches.
+    pub commitment: Option<Arc<Commitment>>,
+    /// Numbers of the batches whose seal audit was passed.
+    pub sealed: BTreeSet<usize>,
+    /// Whether a seal audit is under way, so that no other begins.
+    pub sealing: bool,
+}
+
+/// What one miner is asked.
+#[derive(Clone, Debug)]
+pub struct MinerPlan {
+    /// Who.
+    pub miner: Account,
+    /// Samples of windows and objects, to be answered within the block.
+    pub questions: Vec<Question>,
+    /// Seal audits, which take as long as filling.
+    pub seals: Vec<Question>,
+    /// What was registered and is not asked for, and why.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Something that is not asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The partition or the object.
+    pub subject: Subject,
+    /// Why.
+    pub rejection: Rejection,
+}
+
+/// A challenge, what its response is held against, and what it stands for.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What is asked.
+    pub challenge: AnyChallenge,
+    /// What the response is held against.
+    pub against: Against,
+    /// Bytes that an answer takes to read.
+    pub bytes_read: u64,
+    /// Bytes of space that an accepted answer stands for: of the windows whose seal audit was passed.
+    pub proven_space_bytes: u64,
+    /// Bytes of objects that an accepted answer stands for: the miner's objects, in shares as the samples were shared.
+    pub proven_object_bytes: u64,
+    /// The batch that a seal audit is of.
+    pub batch: Option<usize>,
+}
+
+/// What a response is held against.
+#[derive(Clone, Debug)]
+pub enum Against {
+    /// The commitment in force.
+    Partition(Arc<Commitment>),
+    /// The record.
+    Object(Arc<SignedRecord>),
+    /// Nothing: the miner has not shown the commitment that it registered. It is not asked, and misses the round.
+    Nothing,
+}
+
+impl Question {
+    /// What receipts and deadlines need to know of it.
+    pub fn round(&self) -> Round {
+        match &self.challenge {
+            AnyChallenge::Partition(challenge) => Round::from(challenge.as_ref()),
+            AnyChallenge::Object(challenge) => Round::from(challenge),
+            AnyChallenge::Token(challenge) => Round::from(challenge.challenge()),
+        }
+    }
+
+    /// The challenge as it is sent.
+    pub fn encode(&self) -> Vec<u8> {
+        match &self.challenge {
+            AnyChallenge::Partition(challenge) => challenge.encode().to_vec(),
+            AnyChallenge::Object(challenge) => challenge.encode().to_vec(),
+            AnyChallenge::Token(challenge) => challenge.encode().to_vec(),
+        }
+    }
+
+    /// Bytes of the longest response that can be right.
+    pub fn response_bytes_max(&self) -> usize {
+        match &self.challenge {
+            AnyChallenge::Partition(challenge) => response_bytes(challenge),
+            AnyChallenge::Object(challenge) => match challenge.kind {
+                AuditKind::Possession => possession_response_bytes(challenge, true),
+                AuditKind::Chunks => chunks_response_bytes(challenge),
+                AuditKind::Link => link_response_bytes(challenge),
+                AuditKind::Whole => TOKEN_RESPONSE_BYTES,
+            },
+            AnyChallenge::Token(_) => TOKEN_RESPONSE_BYTES,
+        }
+    }
+}
+
+/// The round of one miner.
+pub fn plan(terms: &PlanTerms<'_>, facts: &MinerFacts) -> MinerPlan {
+    let mut plan =
+        MinerPlan { miner: facts.miner, questions: Vec::new(), seals: Vec::new(), left_out: Vec::new() };
+    let records = usable_records(terms, facts, &mut plan.left_out);
+    let mut partitions: Vec<&PartitionFacts> = facts.partitions.iter().collect();
+    partitions.sort_by_key(|partition| partition.registration.partition_id);
+    // The records go with the first partition that can be asked; else alone.
+    let mut waiting: &[SignedRecord] = &records;
+    for partition in partitions {
+        let settled = settled_batches(&partition.batches, terms.height, terms.policy.finality_blocks);
+        let Some(last) = settled.last() else { continue };
+        let Some(commitment) = &partition.commitment else {
+            plan.questions.extend(unshown(terms, partition, last));
+            continue;
+        };
+        match in_round(terms, partition, commitment, waiting, &mut plan) {
+            Ok(()) => waiting = &[],
+            Err(rejection) => plan.left_out.push(LeftOut { subject: subject_of(partition), rejection }),
+        }
+    }
+    if !waiting.is_empty() {
+        // Records that are not settled yet are no fault of anybody's.
+        if let Ok(round) = audit_round(terms, None, waiting) {
+            ask_objects(&round, waiting, &mut plan.questions);
+        }
+    }
+    plan
+}
+
+/// Adds the questions about a partition and the records that go with it.
+fn in_round(
+    terms: &PlanTerms<'_>,
+    partition: &PartitionFacts,
+    commitment: &Arc<Commitment>,
+    records: &[SignedRecord],
+    plan: &mut MinerPlan,
+) -> Result<(), Rejection> {
+    let round = audit_round(terms, Some(commitment), records)?;
+    let in_force = commitment.in_force(terms.height, terms.policy.finality_blocks)?;
+    let in_force = match in_force {
+        std::borrow::Cow::Borrowed(_) => Arc::clone(commitment),
+        std::borrow::Cow::Owned(earlier) => Arc::new(earlier),
+    };
+    if let Some(challenge) = &round.space {
+        plan.questions.push(Question {
+            bytes_read: u64::from(challenge.samples) * CHUNK_BYTES as u64,
+            proven_space_bytes: sealed_windows(&in_force, &partition.sealed) * challenge.shape.bytes(),
+            proven_object_bytes: 0,
+            batch: None,
+            challenge: AnyChallenge::Partition(Box::new(challenge.clone())),
+            against: Against::Partition(Arc::clone(&in_force)),
+        });
+    }
+    ask_objects(&round, records, &mut plan.questions);
+    if !partition.sealing
+        && let Some((batch, challenge)) = seal(terms, &in_force, &partition.sealed)
+    {
+        plan.seals.push(Question {
+            bytes_read: u64::from(challenge.samples) * challenge.shape.bytes(),
+            proven_space_bytes: 0,
+            proven_object_bytes: 0,
+            batch: Some(batch),
+            challenge: AnyChallenge::Partition(Box::new(challenge)),
+            against: Against::Partition(in_force),
+        });
+    }
+    Ok(())
+}
+
+fn audit_round(
+    terms: &PlanTerms<'_>,
+    commitment: Option<&Commitment>,
+    records: &[SignedRecord],
+) -> Result<AuditRound, Rejection> {
+    let PlanTerms { validator, height, beacon, form, .. } = *terms;
+    AuditRound::new(
+        &RoundTerms { commitment, validator, records, beacon, height, samples: None, form },
+        terms.policy,
+    )
+}
+
+/// The challenges of objects, with their share of the bytes that the miner's objects have.
+fn ask_objects(round: &AuditRound, records: &[SignedRecord], questions: &mut Vec<Question>) {
+    let by_root: BTreeMap<[u8; 32], &SignedRecord> =
+        records.iter().map(|signed| (*signed.record.replica.object_root(), signed)).collect();
+    let shares: BTreeMap<[u8; 32], u32> =
+        round.split.objects.iter().map(|(name, share)| (name.0, *share)).collect();
+    let samples: u64 = shares.values().map(|share| u64::from(*share)).sum();
+    let object_bytes = u128::from(round.holdings.object_bytes());
+    for challenge in &round.objects {
+        let root = challenge.replica.object_root();
+        let (Some(record), Some(share)) = (by_root.get(root), shares.get(root)) else { continue };
+        let proven = object_bytes * u128::from(*share) / u128::from(samples.max(1));
+        let units = match challenge.kind {
+            AuditKind::Possession => challenge.possession_blocks().len() * BLOCK_BYTES,
+            _ => challenge.chunks().len() * CHUNK_BYTES,
+        };
+        questions.push(Question {
+            bytes_read: (units as u64).min(challenge.replica.length()),
+            proven_space_bytes: 0,
+            // A share of the whole is not above it.
+            proven_object_bytes: u64::try_from(proven).unwrap_or(u64::MAX),
+            batch: None,
+            challenge: AnyChallenge::Object(challenge.clone()),
+            against: Against::Object(Arc::new((*record).clone())),
+        });
+    }
+}
+
+/// The seal audit of a partition: of the first batch that has passed none; else, by lot, of one that has. The lot is drawn by the
+/// seed that the challenge of the batch has, so that nobody chooses.
+fn seal(
+    terms: &PlanTerms<'_>,
+    commitment: &Commitment,
+    sealed: &BTreeSet<usize>,
+) -> Option<(usize, Challenge)> {
+    let challenge = |batch: usize| {
+        let windows = commitment.added_windows(batch)?;
+        let samples = terms.policy.seal_samples(windows.end - windows.start);
+        let deadline_ms = terms.policy.seal_deadline_ms;
+        let challenge = Challenge::seal(commitment, batch, terms.beacon, terms.height, samples, deadline_ms);
+        Some((batch, challenge?))
+    };
+    let batches = 0..commitment.batches.len();
+    let new = batches.clone().filter(|batch| !sealed.contains(batch)).find_map(challenge);
+    new.or_else(|| {
+        let limit = audit_limit(terms.reseal_one_in);
+        let drawn = batches.filter_map(challenge).map(|drawn| (lot(&drawn.1.seed()), drawn));
+        drawn.filter(|(lot, _)| *lot <= limit).min_by_key(|(lot, _)| *lot).map(|(_, drawn)| drawn)
+    })
+}
+
+fn lot(seed: &[u8; 32]) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&seed[..8]);
+    u64::from_le_bytes(word)
+}
+
+/// Windows in force of batches whose seal audit was passed.
+fn sealed_windows(commitment: &Commitment, sealed: &BTreeSet<usize>) -> u64 {
+    let mut ranges: Vec<_> = sealed.iter().filter_map(|batch| commitment.added_windows(*batch)).collect();
+    ranges.sort_by_key(|range| range.start);
+    let (mut count, mut end) = (0, 0);
+    for range in ranges {
+        count += range.end.saturating_sub(range.start.max(end));
+        end = end.max(range.end);
+    }
+    count
+}
+
+/// The space challenge of a partition whose commitment was not shown, from what is recorded alone.
+fn unshown(terms: &PlanTerms<'_>, partition: &PartitionFacts, last: &Batch) -> Option<Question> {
+    let intent = &partition.registration.intent;
+    let shape = intent.shape;
+    let samples = terms.policy.samples(shape.log2_labels(), shape.layers(), last.end).ok()?;
+    let challenge = Challenge::new(Terms {
+        kind: Kind::Space,
+        shape,
+        height: terms.height,
+        partition_id: partition.registration.partition_id,
+        first_window: 0,
+        window_count: last.end,
+        beacon: terms.beacon,
+        network: intent.network,
+        validator: intent.validator,
+        miner: intent.miner,
+        registration_digest: partition.registration.digest(),
+        partition_root: last.partition_root,
+        samples,
+        deadline_ms: terms.policy.deadline_ms,
+    });
+    Some(Question {
+        challenge: AnyChallenge::Partition(Box::new(challenge.ok()?)),
+        against: Against::Nothing,
+        bytes_read: 0,
+        proven_space_bytes: 0,
+        proven_object_bytes: 0,
+        batch: None,
+    })
+}
+
+fn subject_of(partition: &PartitionFacts) -> Subject {
+    Subject::Partition(partition.registration.partition_id)
+}
+
+#[cfg(test)]
+mod tests;
