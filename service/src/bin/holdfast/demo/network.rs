@@ -130,7 +130,7 @@ async fn play(
             show(stage, &statuses(&validators).await?);
         }
     }
-    stage.say("\n3. Receipts: both sides sign what is final; anybody verifies it from files alone");
+    stage.say("\n3. Receipts: both sides sign what is final; `holdfast chain verify` checks them, by another process, from files alone");
     for _ in 0..SETTLING_BLOCKS {
         control.checkpoint()?;
         next_block(stage, &miners, &validators).await?;
@@ -263,7 +263,18 @@ async fn verify(stage: &Stage<'_>, validator: &DemoValidator) -> Result<Verified
             advice: format!("look at {} with --keep", validator.directory().display()),
         });
     }
-    stage.say(&format!("  {}: {receipts} receipts accepted by `holdfast chain verify`", validator.name));
+    let sum = |field: &str| -> u64 {
+        let chains = report["chains"].as_array().into_iter().flatten();
+        chains.filter_map(|chain| chain[field].as_u64()).sum()
+    };
+    stage.say(&format!(
+        "  {:6} {receipts} receipts are whole, rightly signed and of the rounds that the chain had: {} accepted (the miner signed {}), {} rejected, {} missed",
+        validator.name,
+        sum("accepted"),
+        sum("accepted_signed_by_both"),
+        sum("rejected"),
+        sum("missed"),
+    ));
     Ok(VerifiedReceipts { validator: validator.name, file, receipts, report })
 }
 
