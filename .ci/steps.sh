@@ -22,7 +22,14 @@ absent() { echo "ABSENT($1)" | tee -a "$absences"; }
 
 absences=$(mktemp)
 log=$(mktemp)
-trap 'rm -f "$absences" "$log"' EXIT
+postgres=$(mktemp -d)
+postgres_url=$(mktemp)
+
+clean_up() {
+    if [ -e "$postgres/data" ]; then .ci/postgres.sh crash "$postgres" || true; fi
+    rm -rf "$absences" "$log" "$postgres" "$postgres_url"
+}
+trap clean_up EXIT
 
 summary() {
     echo "=== summary"
@@ -48,6 +55,9 @@ use_software_vulkan() {
     export VK_DRIVER_FILES XDG_RUNTIME_DIR
 }
 
+# A server for tests of the index that several processes share; they are told of it by HOLDFAST_POSTGRES.
+start_postgres() { .ci/postgres.sh start "$postgres" >"$postgres_url"; }
+
 # Debian packages and cargo tools, each only when missing.
 set_up_machine() {
     local missing=()
@@ -55,6 +65,7 @@ set_up_machine() {
     command -v valgrind >/dev/null || missing+=(valgrind)
     command -v git >/dev/null || missing+=(git)
     ls $software_vulkan >/dev/null 2>&1 || missing+=(mesa-vulkan-drivers libvulkan1)
+    command -v pg_ctl >/dev/null || ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 || missing+=(postgresql)
     # valgrind refuses to start without the symbols of ld.so.
     [ -e /usr/lib/debug/.build-id ] || missing+=(libc6-dbg)
     if [ ${#missing[@]} -gt 0 ]; then
