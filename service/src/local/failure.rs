@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::encryption::{DecryptionError, EncryptionError};
 use holdfast_engine::jobs::commit::CommitError;
 use holdfast_engine::jobs::control::Cancelled;
+use holdfast_engine::jobs::fill::FillError;
 use holdfast_engine::object::ObjectError;
 use holdfast_engine::possession::secret_file::SecretFileError;
 use holdfast_engine::possession::token::TokenFileError;
@@ -186,6 +187,16 @@ impl Failure {
             CommitError::Miscomputed(_) => Failure::work("damaged", path, error),
             CommitError::Randomness(_) => Failure::Absent(error.to_string()),
             CommitError::Cancelled(cancelled) => Failure::Cancelled(cancelled),
+        }
+    }
+
+    /// What a fill answered.
+    pub fn fill(path: impl AsRef<Path>, error: FillError) -> Failure {
+        match error {
+            FillError::Cancelled(cancelled) => Failure::Cancelled(cancelled),
+            FillError::Io(error) => Failure::io(error),
+            FillError::Partition(error) => Failure::partition(path, error),
+            other => Failure::work("io", path, other),
         }
     }
 
