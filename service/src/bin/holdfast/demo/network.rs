@@ -30,6 +30,9 @@ const SETTLING_BLOCKS: u64 = 6;
 /// Scores are shown every so many rounds.
 const SHOWN_EVERY: u64 = 5;
 
+/// Letters of the bar of a miner that gets everything.
+const BAR: u8 = 60;
+
 /// What the network demo was asked to do.
 #[derive(Debug)]
 pub(crate) struct NetworkWishes {
@@ -208,7 +211,7 @@ async fn statuses(validators: &[DemoValidator]) -> Result<Vec<(&'static str, Sta
     Ok(statuses)
 }
 
-fn seen<'s>(status: &'s Status, conduct: Conduct) -> Option<&'s MinerStatus> {
+fn seen(status: &Status, conduct: Conduct) -> Option<&MinerStatus> {
     let miner = account(conduct.name());
     status.miners.iter().find(|seen| seen.score.miner == miner)
 }
@@ -283,7 +286,10 @@ impl Report for NetworkReport {
         out.push_str("\nWhat each miner is worth, as a share of all weights\n");
         let mut lines = Table::new(&["miner", "", "share"]);
         for miner in &self.miners {
-            let bar = "#".repeat((miner.mean_share * 60.0).round().clamp(0.0, 60.0) as usize);
+            let bar: String = (0..BAR)
+                .filter(|place| f64::from(*place) < miner.mean_share * f64::from(BAR))
+                .map(|_| '#')
+                .collect();
             let share = format!("{:5.1} %  {bar}", 100.0 * miner.mean_share);
             lines.row([miner.name.to_owned(), miner.conduct.to_owned(), share]);
         }
