@@ -30,6 +30,9 @@ const SETTLING_BLOCKS: u64 = 6;
 /// Scores are shown every so many rounds.
 const SHOWN_EVERY: u64 = 5;
 
+/// Letters of the bar of a miner that gets everything.
+const BAR: u8 = 60;
+
 /// What the network demo was asked to do.
 #[derive(Debug)]
 pub(crate) struct NetworkWishes {
@@ -130,7 +133,7 @@ async fn play(
             show(stage, &statuses(&validators).await?);
         }
     }
-    stage.say("\n3. Receipts: both sides sign what is final; anybody verifies it from files alone");
+    stage.say("\n3. Receipts: both sides sign what is final; `holdfast chain verify` checks them, by another process, from files alone");
     for _ in 0..SETTLING_BLOCKS {
         control.checkpoint()?;
         next_block(stage, &miners, &validators).await?;
@@ -208,7 +211,7 @@ async fn statuses(validators: &[DemoValidator]) -> Result<Vec<(&'static str, Sta
     Ok(statuses)
 }
 
-fn seen<'s>(status: &'s Status, conduct: Conduct) -> Option<&'s MinerStatus> {
+fn seen(status: &Status, conduct: Conduct) -> Option<&MinerStatus> {
     let miner = account(conduct.name());
     status.miners.iter().find(|seen| seen.score.miner == miner)
 }
@@ -263,7 +266,18 @@ async fn verify(stage: &Stage<'_>, validator: &DemoValidator) -> Result<Verified
             advice: format!("look at {} with --keep", validator.directory().display()),
         });
     }
-    stage.say(&format!("  {}: {receipts} receipts accepted by `holdfast chain verify`", validator.name));
+    let sum = |field: &str| -> u64 {
+        let chains = report["chains"].as_array().into_iter().flatten();
+        chains.filter_map(|chain| chain[field].as_u64()).sum()
+    };
+    stage.say(&format!(
+        "  {:6} {receipts} receipts are whole, rightly signed and of the rounds that the chain had: {} accepted (the miner signed {}), {} rejected, {} missed",
+        validator.name,
+        sum("accepted"),
+        sum("accepted_signed_by_both"),
+        sum("rejected"),
+        sum("missed"),
+    ));
     Ok(VerifiedReceipts { validator: validator.name, file, receipts, report })
 }
 
@@ -272,7 +286,10 @@ impl Report for NetworkReport {
         out.push_str("\nWhat each miner is worth, as a share of all weights\n");
         let mut lines = Table::new(&["miner", "", "share"]);
         for miner in &self.miners {
-            let bar = "#".repeat((miner.mean_share * 60.0).round().clamp(0.0, 60.0) as usize);
+            let bar: String = (0..BAR)
+                .filter(|place| f64::from(*place) < miner.mean_share * f64::from(BAR))
+                .map(|_| '#')
+                .collect();
             let share = format!("{:5.1} %  {bar}", 100.0 * miner.mean_share);
             lines.row([miner.name.to_owned(), miner.conduct.to_owned(), share]);
         }
