@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # A PostgreSQL server to throw away: `.ci/postgres.sh start FOLDER` makes one in an empty folder, listening on a Unix socket
-# there and on nothing else, and prints its URL. `stop FOLDER` stops it, `crash FOLDER` stops it without a checkpoint and
-# lets no client finish, `resume FOLDER` starts it again. Runs the server as an unprivileged user, for it refuses to be root.
+# there, with PORT (`start FOLDER PORT`) on that of the loopback as well, and prints its URL. `stop FOLDER` stops it, `crash FOLDER` stops it without a checkpoint and
+# lets no client finish, `resume FOLDER [PORT]` starts it again. Runs the server as an unprivileged user, for it refuses to be root.
 set -euo pipefail
 
-action=${1:?start, stop, crash or resume} folder=${2:?a folder}
+action=${1:?start, stop, crash or resume} folder=${2:?a folder} port=${3:-}
 
 # Debian keeps the programs of each version apart, out of the path.
 programs=$(dirname "$(command -v pg_ctl || ls -d /usr/lib/postgresql/*/bin/pg_ctl 2>/dev/null | sort -V | tail -n 1)")
@@ -24,7 +24,7 @@ as_server() {
 
 resume() {
     as_server "$programs/pg_ctl" -D "$folder/data" -l "$folder/log" -w -t 60 \
-        -o "-k '$folder' -c listen_addresses='' -c max_connections=100" start >&2 ||
+        -o "-k '$folder' -c listen_addresses='${port:+127.0.0.1}' -c port=${port:-5432} -c max_connections=100" start >&2 ||
         { cat "$folder/log" >&2; exit 1; }
 }
 
@@ -35,7 +35,7 @@ start)
     # For tests of passwords. Everybody else on this socket is trusted; the first line that fits counts.
     as_server sed -i '1i local all with_password scram-sha-256' "$folder/data/pg_hba.conf"
     resume
-    echo "postgres://holdfast@${folder//\//%2F}/postgres"
+    echo "postgres://holdfast@${folder//\//%2F}:${port:-5432}/postgres"
     ;;
 resume) resume ;;
 stop) as_server "$programs/pg_ctl" -D "$folder/data" -w -m fast stop >&2 ;;

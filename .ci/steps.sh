@@ -22,7 +22,14 @@ absent() { echo "ABSENT($1)" | tee -a "$absences"; }
 
 absences=$(mktemp)
 log=$(mktemp)
-trap 'rm -f "$absences" "$log"' EXIT
+postgres=$(mktemp -d)
+postgres_url=$(mktemp)
+
+clean_up() {
+    if [ -e "$postgres/data" ]; then .ci/postgres.sh crash "$postgres" || true; fi
+    rm -rf "$absences" "$log" "$postgres" "$postgres_url"
+}
+trap clean_up EXIT
 
 summary() {
     echo "=== summary"
@@ -48,24 +55,48 @@ use_software_vulkan() {
     export VK_DRIVER_FILES XDG_RUNTIME_DIR
 }
 
+# A server for tests of the index that several processes share; they are told of it by HOLDFAST_POSTGRES.
+start_postgres() { .ci/postgres.sh start "$postgres" >"$postgres_url"; }
+
 # Debian packages and cargo tools, each only when missing.
 set_up_machine() {
     local missing=()
     command -v cc >/dev/null && command -v c++ >/dev/null || missing+=(build-essential)
     command -v valgrind >/dev/null || missing+=(valgrind)
     command -v git >/dev/null || missing+=(git)
+    python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
     ls $software_vulkan >/dev/null 2>&1 || missing+=(mesa-vulkan-drivers libvulkan1)
+    command -v pg_ctl >/dev/null || ls /usr/lib/postgresql/*/bin/pg_ctl >/dev/null 2>&1 || missing+=(postgresql)
     # valgrind refuses to start without the symbols of ld.so.
     [ -e /usr/lib/debug/.build-id ] || missing+=(libc6-dbg)
     if [ ${#missing[@]} -gt 0 ]; then
         apt-get update -qq
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
     fi
+    set_up_python
     if ! cargo deny --version >/dev/null 2>&1; then
         echo "cargo-deny is missing: building it (about three minutes on two cores)"
         cargo install --locked --version 0.20.2 cargo-deny
     fi
     cargo deny --version
+}
+
+# A Python with what the tests of other people's programs and our own client package need, beside the build. Where no package
+# index can be reached there is none, and that is said.
+python_folder=$PWD/target/python
+set_up_python() {
+    python3 -m venv "$python_folder" && "$python_folder/bin/pip" install --quiet --disable-pip-version-check \
+        -r tests/interop/requirements.txt -r tests/interop/requirements-parquet.txt -e 'clients/python[test]' ||
+        { rm -rf "$python_folder"; absent "python: the packages of tests/interop and clients/python cannot be installed"; }
+}
+
+# The client package: types, tests, and whether its stubs are those of the .proto files.
+python_client() {
+    cd clients/python
+    PATH=$python_folder/bin:$PATH
+    python -m mypy
+    python -m pytest -q
+    PYTHON=$python_folder/bin/python ./generate.sh --check
 }
 
 # Licences, bans and sources always; advisories where their database can be fetched.

@@ -43,7 +43,7 @@ fn fixture(budget_bytes: u64) -> (tempfile::TempDir, PathBuf, Objects) {
     (parent, path, objects)
 }
 
-fn terms() -> PutTerms {
+fn terms() -> PutTerms<'static> {
     PutTerms { now: NOW, ..PutTerms::default() }
 }
 

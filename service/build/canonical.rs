@@ -68,7 +68,8 @@ fn write_message(message: &DescriptorProto, out: &mut String) -> Result<(), Stri
 fn write_field(message: &str, field: &FieldDescriptorProto, out: &mut String) -> Result<(), String> {
     let name = field.name();
     let method = match field.r#type() {
-        Type::Uint64 | Type::Uint32 | Type::Bool => "unsigned(u64::from(VALUE))",
+        Type::Uint64 => "unsigned(VALUE)",
+        Type::Uint32 | Type::Bool => "unsigned(u64::from(VALUE))",
         Type::Sint32 => "signed(i64::from(VALUE))",
         Type::Enum => "signed(i64::from(VALUE))",
         Type::Double => "unsigned(VALUE.to_bits())",

@@ -14,6 +14,7 @@ pub mod identity;
 pub mod interrupt;
 pub mod machine;
 pub mod medium;
+pub mod moving;
 pub mod objects;
 pub mod progress;
 pub mod recording;

@@ -4,9 +4,13 @@ mod answers;
 mod catalogue;
 mod chains;
 mod error;
+mod inventory;
 pub mod limits;
+pub mod node;
 mod serve;
 mod shares;
+mod stats;
+mod tables;
 mod uploads;
 mod validators;
 
@@ -33,9 +37,12 @@ use chains::Chains;
 use limits::{Gate, Limits, Slots};
 use serve::Service;
 use shares::Shares;
+use stats::Stats;
+use tables::Tables;
 use uploads::Uploads;
 
 pub use error::MinerError;
+pub use inventory::{ObjectRow, Reindexed, reindex};
 pub use validators::Validators;
 
 /// The name of the service in health checks.
@@ -78,6 +85,10 @@ pub struct Miner {
     chains: Chains,
     gate: Gate,
     slots: Arc<Slots>,
+    stats: Stats,
+    tables: Tables,
+    index: Arc<dyn Index>,
+    missing_objects: u64,
 }
 
 impl fmt::Debug for Miner {
@@ -95,6 +106,7 @@ impl Miner {
     pub async fn open(parts: Parts) -> Result<Arc<Miner>, MinerError> {
         let Parts { signer, clock, recorder, index, policy, machine, directories, limits, validators } =
             parts;
+        let account = signer.account();
         let network = blocking({
             let recorder = Arc::clone(&recorder);
             move || recorder.network().map_err(Failure::from)
@@ -106,6 +118,7 @@ impl Miner {
             Ok::<_, Failure>((shares, catalogue))
         })
         .await??;
+        let missing_objects = inventory::tell_missing(&index, &catalogue).await?;
         Ok(Arc::new(Miner {
             correspondent: Correspondent::new(network, Arc::clone(&signer), clock),
             recorder,
@@ -114,8 +127,12 @@ impl Miner {
             machine,
             uploads: Uploads::new(limits.uploads, limits.uploads_per_caller, limits.upload_kept()),
             answers: Answers::new(limits.answer_cache_bytes, limits.round_age_blocks),
-            chains: Chains::new(network, signer, index),
-            gate: Gate::new(limits.clone()),
+            chains: Chains::new(network, signer, Arc::clone(&index)),
+            index,
+            missing_objects,
+            gate: Gate::new(limits.clone(), account),
+            stats: Stats::default(),
+            tables: Tables::default(),
             limits,
             validators,
             shares,

@@ -19,6 +19,7 @@ pub mod peers;
 pub mod plan;
 pub mod receipts;
 pub mod retrieval;
+pub mod run;
 pub mod serve;
 pub mod status;
 pub mod store;

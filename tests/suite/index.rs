@@ -21,8 +21,12 @@ mod moving;
 mod numbered;
 #[path = "index/postgres.rs"]
 mod postgres;
+#[path = "index/servers.rs"]
+mod servers;
 #[path = "index/stores.rs"]
 mod stores;
+#[path = "index/workers.rs"]
+mod workers;
 
 /// Each case on each kind of store.
 macro_rules! on_every_store {

@@ -229,7 +229,11 @@ fn stalled_finality_lets_reorganisations_reach_deeper() {
     recorder.reorganise(4).unwrap();
     assert_ne!(recorder.registration(0).unwrap().unwrap().digest(), old.digest());
     assert_eq!(recorder.partition(0).unwrap().unwrap().batches, [], "50 blocks deep");
-    recorder.change(|ledger| Ok(ledger.resume_finality())).unwrap();
+    let resume = |ledger: &mut Ledger| {
+        ledger.resume_finality();
+        Ok(())
+    };
+    recorder.change(resume).unwrap();
     assert_eq!(recorder.finalized_height().unwrap(), Some(61 - FINALITY_BLOCKS));
     let young = SimulatedRecorder::new(SimulationSettings::default());
     young.advance(FINALITY_BLOCKS - 1).unwrap();
@@ -245,7 +249,11 @@ fn a_stall_outlives_the_process() {
     let recorder = FileRecorder::open_or_create(&path, SimulationSettings::default()).unwrap();
     recorder.advance(20).unwrap();
     assert!(!fs::read_to_string(&path).unwrap().contains("stalled"));
-    recorder.change(|ledger| Ok(ledger.stall_finality())).unwrap();
+    let stall = |ledger: &mut Ledger| {
+        ledger.stall_finality();
+        Ok(())
+    };
+    recorder.change(stall).unwrap();
     let reopened = FileRecorder::open(&path).unwrap();
     reopened.advance(5).unwrap();
     assert_eq!(reopened.finalized_height().unwrap(), Some(12));

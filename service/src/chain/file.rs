@@ -127,7 +127,8 @@ impl NetworkFile {
         match file.read(BYTES_MAXIMUM) {
             Err(error) if error.is_missing() => {
                 let (journal, mut network) = (Journal::new(directory.join(HISTORY_FILE)), make()?);
-                let history_bytes = journal.append(None, &network.take_happened())?;
+                // Without a network nothing counts: what is there is of one that did not come to be.
+                let history_bytes = journal.append(Some(0), &network.take_happened())?;
                 store(&file, &turn, &Document::new(network, history_bytes))?;
             }
             read => drop(read?),

@@ -76,10 +76,8 @@ fn compare_partition(
     if !batches.starts_with(&entry.batches) || left_out {
         return refuse("its batches are others than");
     }
-    let unsettled = |height: &u64| *height > settled;
-    if *withdrawn_at != entry.withdrawn_at
-        && (entry.withdrawn_at.is_some() || !withdrawn_at.is_some_and(|height| unsettled(&height)))
-    {
+    let not_due = entry.withdrawn_at.is_none() && withdrawn_at.is_none_or(|height| height > settled);
+    if *withdrawn_at != entry.withdrawn_at && !not_due {
         return refuse("its withdrawal is another than");
     }
     Ok(Ok(()))

@@ -4,6 +4,7 @@ mod crash;
 mod document;
 mod hostile;
 mod interop;
+mod recorded;
 mod round_trip;
 mod tampering;
 mod verdicts;

@@ -1,18 +1,18 @@
 //! Which answers were anchored, looked up round by round: all pairs of a long export do not fit into memory.
 
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use holdfast_engine::receipt::{AnchoredPairs, PairProof};
 use holdfast_engine::recorder::Anchor;
-use holdfast_engine::rejection::Class;
+use holdfast_engine::rejection::{Class, Rejection};
 
 use super::row::decode;
 use super::table_file::TableFile;
 use super::{AnchorRow, ExportError, ExportReader, Table};
 
-/// Rounds whose pairs are kept. Receipts come mostly in the order of their rounds; slow rounds end among later ones.
+/// Rounds and row groups that are kept. Receipts come mostly in the order of their rounds; slow rounds end among later ones.
 const ROUNDS_KEPT: usize = 8;
+const GROUPS_KEPT: usize = 2;
 
 /// Where the pairs of a round are: file, row group, row.
 type Place = (usize, usize, usize);
@@ -64,14 +64,15 @@ impl AnchorIndex {
 pub(super) struct TimelyPairs<'a> {
     reader: &'a ExportReader,
     index: &'a AnchorIndex,
-    file: Option<(usize, TableFile)>,
+    /// By file and row group: decoding one takes about as long whether it has one round or thousands.
+    groups: VecDeque<((usize, usize), Vec<AnchorRow>)>,
     rounds: VecDeque<(u64, AnchoredPairs)>,
 }
 
 impl<'a> TimelyPairs<'a> {
     /// Of an export whose anchors were read.
     pub(super) fn new(reader: &'a ExportReader, index: &'a AnchorIndex) -> TimelyPairs<'a> {
-        TimelyPairs { reader, index, file: None, rounds: VecDeque::new() }
+        TimelyPairs { reader, index, groups: VecDeque::new(), rounds: VecDeque::new() }
     }
 
     /// That an answer was among those of its round; `None` if the round was not anchored, or without it.
@@ -82,28 +83,48 @@ impl<'a> TimelyPairs<'a> {
         let Some((anchor, place)) = self.index.anchors.get(&height) else { return Ok(None) };
         if !self.rounds.iter().any(|(kept, _)| *kept == height) {
             let pairs = self.load(*place)?;
-            if self.rounds.len() == ROUNDS_KEPT {
-                self.rounds.pop_front();
-            }
-            self.rounds.push_back((height, pairs));
+            keep(&mut self.rounds, ROUNDS_KEPT, (height, pairs));
         }
         let pairs = self.rounds.iter().find(|(kept, _)| *kept == height);
         Ok(pairs.and_then(|(_, pairs)| pairs.prove(height, anchor.validator, seed)))
     }
 
     fn load(&mut self, (part, group, row): Place) -> Result<AnchoredPairs, ExportError> {
-        let settings = self.reader.settings();
-        let changed = || Class::WrongRecord.because("it is another file than when its anchors were read");
-        let Some(at) = self.reader.parts(Table::Anchors).get(part) else {
-            return Err(ExportError::rejected(self.reader.root(), changed()));
-        };
-        if self.file.as_ref().is_none_or(|(open, _)| *open != part) {
-            self.file = Some((part, TableFile::open::<AnchorRow>(&at.path, settings)?));
+        if !self.groups.iter().any(|(kept, _)| *kept == (part, group)) {
+            let rows = self.load_group(part, group)?;
+            keep(&mut self.groups, GROUPS_KEPT, ((part, group), rows));
         }
-        let file = self.file.as_ref().filter(|(_, file)| group < file.groups());
-        let rows = file.ok_or_else(changed).and_then(|(_, file)| file.group(group));
-        let rows = rows.and_then(|batch| decode::<AnchorRow>(&batch, settings));
-        let pairs = rows.and_then(|rows| rows.get(row).ok_or_else(changed)?.anchored());
-        pairs.map_err(|rejection| ExportError::rejected(&at.path, rejection))
+        let rows = self.groups.iter().find(|(kept, _)| *kept == (part, group));
+        let row = rows.and_then(|(_, rows)| rows.get(row)).ok_or_else(changed);
+        row.and_then(AnchorRow::anchored).map_err(|rejection| self.rejected(part, rejection))
     }
+
+    fn load_group(&self, part: usize, group: usize) -> Result<Vec<AnchorRow>, ExportError> {
+        let settings = self.reader.settings();
+        let Some(at) = self.reader.parts(Table::Anchors).get(part) else {
+            return Err(self.rejected(part, changed()));
+        };
+        let file = TableFile::open::<AnchorRow>(&at.path, settings)?;
+        let columns = if group < file.groups() { file.group(group) } else { Err(changed()) };
+        let rows = columns.and_then(|columns| decode::<AnchorRow>(&columns, settings));
+        rows.map_err(|rejection| self.rejected(part, rejection))
+    }
+
+    fn rejected(&self, part: usize, rejection: Rejection) -> ExportError {
+        let at = self.reader.parts(Table::Anchors).get(part);
+        ExportError::rejected(at.map_or(self.reader.root(), |at| &at.path), rejection)
+    }
+}
+
+/// Files of an export never change.
+fn changed() -> Rejection {
+    Class::WrongRecord.because("it is another file than when its anchors were read")
+}
+
+/// Adds one, and drops the oldest where there are more than so many.
+fn keep<T>(kept: &mut VecDeque<T>, most: usize, one: T) {
+    if kept.len() >= most {
+        kept.pop_front();
+    }
+    kept.push_back(one);
 }

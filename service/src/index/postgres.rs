@@ -12,6 +12,7 @@ mod pool;
 mod schema;
 mod session;
 mod settings;
+mod tls;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{Changes, Index, IndexError, Table};
 
-/// How often [`transact`] tries. With [`pause`] between, that is some seconds.
+/// How often [`transact`] tries. With the pauses between, that is some seconds.
 pub const ATTEMPTS_MAX: u32 = 200;
 
 /// Pauses grow from the first to the second, in milliseconds, and are random below that.

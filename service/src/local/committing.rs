@@ -8,6 +8,7 @@ use holdfast_engine::jobs::progress::Watcher;
 use holdfast_engine::object::{Address, ObjectStat};
 use holdfast_engine::possession::Replica;
 use holdfast_engine::possession::commit::Committer;
+use holdfast_engine::possession::commitment_table::CommitmentTable;
 use holdfast_engine::possession::record::{ObjectRecord, SignedRecord};
 use holdfast_engine::recorder::{FileRecorder, Recorder, Simulation, SimulationSettings};
 use holdfast_engine::signature::Signature;
@@ -73,6 +74,21 @@ pub fn commit_object(
     if let Some(record) = shelf.find_record(stat.root)?.filter(|signed| signed.record.table_root.is_some()) {
         return Ok(Committed { record, report: None });
     }
+    let (table, report) = commit_table(directory, shelf, stat, (machine, control, watcher))?;
+    let record = new_record(directory, replica(stat)?, Some(table.root()), parties)?;
+    write_beside(shelf, stat.root, Beside::Record, &record.encode())?;
+    forget_partial(&partial_path(directory, stat.root))?;
+    Ok(Committed { record, report: Some(report) })
+}
+
+/// Commits to an object, checks the commitments against its bytes, and keeps the table beside it. What an earlier run left
+/// undone is carried on.
+pub fn commit_table(
+    directory: &ObjectDirectory,
+    shelf: &OpenShelf,
+    stat: &ObjectStat,
+    (machine, control, watcher): (&Machine, &Control, &dyn Watcher),
+) -> Result<(CommitmentTable, CommitReport), Failure> {
     let replica = replica(stat)?;
     let key = directory.secrets().blinding_or_make(stat.root)?;
     let object = shelf.objects.open(&Address::Blake3(stat.root.0), now());
@@ -91,10 +107,7 @@ pub fn commit_object(
     });
     let (table, report) = computed?;
     write_beside(shelf, stat.root, Beside::Table, table.bytes())?;
-    let record = new_record(directory, replica, Some(table.root()), parties)?;
-    write_beside(shelf, stat.root, Beside::Record, &record.encode())?;
-    forget_partial(&partial)?;
-    Ok(Committed { record, report: Some(report) })
+    Ok((table, report))
 }
 
 /// Gives an object a record without commitments: of its bytes and nothing else, for audits that need no more.
@@ -171,7 +184,7 @@ pub fn record_in_next_block(record: &mut ObjectRecord, directory: &ObjectDirecto
 /// Signed if the checker's key is at hand.
 pub fn sign(record: ObjectRecord, checker: &NamedAccount) -> SignedRecord {
     match checker.signer() {
-        Some(signer) => record.sign(&signer),
+        Some(signer) => record.sign(signer),
         None => SignedRecord { record, signature: Signature::NONE },
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::encryption::{DecryptionError, EncryptionError};
 use holdfast_engine::jobs::commit::CommitError;
 use holdfast_engine::jobs::control::Cancelled;
+use holdfast_engine::jobs::fill::FillError;
 use holdfast_engine::object::ObjectError;
 use holdfast_engine::possession::secret_file::SecretFileError;
 use holdfast_engine::possession::token::TokenFileError;
@@ -20,6 +21,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::chain::ChainError;
+use crate::export::ExportError;
 use crate::local::console::Exit;
 use crate::scoring::simulation::SimulationError;
 
@@ -188,6 +190,16 @@ impl Failure {
         }
     }
 
+    /// What a fill answered.
+    pub fn fill(path: impl AsRef<Path>, error: FillError) -> Failure {
+        match error {
+            FillError::Cancelled(cancelled) => Failure::Cancelled(cancelled),
+            FillError::Io(error) => Failure::io(error),
+            FillError::Partition(error) => Failure::partition(path, error),
+            other => Failure::work("io", path, other),
+        }
+    }
+
     /// What encryption answered.
     pub fn encryption(path: impl AsRef<Path>, error: EncryptionError) -> Failure {
         match error {
@@ -352,6 +364,23 @@ impl From<ChainError> for Failure {
 
 fn file_kind(error: &io::Error) -> &'static str {
     kind_name(error.kind())
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Failure {
+        match error {
+            ExportError::Rejected { place, rejection } => Failure::rejected(place, rejection),
+            ExportError::File { doing, path, source } => Failure::file(doing, path, source),
+            ExportError::Locked { path } => Failure::Locked(path),
+            ExportError::Recorder(error) => error.into(),
+            ExportError::OtherExport { ref path, .. }
+            | ExportError::Stopped { ref path }
+            | ExportError::Encode { ref path, .. } => Failure::work("state", path.clone(), error),
+            ExportError::Gap { table, .. } | ExportError::Row { table, .. } => {
+                Failure::work("state", table.name(), error)
+            }
+        }
+    }
 }
 
 fn kind_name(kind: io::ErrorKind) -> &'static str {

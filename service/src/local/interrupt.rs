@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use holdfast_engine::jobs::control::Control;
+use tokio_util::sync::CancellationToken;
 
 /// Exit code of a process that was told twice to stop, as shells use it for SIGINT.
 const KILLED: i32 = 130;
@@ -12,6 +13,7 @@ const KILLED: i32 = 130;
 struct State {
     signals: u32,
     jobs: Vec<Arc<Control>>,
+    services: Vec<CancellationToken>,
 }
 
 fn state() -> &'static Mutex<State> {
@@ -25,13 +27,14 @@ pub fn install() {
     let _ = ctrlc::set_handler(|| {
         let mut state = state().lock().unwrap_or_else(PoisonError::into_inner);
         state.signals += 1;
-        if state.signals > 1 || state.jobs.is_empty() {
+        if state.signals > 1 || (state.jobs.is_empty() && state.services.is_empty()) {
             std::process::exit(KILLED);
         }
         let _ = writeln!(std::io::stderr(), "\nstopping after the work in flight; again to stop at once");
         for job in &state.jobs {
             job.cancel();
         }
+        state.services.iter().for_each(CancellationToken::cancel);
     });
 }
 
@@ -44,4 +47,15 @@ pub fn control(bytes_per_second: Option<u64>) -> Arc<Control> {
         control.cancel();
     }
     control
+}
+
+/// A token that signals cancel, for services.
+pub fn token() -> CancellationToken {
+    let token = CancellationToken::new();
+    let mut state = state().lock().unwrap_or_else(PoisonError::into_inner);
+    state.services.push(token.clone());
+    if state.signals > 0 {
+        token.cancel();
+    }
+    token
 }

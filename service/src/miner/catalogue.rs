@@ -35,6 +35,12 @@ impl Kept {
         self.store.validator == *caller || self.owner == Some(*caller)
     }
 
+    /// The object of a store, as its files say.
+    pub(super) fn find(store: &Arc<Store>, name: ObjectName) -> Result<Kept, Failure> {
+        let object = store.shelf.objects.store().object(name);
+        Kept::read(store, &object.map_err(|error| store.shelf.store_failed(error))?)
+    }
+
     fn read(store: &Arc<Store>, object: &Object) -> Result<Kept, Failure> {
         let name = object.entry.name;
         let owner = match object.ticket_bytes {
@@ -139,6 +145,19 @@ impl Catalogue {
     /// Whether somebody owns an object here.
     pub(super) fn has_owner(&self, account: &Account) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).owners.contains_key(account)
+    }
+
+    /// All of them.
+    pub(super) fn list(&self) -> Vec<Kept> {
+        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        state.objects.values().flatten().cloned().collect()
+    }
+
+    /// Objects and their bytes.
+    pub(super) fn all(&self) -> (u64, u64) {
+        let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let all = state.objects.values().flatten();
+        all.fold((0, 0), |(count, bytes), kept| (count + 1, bytes + kept.length_bytes))
     }
 
     /// Objects and their bytes that a caller may ask for.

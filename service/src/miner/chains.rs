@@ -11,12 +11,15 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use super::error::MinerError;
-use crate::index::{Changes, Index, Key, Table, TypedTable};
+use crate::index::{Changes, Index, Key, KeyRange, Table, TypedTable};
 
 /// Where each chain stands, by validator and subject.
 const TIPS: TypedTable<(Account, u64), TipRow> = TypedTable::new(Table::Chains);
 /// What was promised, by height, validator, subject and kind.
 const ROUNDS: TypedTable<(u64, Account, (u64, u8)), RoundRow> = TypedTable::new(Table::Rounds);
+
+/// Promises that are forgotten in one commit.
+const FORGOTTEN_AT_ONCE: usize = 16_384;
 
 /// Of each chain its newest link.
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,6 +73,17 @@ impl Chains {
             ROUNDS.put(&mut changes, &key, &row)?;
         }
         if promised.is_empty() { Ok(()) } else { Ok(self.index.commit(changes).await?) }
+    }
+
+    /// Forgets promises of rounds below a height, a page of them.
+    pub(super) async fn forget_before(&self, height: u64) -> Result<(), MinerError> {
+        let range = KeyRange::new(Vec::new(), height.to_bytes());
+        let old = self.index.scan(Table::Rounds, &range, FORGOTTEN_AT_ONCE).await?;
+        let mut changes = Changes::new();
+        for (key, _) in &old {
+            changes.delete(Table::Rounds, key.clone());
+        }
+        if old.is_empty() { Ok(()) } else { Ok(self.index.commit(changes).await?) }
     }
 
     /// Signs receipts of one validator, in the order of their chains. Where each chain stands then is durable before any of

@@ -79,3 +79,6 @@ impl Limits {
         Duration::from_millis(self.upload_kept_ms)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use holdfast_engine::account::Account;
 use holdfast_engine::message::Header;
 use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_partition::objects::ObjectName;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
@@ -57,14 +58,17 @@ impl Miner {
         from: Option<IpAddr>,
     ) -> Result<Caller, MinerError> {
         let said = sender(message)?;
-        let known = self.validators.stake_rao(&said).is_some() || self.catalogue.has_owner(&said);
-        self.gate.look(&said, known, from)?;
+        let known = said == self.account()
+            || self.validators.stake_rao(&said).is_some()
+            || self.catalogue.has_owner(&said)
+            || self.limits.allow.contains(&said);
+        self.gate.look(&said, known, from, Instant::now())?;
         let caller = self.correspondent.hear(method, message);
         if let Err(Rejection { class: Class::BadSignature, .. }) = caller {
-            self.gate.bad_signature(from);
+            self.gate.bad_signature(from, Instant::now());
         }
         let caller = caller?;
-        self.gate.admit(&caller.account)?;
+        self.gate.admit(&caller.account, Instant::now())?;
         Ok(caller)
     }
 

@@ -1,3 +1,4 @@
+mod disks;
 mod objects;
 mod rounds;
 mod scene;

@@ -38,7 +38,8 @@ pub(super) struct Plan {
 /// The sending end of an upload.
 #[derive(Debug)]
 pub(super) struct Upload {
-    parts: mpsc::Sender<Bytes>,
+    /// None once the upload was given up.
+    parts: Option<mpsc::Sender<Bytes>>,
     done: oneshot::Receiver<Result<Put, Failure>>,
     received: Arc<AtomicU64>,
     length_bytes: u64,
@@ -63,7 +64,7 @@ impl Upload {
             // Whoever asked may be gone; what was stored is stored.
             drop(sender.send(put.map_err(|error| plan.store.shelf.failed(error))));
         }));
-        Upload { parts, done, received: Arc::default(), length_bytes }
+        Upload { parts: Some(parts), done, received: Arc::default(), length_bytes }
     }
 
     /// Bytes that came.
@@ -79,11 +80,19 @@ impl Upload {
     /// Takes the next part, which is not longer than what is left. `false` if the writer ended: [`Upload::finish`] says why.
     pub(super) async fn take(&mut self, part: Bytes) -> bool {
         let bytes = part.len() as u64;
-        let taken = self.parts.send(part).await.is_ok();
+        let Some(parts) = &self.parts else { return false };
+        let taken = parts.send(part).await.is_ok();
         if taken {
             self.received.fetch_add(bytes, Ordering::SeqCst);
         }
         taken
+    }
+
+    /// Throws away what came, and returns when nothing of it is left.
+    pub(super) async fn give_up(&mut self) {
+        self.parts = None;
+        // Why the writer ended is what we just did.
+        let _ = (&mut self.done).await;
     }
 
     /// Waits until the object is durable, or why it never will be.

@@ -1,13 +1,13 @@
 //! Who validates, by the newest metagraph that is known.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use holdfast_engine::account::Account;
 
 /// Accounts with a validator's permit and what is staked on each, in rao. Clones are the same list.
 #[derive(Clone, Debug, Default)]
-pub struct Validators(Arc<RwLock<HashMap<Account, u64>>>);
+pub struct Validators(Arc<RwLock<BTreeMap<Account, u64>>>);
 
 impl Validators {
     /// These.
@@ -16,8 +16,8 @@ impl Validators {
     }
 
     /// From now on these and no others.
-    pub fn replace(&self, stakes: impl IntoIterator<Item = (Account, u64)>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = stakes.into_iter().collect();
+    pub fn replace(&self, stakes: BTreeMap<Account, u64>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = stakes;
     }
 
     /// What is staked on a validator; `None` if it is none.

@@ -142,6 +142,7 @@ pub enum News {
 pub async fn collect(asker: &dyn Asker, ask: Ask, budget: &Budget, news: mpsc::Sender<News>) {
     let mut collection = Collection::new(&ask, budget.clone(), news);
     if let Err(fault) = collection.run(asker, &ask).await {
+        tracing::debug!(miner = %ask.miner, height = ask.height, why = %fault, "a miner gave no answers");
         collection.cut(&fault);
     }
     collection.end().await;
@@ -221,6 +222,7 @@ impl Collection {
             .get_mut(place)
             .ok_or_else(|| Class::Malformed.because(format!("an event for challenge {place} of {count}")))?;
         if !event.refused.is_empty() {
+            tracing::debug!(miner = %self.miner, place, why = event.refused, "a challenge is refused");
             slot.refuse(&sentence(&event.refused));
             return Ok(());
         }

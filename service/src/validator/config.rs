@@ -1,5 +1,6 @@
 //! What an operator says about a validator: one TOML file, in which every key has a default but who it is and where the chain is.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
@@ -11,11 +12,15 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::node::Settings;
+use crate::identity::IdentitySource;
+use crate::listen;
 use crate::scoring::{ScoringConfig, ScoringError};
 
 /// Larger files are no configuration.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
 const MIB: usize = 1 << 20;
+/// Where a validator serves if nothing is said.
+pub const PORT: u16 = 7702;
 
 /// A configuration that cannot be used.
 #[derive(Debug, Error)]
@@ -66,6 +71,9 @@ pub struct Config {
     /// What must not be forgotten.
     #[serde(default)]
     pub index: IndexConfig,
+    /// Where it serves.
+    #[serde(default = "default_server")]
+    pub server: listen::Settings,
     /// How rounds are run.
     #[serde(default)]
     pub rounds: RoundsConfig,
@@ -185,7 +193,34 @@ impl Default for RoundsConfig {
     }
 }
 
+impl IdentityConfig {
+    /// Whose key it is, of a configuration that was checked.
+    pub fn source(&self) -> Option<IdentitySource> {
+        let wallet = self.wallet.clone().zip(self.hotkey.clone());
+        let of_wallet = wallet.map(|(wallet, hotkey)| IdentitySource::Wallet {
+            wallets: self.wallets.clone(),
+            wallet,
+            hotkey,
+        });
+        let of_file = || self.key_file.clone().map(IdentitySource::KeyFile);
+        of_wallet.or_else(of_file).or_else(|| self.development.clone().map(IdentitySource::Development))
+    }
+}
+
 impl Config {
+    /// The usual one, for a development name on the chain of a directory.
+    pub fn development(name: &str, directory: PathBuf) -> Config {
+        Config {
+            identity: IdentityConfig { development: Some(name.to_owned()), ..IdentityConfig::default() },
+            chain: ChainConfig { directory },
+            policy: default_policy(),
+            index: IndexConfig::default(),
+            server: default_server(),
+            rounds: RoundsConfig::default(),
+            scoring: ScoringFile::default(),
+        }
+    }
+
     /// Reads and checks a file.
     ///
     /// # Errors
@@ -278,6 +313,10 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     let bytes = std::fs::metadata(path).map_err(failed)?.len();
     demand(bytes <= CONFIG_BYTES_MAX, "the file", format!("{bytes} bytes long"), "up to 1 MiB")?;
     std::fs::read_to_string(path).map_err(failed)
+}
+
+fn default_server() -> listen::Settings {
+    listen::Settings::at(SocketAddr::from(([127, 0, 0, 1], PORT)))
 }
 
 fn default_policy() -> String {

@@ -4,19 +4,19 @@
 //! being asked is void, one whose promises are kept is closed with what was judged. Of several processes with one index the one
 //! that holds the lease does all of this; the others look on.
 
+mod begin;
+mod charge;
 mod close;
 pub mod monitor;
 mod round;
+mod settings;
 mod tend;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroU64;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_engine::account::Account;
-use holdfast_engine::policy::Policy;
-use holdfast_engine::possession::challenge::Form;
 use holdfast_engine::receipt::Receipt;
 use holdfast_engine::recorder::Recorder;
 use tokio_util::sync::CancellationToken;
@@ -24,78 +24,21 @@ use tokio_util::task::TaskTracker;
 
 use super::ValidatorError;
 use super::collect::Budget;
-use super::commitments::{Commitments, Recorded};
+use super::commitments::Commitments;
 use super::holdings::Holdings;
 use super::judge::Judge;
 use super::peers::Peers;
-use super::plan::{MinerFacts, MinerPlan, PlanTerms, plan};
 use super::receipts::Chains;
 use super::status::OpenRound;
-use super::store::{NUMBERS, OPEN_FROM, Part, ROUNDS, RoundRow, SCORES, Stage, round_key};
-use crate::chain::{Chain, Head, Metagraph};
-use crate::index::lease::{self, Acquisition, Lease};
+use super::store::{Part, ROUNDS, RoundRow, SCORES, Stage, round_key};
+use crate::chain::{Chain, Head};
+use crate::index::lease::Lease;
 use crate::index::{Index, KeyRange, transact};
 use crate::scoring::{MinerOutcome, Scoring, ScoringConfig, ScoringState};
 use crate::wire::Correspondent;
 use monitor::Sign;
 
-/// What a validator is told to do.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The network's policy.
-    pub policy: Policy,
-    /// How miners are scored.
-    pub scoring: ScoringConfig,
-    /// Form of possession responses.
-    pub form: Form,
-    /// Once sealed, one batch in so many is audited again at an audit height.
-    pub reseal_one_in: NonZeroU64,
-    /// A round is asked as long as its block is among so many newest ones.
-    pub asked_within_blocks: u64,
-    /// A round's promises are anchored so many blocks after it, below [`holdfast_engine::receipt::ANCHOR_BLOCKS`].
-    pub anchor_after_blocks: u64,
-    /// Blocks from one setting of weights to the next.
-    pub tempo_blocks: u64,
-    /// Blocks from one sign of life to the next; 0 asks for none.
-    pub ping_every_blocks: u64,
-    /// Blocks from one retrieval audit of a miner to the next; 0 makes none.
-    pub retrieve_every_blocks: u64,
-    /// Memory for bodies, in bytes.
-    pub held_bytes: usize,
-    /// Bodies are judged as soon as there are so many bytes of them.
-    pub judged_bytes: usize,
-    /// Commitments of more bytes are not fetched.
-    pub commitment_bytes_max: usize,
-    /// This process, among those that share the index.
-    pub process: String,
-    /// For how long the lease is taken, in milliseconds.
-    pub lease_ms: u64,
-    /// Validators that are asked to co-sign that promises have arrived.
-    pub witnesses: Vec<Account>,
-}
-
-impl Settings {
-    /// The usual ones under a policy, for the process of this name.
-    pub fn new(policy: Policy, process: impl Into<String>) -> Settings {
-        Settings {
-            policy,
-            scoring: ScoringConfig::standard(),
-            form: Form::Plain,
-            reseal_one_in: const { NonZeroU64::new(64).unwrap() },
-            asked_within_blocks: 2,
-            anchor_after_blocks: 5,
-            tempo_blocks: 360,
-            ping_every_blocks: 10,
-            retrieve_every_blocks: 50,
-            held_bytes: 512 << 20,
-            judged_bytes: 128 << 20,
-            commitment_bytes_max: 256 << 20,
-            process: process.into(),
-            lease_ms: 60_000,
-            witnesses: Vec::new(),
-        }
-    }
-}
+pub use settings::Settings;
 
 /// What a validator works with.
 #[derive(Debug)]
@@ -142,6 +85,8 @@ pub struct Node {
     /// What other validators showed of their rounds last.
     histories: Mutex<BTreeMap<Account, Vec<Receipt>>>,
     weights_tried_at: AtomicU64,
+    /// Set once this process has asked for all commitments that were registered when it began.
+    fetched: tokio::sync::OnceCell<()>,
 }
 
 /// A round that is not over.
@@ -182,6 +127,7 @@ impl Node {
             signs: Mutex::default(),
             histories: Mutex::default(),
             weights_tried_at: AtomicU64::new(0),
+            fetched: tokio::sync::OnceCell::new(),
             index,
             settings,
         }))
@@ -226,6 +172,8 @@ impl Node {
         if !self.take_charge().await? {
             return Ok(());
         }
+        // Miners were asked for what they registered before this validator began; who is not asked has not refused.
+        self.fetched.get_or_try_init(|| self.fetch_commitments()).await?;
         self.ask(head).await?;
         self.void_replaced(head).await?;
         let node = Arc::clone(self);
@@ -288,166 +236,6 @@ impl Node {
             .collect();
         rounds.sort_by_key(|round| (round.height, round.part));
         rounds
-    }
-
-    /// Gets or prolongs the lease; false if another process has it.
-    async fn take_charge(&self) -> Result<bool, ValidatorError> {
-        let (now_ms, lease_ms) = (self.peers.correspondent().clock().now_ms(), self.settings.lease_ms);
-        let held = lock(&self.lease).clone();
-        if let Some(mut held) = held {
-            if held.renew(&*self.index, now_ms, lease_ms).await? {
-                *lock(&self.lease) = Some(held);
-                return Ok(true);
-            }
-            tracing::warn!("another process has taken over the rounds");
-            self.lay_down();
-        }
-        let name = format!("rounds of {}", self.account());
-        match lease::acquire(&*self.index, &name, &self.settings.process, now_ms, lease_ms).await? {
-            Acquisition::Held { .. } => Ok(false),
-            Acquisition::Acquired(lease) => {
-                self.load_open().await?;
-                *self.scoring.lock().await = restore(&*self.index, self.settings.scoring.clone()).await?;
-                *lock(&self.lease) = Some(lease);
-                Ok(true)
-            }
-        }
-    }
-
-    /// Ends all that needs the lease.
-    fn lay_down(&self) {
-        *lock(&self.lease) = None;
-        let rounds: Vec<_> = lock(&self.open).keys().copied().collect();
-        rounds.into_iter().for_each(|(part, height)| self.forget(part, height));
-    }
-
-    /// The lease, for commits that rest on it.
-    fn in_charge(&self) -> Result<Lease, ValidatorError> {
-        lock(&self.lease).clone().ok_or(ValidatorError::NotInCharge { validator: self.account() })
-    }
-
-    /// The rounds that an earlier process, or this one before, did not finish.
-    async fn load_open(&self) -> Result<(), ValidatorError> {
-        let from = NUMBERS.get(&*self.index, &OPEN_FROM.to_owned()).await?.unwrap_or_default();
-        let range = ROUNDS.between(&((0, from), 0), &((1, 0), 0));
-        let mut pages = ROUNDS.pages(&*self.index, range, 256);
-        let mut open = BTreeMap::new();
-        while let Some(page) = pages.next().await? {
-            for row in ROUNDS.rows(&page)? {
-                let ((_, height), part) = row.key;
-                let part = Part::ALL.into_iter().find(|known| *known as u8 == part);
-                let over = matches!(row.value.stage, Stage::Linked | Stage::Void(_));
-                if let Some(part) = part.filter(|_| !over) {
-                    let sealing = self.sealing(part, height).await?;
-                    open.insert((part, height), Open { beacon: row.value.beacon, asking: None, sealing });
-                }
-            }
-        }
-        for partition_id in open.values().flat_map(|open| &open.sealing) {
-            self.commitments.set_sealing(*partition_id, true);
-        }
-        *lock(&self.open) = open;
-        Ok(())
-    }
-
-    /// The partitions of a round of seal audits, as far as promises are kept.
-    async fn sealing(&self, part: Part, height: u64) -> Result<Vec<u64>, ValidatorError> {
-        if part != Part::Seals {
-            return Ok(Vec::new());
-        }
-        let answers = self.answers(part, height).await?;
-        Ok(answers.iter().flat_map(|(_, row)| &row.findings).map(|finding| finding.subject).collect())
-    }
-
-    /// A round is over, or not ours any more.
-    fn forget(&self, part: Part, height: u64) {
-        let Some(open) = lock(&self.open).remove(&(part, height)) else { return };
-        if let Some(asking) = open.asking {
-            asking.cancel();
-        }
-        open.sealing.iter().for_each(|partition_id| self.commitments.set_sealing(*partition_id, false));
-    }
-
-    /// Begins the rounds of the newest blocks that have not begun.
-    async fn ask(self: &Arc<Node>, head: Head) -> Result<(), ValidatorError> {
-        let first = (head.height + 1).saturating_sub(self.settings.asked_within_blocks.max(1));
-        for height in first..=head.height {
-            let Some(beacon) = self.chain.block_hash(height).await? else { continue };
-            if self.settings.policy.is_audit_height(&beacon) && !self.has_begun(height, &beacon).await? {
-                self.begin(height, beacon).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn has_begun(&self, height: u64, beacon: &[u8; 32]) -> Result<bool, ValidatorError> {
-        for part in Part::ALL {
-            let row = ROUNDS.get(&*self.index, &round_key(height, part)).await?;
-            if row.is_some_and(|row| row.beacon == *beacon) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Plans a round and starts to ask.
-    async fn begin(self: &Arc<Node>, height: u64, beacon: [u8; 32]) -> Result<(), ValidatorError> {
-        let metagraph = self.chain.metagraph().await?;
-        let facts = self.facts(height, &metagraph).await?;
-        let node = Arc::clone(self);
-        let plans = self.blocking("planning a round", move || node.plan(height, beacon, &facts)).await?;
-        for left_out in plans.iter().flat_map(|plan| &plan.left_out) {
-            tracing::warn!(height, subject = %left_out.subject, why = %left_out.rejection, "not asked for");
-        }
-        let endpoint = |miner: &Account| metagraph.neuron_of(miner).and_then(|neuron| neuron.endpoint);
-        let asks = |questions: fn(&MinerPlan) -> &[super::plan::Question]| {
-            let asked = plans.iter().filter(|plan| !questions(plan).is_empty());
-            let ask = |plan: &MinerPlan| super::collect::Ask {
-                miner: plan.miner,
-                endpoint: endpoint(&plan.miner),
-                height,
-                questions: questions(plan).into(),
-            };
-            asked.map(ask).collect::<Vec<_>>()
-        };
-        self.start(height, Part::Samples, beacon, asks(|plan| &plan.questions)).await?;
-        self.start(height, Part::Seals, beacon, asks(|plan| &plan.seals)).await
-    }
-
-    fn plan(&self, height: u64, beacon: [u8; 32], facts: &[MinerFacts]) -> Vec<MinerPlan> {
-        let terms = PlanTerms {
-            policy: &self.settings.policy,
-            network: self.peers.correspondent().network(),
-            validator: self.account(),
-            height,
-            beacon,
-            form: self.settings.form,
-            reseal_one_in: self.settings.reseal_one_in,
-        };
-        self.judge.on_all_threads(facts, |facts| plan(&terms, facts))
-    }
-
-    /// What is known of every miner that takes part and holds anything for us, in the order of their accounts.
-    async fn facts(&self, height: u64, metagraph: &Metagraph) -> Result<Vec<MinerFacts>, ValidatorError> {
-        let mut facts: BTreeMap<Account, MinerFacts> = BTreeMap::new();
-        let of = |miner: Account| MinerFacts { miner, partitions: Vec::new(), records: Vec::new() };
-        let takes_part = |miner: &Account| metagraph.neuron_of(miner).is_some() && *miner != self.account();
-        let finality_blocks = self.settings.policy.finality_blocks;
-        for recorded in self.recorded().await?.iter().filter(|recorded| takes_part(&recorded.miner())) {
-            let miner = facts.entry(recorded.miner()).or_insert_with(|| of(recorded.miner()));
-            miner.partitions.push(self.commitments.facts(recorded, height, finality_blocks));
-        }
-        for miner in self.holdings.miners().await?.into_iter().filter(takes_part) {
-            facts.entry(miner).or_insert_with(|| of(miner)).records =
-                self.holdings.records_of(&miner).await?;
-        }
-        Ok(facts.into_values().collect())
-    }
-
-    /// Our partitions as the chain has them.
-    async fn recorded(&self) -> Result<Vec<Recorded>, ValidatorError> {
-        let account = self.account();
-        self.recorder("reading partitions", move |recorder| Recorded::read(recorder, &account)).await
     }
 
     /// Runs a call to the recorder where it may block.

@@ -5,6 +5,7 @@ mod objects;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::proto::miner_client::MinerClient;
 use crate::proto::validator_client::ValidatorClient;
 use crate::proto::{
     ChallengeRequest, CommitmentRequest, CountersignRequest, HistoryRequest, PingRequest, PingResponse,
-    WitnessRequest, WitnessResponse,
+    StatusRequest, WitnessRequest, WitnessResponse,
 };
 use crate::wire::canonical::{Sealed, methods};
 use crate::wire::{Asked, Correspondent};
@@ -39,8 +40,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// A commitment takes no longer.
 const COMMITMENT_TIMEOUT: Duration = Duration::from_secs(120);
-/// A history takes no longer.
-const HISTORY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Most bytes of a status.
+const STATUS_BYTES_MAX: usize = 16 << 20;
 /// Connections that are kept; more are made anew each time.
 const CHANNELS_MAX: usize = 4096;
 
@@ -186,31 +187,45 @@ impl Peers {
         Ok(response)
     }
 
-    /// Receipts of another validator's rounds of these heights, as many as `most`. Whether they hold is for the caller to check.
+    /// Goes through the receipts of another validator's rounds of these heights, each chain's in its order, until `each` has enough. Their
+    /// signatures and links are for the caller to check.
     ///
     /// # Errors
     /// [`PeerError`].
     pub async fn history(
         &self,
         peer: Peer,
-        heights: std::ops::Range<u64>,
-        most: usize,
-    ) -> Result<Vec<Receipt>, PeerError> {
-        let std::ops::Range { start: first_height, end: end_height } = heights;
+        heights: Range<u64>,
+        mut each: impl FnMut(Receipt) -> bool,
+    ) -> Result<(), PeerError> {
+        let Range { start: first_height, end: end_height } = heights;
         let mut request = HistoryRequest { first_height, end_height, miner: Bytes::new(), seal: None };
         self.correspondent.ask(methods::VALIDATOR_HISTORY, peer.account, &mut request);
         let mut client = self.validator(peer);
-        let reading = async {
-            let mut events = client.history(request).await?.into_inner();
-            let mut receipts = Vec::new();
-            while let Some(event) = events.next().await.filter(|_| receipts.len() < most) {
-                receipts.push(event?.receipt);
+        let opened = self.within(peer, ANSWER_TIMEOUT, client.history(request)).await?;
+        let mut events = opened.into_inner();
+        while let Some(event) =
+            self.within(peer, ANSWER_TIMEOUT, async { events.next().await.transpose() }).await?
+        {
+            let receipt = Receipt::decode(&event.receipt).map_err(|rejection| rejected(peer, rejection))?;
+            if !each(receipt) {
+                break;
             }
-            Ok(receipts)
-        };
-        let receipts = self.within(peer, HISTORY_TIMEOUT, reading).await?;
-        let decoded = receipts.iter().map(|receipt| Receipt::decode(receipt)).collect::<Result<_, _>>();
-        decoded.map_err(|rejection| rejected(peer, rejection))
+        }
+        Ok(())
+    }
+
+    /// What a validator tells of itself, as JSON.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn validator_status(&self, peer: Peer) -> Result<String, PeerError> {
+        let mut request = StatusRequest::default();
+        let asked = self.correspondent.ask(methods::VALIDATOR_STATUS, peer.account, &mut request);
+        let mut client = self.validator(peer).max_decoding_message_size(STATUS_BYTES_MAX);
+        let response = self.within(peer, ANSWER_TIMEOUT, client.status(request)).await?.into_inner();
+        self.heard(peer, &asked, &response)?;
+        Ok(response.json)
     }
 
     fn validator(&self, peer: Peer) -> ValidatorClient<Channel> {

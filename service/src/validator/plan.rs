@@ -1,7 +1,9 @@
 //! Which challenges a round has: a function of the block, of what is recorded and of the records, so that any third party with
 //! the same facts derives the same. Nothing that a miner says after the beacon enters.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+mod records;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -16,13 +18,14 @@ use holdfast_engine::possession::chunks::chunks_response_bytes;
 use holdfast_engine::possession::link::link_response_bytes;
 use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::possession::response::response_bytes as possession_response_bytes;
-use holdfast_engine::receipt::{ObjectNumber, Round, Subject};
+use holdfast_engine::receipt::{Round, Subject};
 use holdfast_engine::registration::Registration;
-use holdfast_engine::rejection::{Class, Rejection};
+use holdfast_engine::rejection::Rejection;
 use holdfast_engine::space::response::response_bytes;
 use holdfast_engine::tree::{BLOCK_BYTES, CHUNK_BYTES};
 
 use crate::local::audits::AnyChallenge;
+use records::usable_records;
 
 /// Bytes of a response to a `whole` challenge at most: header and answer.
 const TOKEN_RESPONSE_BYTES: usize = 1024;
@@ -336,47 +339,6 @@ fn unshown(terms: &PlanTerms<'_>, partition: &PartitionFacts, last: &Batch) -> O
         proven_object_bytes: 0,
         batch: None,
     })
-}
-
-/// The records that a round can have, in the order of their digests: signed, of this miner and network, and of two of the same
-/// bytes or number the older one.
-fn usable_records(
-    terms: &PlanTerms<'_>,
-    facts: &MinerFacts,
-    left_out: &mut Vec<LeftOut>,
-) -> Vec<SignedRecord> {
-    let mut records: Vec<([u8; 32], &SignedRecord)> =
-        facts.records.iter().map(|signed| (signed.record.digest(), signed)).collect();
-    records.sort_by_key(|(digest, signed)| (signed.record.height, *digest));
-    records.dedup_by_key(|(digest, _)| *digest);
-    let (mut roots, mut numbers) = (HashSet::new(), HashSet::new());
-    let mut usable = Vec::with_capacity(records.len());
-    for (digest, signed) in records {
-        let number = ObjectNumber::of(&digest);
-        let checked = check_record(terms, facts, signed).and_then(|()| {
-            let new = roots.insert(*signed.record.replica.object_root()) && numbers.insert(number);
-            let twin = || Class::WrongRecord.because("an older record is of the same bytes or number");
-            if new { Ok(()) } else { Err(twin()) }
-        });
-        match checked {
-            Ok(()) => usable.push(signed.clone()),
-            Err(rejection) => left_out.push(LeftOut { subject: Subject::Object(number), rejection }),
-        }
-    }
-    usable
-}
-
-fn check_record(terms: &PlanTerms<'_>, facts: &MinerFacts, signed: &SignedRecord) -> Result<(), Rejection> {
-    if terms.policy.signatures_required || !signed.signature.is_none() {
-        signed.check_signature()?;
-    }
-    if signed.record.network != terms.network {
-        return Err(Class::WrongRecord.because("the record is of another network"));
-    }
-    if signed.record.miner != facts.miner {
-        return Err(Class::WrongRecord.because("the record is of another miner"));
-    }
-    Ok(())
 }
 
 fn subject_of(partition: &PartitionFacts) -> Subject {

@@ -74,13 +74,16 @@ pub fn witness(
     Ok(signer.sign(&statement(network, height, &AnchoredPairs::new(pairs)?)))
 }
 
+/// Challenge seed and response digest.
+type Pair = ([u8; 32], [u8; 32]);
+
 /// What one promise claims, and its pair.
 fn read(
     promise: &Promise,
     network: &[u8; 32],
     asker: &Account,
     height: u64,
-) -> Result<(Claim, ([u8; 32], [u8; 32])), Rejection> {
+) -> Result<(Claim, Pair), Rejection> {
     let challenge = AnyChallenge::decode(&promise.challenge)?;
     let (round, of_network) = match &challenge {
         AnyChallenge::Partition(challenge) => (Round::from(challenge.as_ref()), challenge.network),

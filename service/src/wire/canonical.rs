@@ -58,4 +58,12 @@ impl Encoder {
     }
 }
 
-include!(concat!(env!("OUT_DIR"), "/canonical.rs"));
+pub use generated::methods;
+
+/// What `build/canonical.rs` writes.
+#[allow(clippy::useless_conversion)] // one text for all widths of integers
+mod generated {
+    use super::{Canonical, Encoder, Sealed, proto};
+
+    include!(concat!(env!("OUT_DIR"), "/canonical.rs"));
+}

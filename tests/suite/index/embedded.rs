@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use holdfast_service::index::{Changes, EmbeddedIndex, EmbeddedSettings, Index, IndexError, Table};
@@ -42,6 +43,9 @@ async fn a_new_file_leaves_nothing_else_behind() {
         .map(|entry| entry.expect("an entry").file_name())
         .collect();
     assert_eq!(names, ["index"]);
+    // What is in it is nobody else's business.
+    let mode = fs::metadata(folder.path().join("index")).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     // What a process that was killed while making one left does no harm.
     fs::write(folder.path().join(".index-x.new"), "half").expect("writes");
     let index = open(&folder.path().join("index")).await.expect("opens");

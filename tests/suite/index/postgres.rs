@@ -1,17 +1,13 @@
 //! What can happen to a server and to the way there.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use holdfast_service::index::{Changes, Index, IndexError, PostgresIndex, PostgresSettings, Table};
-use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::numbered::{self, WORKERS};
-use crate::stores::{Store, absent, administer, administer_at, entries, fresh_schema, server_url, settings};
+use crate::stores::{Store, absent, administer, entries, fresh_schema, server_url, settings};
+use crate::workers::{disturbed, progress};
 
 /// Enough for a call that must fail after all has been tried.
 const SHORT: Duration = Duration::from_millis(200);
@@ -160,60 +156,6 @@ async fn one_connection_serves_many_callers() {
     administer(&format!("DROP SCHEMA {schema} CASCADE")).await;
 }
 
-/// What a worker was told, and what happened to it.
-#[derive(Default)]
-struct Tally {
-    acknowledged: AtomicU64,
-    unknown: AtomicU64,
-}
-
-/// Commits until told to stop. A commit whose outcome is unknown is looked up.
-async fn work(index: Arc<PostgresIndex>, worker: u8, stop: Arc<AtomicBool>, tally: Arc<Tally>) {
-    let mut number = 0;
-    while !stop.load(Ordering::Relaxed) {
-        match numbered::commit(&*index, worker, number).await {
-            Ok(()) => {}
-            Err(IndexError::OutcomeUnknown { .. }) => {
-                tally.unknown.fetch_add(1, Ordering::Relaxed);
-                let there = numbered::check(&*index, worker, number).await;
-                if there == number {
-                    continue;
-                }
-            }
-            Err(error) => panic!("{error}"),
-        }
-        number += 1;
-        tally.acknowledged.fetch_add(1, Ordering::Relaxed);
-    }
-    assert_eq!(numbered::check(&*index, worker, number).await, number);
-}
-
-/// Runs workers on handles of their own while `disturb` is at it.
-async fn disturbed(settings: impl Fn() -> PostgresSettings, disturb: impl AsyncFnOnce(&Tally)) -> Arc<Tally> {
-    let (stop, tally) = (Arc::new(AtomicBool::new(false)), Arc::new(Tally::default()));
-    let mut workers = JoinSet::new();
-    for worker in 0..WORKERS {
-        let index = Arc::new(PostgresIndex::connect(settings()).await.expect("connects"));
-        workers.spawn(work(index, worker, Arc::clone(&stop), Arc::clone(&tally)));
-    }
-    tokio::select! {
-        () = disturb(&tally) => {}
-        // Only a worker that found something wrong ends by itself.
-        ended = workers.join_next() => panic!("a worker ended: {ended:?}"),
-    }
-    stop.store(true, Ordering::Relaxed);
-    workers.join_all().await;
-    tally
-}
-
-/// Until so many more commits are acknowledged.
-async fn progress(tally: &Tally, commits: u64) {
-    let goal = tally.acknowledged.load(Ordering::Relaxed) + commits;
-    while tally.acknowledged.load(Ordering::Relaxed) < goal {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_that_are_killed_are_replaced_and_nothing_is_lost() {
     let Some(url) = server_url() else { return };
@@ -235,109 +177,4 @@ async fn sessions_that_are_killed_are_replaced_and_nothing_is_lost() {
     })
     .await;
     administer(&format!("DROP SCHEMA {schema} CASCADE")).await;
-}
-
-/// A server of its own, which can be stopped without harm to other tests.
-struct Server {
-    folder: TempDir,
-    url: String,
-}
-
-impl Server {
-    fn start() -> Option<Server> {
-        server_url()?;
-        let folder = tempfile::tempdir().expect("a folder");
-        let output = script("start", folder.path()).output().expect("a shell");
-        if output.status.code() == Some(3) {
-            absent("PostgreSQL's programs are not on this machine");
-            return None;
-        }
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let url = String::from_utf8(output.stdout).expect("text").trim().to_owned();
-        Some(Server { folder, url })
-    }
-
-    fn run(&self, action: &str) {
-        let output = script(action, self.folder.path()).output().expect("a shell");
-        assert!(output.status.success(), "{action}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    fn settings(&self) -> PostgresSettings {
-        PostgresSettings::from_url(&self.url).expect("settings")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = script("crash", self.folder.path()).output();
-    }
-}
-
-fn script(action: &str, folder: &Path) -> Command {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.ci/postgres.sh");
-    let mut command = Command::new("bash");
-    command.arg(path).arg(action).arg(folder).stdin(Stdio::null());
-    command
-}
-
-/// The server is stopped in an orderly way and crashes, in turn, while workers commit. It is set up to confirm commits before
-/// they are durable, which sessions of an index must not accept: a crash would lose what was acknowledged.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_crashes_and_comes_back_loses_nothing() {
-    let Some(server) = Server::start() else { return };
-    administer_at(&server.url, "ALTER SYSTEM SET synchronous_commit = off").await;
-    administer_at(&server.url, "ALTER SYSTEM SET wal_writer_delay = '10s'").await;
-    administer_at(&server.url, "SELECT pg_reload_conf()").await;
-    let tally = disturbed(
-        || server.settings().patience(Duration::from_secs(60)),
-        async |tally| {
-            for action in ["crash", "stop", "crash", "stop"] {
-                progress(tally, 50).await;
-                server.run(action);
-                server.run("resume");
-            }
-            progress(tally, 50).await;
-        },
-    )
-    .await;
-    assert!(tally.acknowledged.load(Ordering::Relaxed) >= 250);
-    println!("{} commits of unknown outcome", tally.unknown.load(Ordering::Relaxed));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_does_not_sync_is_refused() {
-    let Some(server) = Server::start() else { return };
-    PostgresIndex::connect(server.settings()).await.expect("connects");
-    administer_at(&server.url, "ALTER SYSTEM SET fsync = off").await;
-    server.run("stop");
-    server.run("resume");
-    let outcome = PostgresIndex::connect(server.settings()).await;
-    assert!(
-        matches!(&outcome, Err(IndexError::Refused { reason, .. }) if reason.contains("fsync")),
-        "{outcome:?}"
-    );
-}
-
-/// A stand-by takes no commits; who waits for it to become a primary is told in the end. Reads go on.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_only_reads_takes_no_commits() {
-    let Some(server) = Server::start() else { return };
-    let index = PostgresIndex::connect(server.settings()).await.expect("connects");
-    let put = |value: &'static str| {
-        let mut changes = Changes::new();
-        changes.put(Table::Files, "key", value);
-        changes
-    };
-    index.commit(put("before")).await.expect("commits");
-    drop(index);
-    administer_at(&server.url, "ALTER SYSTEM SET default_transaction_read_only = on").await;
-    administer_at(&server.url, "SELECT pg_reload_conf()").await;
-    let settings = server.settings().patience(Duration::from_secs(3));
-    let index = PostgresIndex::connect(settings).await.expect("connects");
-    assert_eq!(index.get(Table::Files, b"key").await.expect("reads").as_deref(), Some(&b"before"[..]));
-    let outcome = index.commit(put("after")).await;
-    assert!(
-        matches!(&outcome, Err(IndexError::Unavailable { reason, .. }) if reason.contains("25006")),
-        "{outcome:?}"
-    );
 }

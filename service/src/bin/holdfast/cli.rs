@@ -12,6 +12,7 @@ mod devices;
 mod doctor;
 mod fill;
 mod keys;
+mod miner;
 mod object;
 mod options;
 mod plan;
@@ -81,6 +82,7 @@ pub(crate) enum Command {
     Token(token::Arguments),
     SealAudit(seal_audit::Arguments),
     Chain(chain::Arguments),
+    Miner(miner::Arguments),
     Validator(validator::Arguments),
     Keys(keys::Arguments),
     Completions(shell::CompletionsArguments),
@@ -114,6 +116,7 @@ impl Command {
             Command::Token(arguments) => arguments.run(console),
             Command::SealAudit(arguments) => arguments.run(console),
             Command::Chain(arguments) => arguments.run(console),
+            Command::Miner(arguments) => arguments.run(console),
             Command::Validator(arguments) => arguments.run(console),
             Command::Keys(arguments) => arguments.run(console),
             Command::Completions(arguments) => arguments.run(),

@@ -4,7 +4,9 @@
 mod audits;
 mod cheats;
 mod filling;
+mod network;
 mod objects;
+mod place;
 mod repair;
 mod stage;
 
@@ -17,6 +19,7 @@ use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::table;
 
+pub(crate) use network::{NetworkWishes, run as run_network};
 use stage::Stage;
 
 /// Who is staked with how much in the demo.

@@ -61,6 +61,16 @@ fn a_directory_has_one_driver() {
     driver(folder.path(), script(vec![]));
 }
 
+/// The process ends after the history of a new network and before the network: neurons would be registered twice in it.
+#[test]
+fn a_network_that_did_not_come_to_be_leaves_no_history() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(driver(folder.path(), script(vec![])));
+    fs::remove_file(folder.path().join(NETWORK_FILE)).unwrap();
+    let driver = driver(folder.path(), script(vec![]));
+    assert_eq!(driver.chain().history().unwrap().len(), 3);
+}
+
 /// A network laid beside a recorder that has blocks already, as `holdfast allocate` leaves one.
 #[test]
 fn a_network_begins_at_the_height_that_its_recorder_has() {

@@ -179,3 +179,26 @@ fn nothing_can_be_recorded_in_a_copy() {
     assert_eq!(copy.registration(0).unwrap(), Some(scene.rounds.registration));
     assert!(copy.registration(1).is_err());
 }
+
+/// Rounds of objects may end days after the rounds of space that began with them. All twelve rounds are looked up again then,
+/// more than are kept, from as many files as there are.
+#[test]
+fn answers_of_rounds_long_past_are_still_found() {
+    let scene = Scene::new();
+    let directory = tempfile::tempdir().unwrap();
+    let mut exporter = Exporter::open(directory.path(), scene.settings()).unwrap();
+    for through in 1..=scene.anchors.len() {
+        exporter.append_anchors(&scene.anchors[..through]).unwrap();
+    }
+    exporter.append_partitions(&scene.partitions).unwrap();
+    exporter.append_records(&scene.records).unwrap();
+    let (mut receipts, later): (Vec<_>, Vec<_>) =
+        scene.receipts.iter().cloned().partition(|row| row.receipt.body.kind.name() == "space");
+    receipts.extend(later);
+    (0..).zip(&mut receipts).for_each(|(number, row)| row.number = number);
+    exporter.append_receipts(&receipts).unwrap();
+    exporter.append_blocks(&scene.blocks).unwrap();
+    let report = verify(directory.path()).unwrap();
+    let timely: Vec<_> = report.chains.chains.iter().map(|chain| chain.accepted_timely_anchored).collect();
+    assert_eq!((timely, report.anchored_without_receipt), (vec![7, 24], 0));
+}

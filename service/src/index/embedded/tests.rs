@@ -120,7 +120,7 @@ async fn commits_that_wait_share_a_sync_and_not_a_verdict() {
     let alone = disk.syncs();
     index.commit(record(CALLERS)).await.expect("commits");
     let alone = disk.syncs() - alone;
-    disk.block_syncs(true);
+    let blocked = disk.block_syncs();
     let mut callers = tokio::task::JoinSet::new();
     // The first is at its sync; everybody else waits in the queue.
     let first = tokio::spawn({
@@ -140,7 +140,7 @@ async fn commits_that_wait_share_a_sync_and_not_a_verdict() {
     }
     until(|| index.writer.waiting() == usize::try_from(CALLERS).expect("few")).await;
     let before = disk.syncs();
-    disk.block_syncs(false);
+    drop(blocked);
     first.await.expect("no panics").expect("commits");
     for (caller, outcome) in callers.join_all().await {
         let conflict = matches!(outcome, Err(IndexError::Conflict { .. }));

@@ -60,7 +60,9 @@ fn of_connection(error: &Error) -> Failure {
     let mut source = error.source();
     let mut by_system = error.is_closed();
     while let Some(inner) = source {
-        by_system |= inner.is::<io::Error>();
+        // A certificate that is refused comes as invalid data, and will be refused again.
+        by_system |=
+            inner.downcast_ref().is_some_and(|error: &io::Error| error.kind() != io::ErrorKind::InvalidData);
         reason = format!("{reason}: {inner}");
         source = inner.source();
     }

@@ -1,11 +1,12 @@
 //! One connection, with its statements prepared.
 
 use bytes::Bytes;
-use tokio_postgres::{Client, NoTls, Row, Statement};
+use tokio_postgres::{Client, Row, Statement};
 
 use super::failure::Failure;
 use super::schema;
 use super::settings::PostgresSettings;
+use super::tls;
 use crate::index::{Changes, IndexError, KeyRange, Table};
 
 #[derive(Debug)]
@@ -20,9 +21,7 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) async fn connect(settings: &PostgresSettings) -> Result<Session, Failure> {
-        let (mut client, connection) = settings.config.connect(NoTls).await?;
-        // It ends when the client is dropped; what it fails of, the client's calls say.
-        tokio::spawn(connection);
+        let mut client = tls::connect(&settings.config, &settings.tls).await?;
         schema::check_server(&client).await?;
         schema::prepare(&mut client, settings).await?;
         client.batch_execute(&set_up(settings)).await?;

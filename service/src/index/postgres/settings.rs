@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
+use super::tls::{Tls, Wanted};
 use crate::index::IndexError;
 
 /// The schema that holds the tables.
@@ -29,6 +30,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub struct PostgresSettings {
     pub(super) config: Config,
+    pub(super) tls: Tls,
     pub(super) schema: String,
     pub(super) connections: usize,
     pub(super) patience: Duration,
@@ -36,9 +38,11 @@ pub struct PostgresSettings {
 
 impl PostgresSettings {
     /// Of a URL as PostgreSQL's own tools take it: `postgres://user:password@host:port/database?…`.
+    /// A server on another machine needs `sslmode=verify-full&sslrootcert=FILE`, or `sslmode=disable`.
     ///
     /// # Errors
-    /// [`IndexError::Settings`], which shows nothing of the URL, for it may hold a password.
+    /// [`IndexError::Settings`], which shows nothing of the URL, for it may hold a password; [`IndexError::File`] if the file of
+    /// authorities cannot be read.
     pub fn from_url(url: &str) -> Result<PostgresSettings, IndexError> {
         let unusable = |reason: &str| IndexError::Settings { reason: reason.to_owned() };
         if !is_url(url) {
@@ -46,13 +50,15 @@ impl PostgresSettings {
         }
         // A password with a bare @ ends in the name of the host, and would be shown.
         let split = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
-        let mut config = Config::from_str(url)
+        let (url, wanted) = Wanted::take_from(url);
+        let mut config = Config::from_str(&url)
             .ok()
             .filter(|config| !config.get_hosts().iter().any(split))
             .ok_or_else(|| unusable(UNREADABLE))?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(unusable("the postgres:// URL names no host"));
         }
+        let tls = wanted.apply(&mut config)?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(KEEP_ALIVE / 4);
         }
@@ -65,6 +71,7 @@ impl PostgresSettings {
         }
         Ok(PostgresSettings {
             config,
+            tls,
             schema: SCHEMA_DEFAULT.to_owned(),
             connections: CONNECTIONS_DEFAULT,
             patience: PATIENCE_DEFAULT,
@@ -124,6 +131,7 @@ impl fmt::Debug for PostgresSettings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("PostgresSettings")
             .field("place", &self.place())
+            .field("tls", &self.tls)
             .field("connections", &self.connections)
             .field("patience", &self.patience)
             .finish()

@@ -19,10 +19,12 @@ const BAD_SIGNATURES_PER_SECOND: u64 = 20;
 /// Callers and addresses that are remembered; those that do nothing are forgotten first.
 const REMEMBERED: usize = 16_384;
 
-/// Counts what callers ask for.
+/// Counts what callers ask for. Times are given by the caller.
 #[derive(Debug)]
 pub(in crate::miner) struct Gate {
     limits: Limits,
+    /// The miner itself, which asks for its status.
+    operator: Account,
     requests: Mutex<HashMap<Account, Bucket>>,
     bytes: Mutex<HashMap<Account, Bucket>>,
     bad_signatures: Mutex<HashMap<IpAddr, Bucket>>,
@@ -30,10 +32,11 @@ pub(in crate::miner) struct Gate {
 }
 
 impl Gate {
-    pub(in crate::miner) fn new(limits: Limits) -> Gate {
+    pub(in crate::miner) fn new(limits: Limits, operator: Account) -> Gate {
         let strangers = Bucket::new(limits.strangers_per_second.into(), Instant::now());
         Gate {
             limits,
+            operator,
             requests: Mutex::default(),
             bytes: Mutex::default(),
             bad_signatures: Mutex::default(),
@@ -48,16 +51,16 @@ impl Gate {
         said: &Account,
         known: bool,
         from: Option<IpAddr>,
+        now: Instant,
     ) -> Result<(), MinerError> {
-        let now = Instant::now();
         if let Some(from) = from
             && lock(&self.bad_signatures).get_mut(&from).is_some_and(|bucket| !bucket.has(now))
         {
             return Err(MinerError::busy("too many messages with wrong signatures came from this address"));
         }
-        if self.limits.deny.contains(said)
-            || !(self.limits.allow.is_empty() || self.limits.allow.contains(said))
-        {
+        let Limits { allow, deny, .. } = &self.limits;
+        let is_served = *said == self.operator || allow.is_empty() || allow.contains(said);
+        if deny.contains(said) || !is_served {
             return Err(MinerError::Refused {
                 code: Code::PermissionDenied,
                 reason: "not-served",
@@ -72,25 +75,25 @@ impl Gate {
     }
 
     /// A signature was wrong.
-    pub(in crate::miner) fn bad_signature(&self, from: Option<IpAddr>) {
+    pub(in crate::miner) fn bad_signature(&self, from: Option<IpAddr>, now: Instant) {
         if let Some(from) = from {
-            with(&self.bad_signatures, from, BAD_SIGNATURES_PER_SECOND, |bucket, now| bucket.take(now));
+            with(&self.bad_signatures, from, BAD_SIGNATURES_PER_SECOND, now, |bucket| bucket.take(now));
         }
     }
 
     /// Counts one request of a caller whose signature is right.
-    pub(in crate::miner) fn admit(&self, caller: &Account) -> Result<(), MinerError> {
+    pub(in crate::miner) fn admit(&self, caller: &Account, now: Instant) -> Result<(), MinerError> {
         let rate = self.limits.requests_per_second;
-        if with(&self.requests, *caller, rate.into(), |bucket, now| bucket.take(now)) {
+        if with(&self.requests, *caller, rate.into(), now, |bucket| bucket.take(now)) {
             return Ok(());
         }
         Err(MinerError::busy(format!("more than {rate} requests a second")))
     }
 
     /// Counts bytes from or to a caller; says how long to wait before more of them.
-    pub(in crate::miner) fn bytes(&self, caller: &Account, bytes: usize) -> Duration {
+    pub(in crate::miner) fn bytes(&self, caller: &Account, bytes: usize, now: Instant) -> Duration {
         let (rate, bytes) = (self.limits.bytes_per_second, bytes as u64);
-        with(&self.bytes, *caller, rate, |bucket, now| bucket.charge(bytes, now))
+        with(&self.bytes, *caller, rate, now, |bucket| bucket.charge(bytes, now))
     }
 }
 
@@ -102,9 +105,9 @@ fn with<K: Eq + Hash, T>(
     buckets: &Mutex<HashMap<K, Bucket>>,
     key: K,
     per_second: u64,
-    work: impl FnOnce(&mut Bucket, Instant) -> T,
+    now: Instant,
+    work: impl FnOnce(&mut Bucket) -> T,
 ) -> T {
-    let now = Instant::now();
     let mut buckets = lock(buckets);
     if buckets.len() >= REMEMBERED && !buckets.contains_key(&key) {
         buckets.retain(|_, bucket| !bucket.is_full(now));
@@ -113,5 +116,5 @@ fn with<K: Eq + Hash, T>(
             buckets.clear();
         }
     }
-    work(buckets.entry(key).or_insert_with(|| Bucket::new(per_second, now)), now)
+    work(buckets.entry(key).or_insert_with(|| Bucket::new(per_second, now)))
 }

@@ -3,10 +3,11 @@
 mod question;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use holdfast_engine::account::Account;
+use holdfast_engine::receipt::Receipt;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
@@ -83,7 +84,7 @@ pub(super) async fn challenge(
         tokio::select! {
             // Whoever is gone needs no answers; what is being read or computed ends by itself.
             () = gone => {}
-            _ = answer_all(&miner, questions, &outlet) => {}
+            _ = answer_all(&miner, caller, questions, &outlet) => {}
         }
     });
     Ok(stream)
@@ -91,6 +92,7 @@ pub(super) async fn challenge(
 
 async fn answer_all(
     miner: &Arc<Miner>,
+    caller: Account,
     questions: Vec<Result<Question, MinerError>>,
     outlet: &Outlet<proto::ChallengeEvent>,
 ) -> Result<(), Gone> {
@@ -98,10 +100,12 @@ async fn answer_all(
     for (place, question) in (0_u32..).zip(questions) {
         let miner = Arc::clone(miner);
         answering.spawn(async move {
+            let asked_at = Instant::now();
             let answered = match question {
                 Ok(question) => question.answer(&miner).await,
                 Err(error) => Err(error),
             };
+            miner.stats.answered(&caller, answered.is_ok().then(|| asked_at.elapsed()));
             (place, answered)
         });
     }
@@ -195,6 +199,11 @@ pub(super) async fn countersign(
     let newest = miner.ask_recorder(|recorder| recorder.height()).await?;
     let final_height = newest.saturating_sub(finality_blocks);
     let signed = miner.chains.countersign(caller, &request.receipts, final_height).await?;
+    for (signed, bytes) in signed.iter().zip(&request.receipts) {
+        if let (Ok(_), Ok(receipt)) = (signed, Receipt::decode(bytes)) {
+            miner.stats.receipt(&caller, receipt.body.outcome);
+        }
+    }
     let receipts = signed.into_iter().map(|signed| match signed {
         Ok(signature) if signature.is_none() => proto::CountersignedReceipt::default(),
         Ok(signature) => {

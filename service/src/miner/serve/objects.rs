@@ -8,15 +8,15 @@ use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::rejection::Class;
 use holdfast_partition::objects::{ObjectFile, ObjectName};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::object_name;
 use super::outlet::Outlet;
 use crate::local::audits::read_table;
 use crate::local::committing;
 use crate::local::failure::Failure;
-use crate::local::objects::Secrets;
-use crate::miner::{Miner, MinerError, blocking};
+use crate::local::objects::ObjectDirectory;
+use crate::miner::{Miner, MinerError, blocking, inventory};
 use crate::proto;
 
 /// The commitment table of an object, in parts.
@@ -27,6 +27,7 @@ pub(super) async fn table(
 ) -> Result<ReceiverStream<Result<proto::Part, Status>>, MinerError> {
     let (name, _) = object_name(object)?;
     let kept = miner.catalogue.open_to(&caller, name)?;
+    let of_table = kept.clone();
     let bytes = blocking(move || {
         let path = kept.store.shelf.objects.store().file_path(name, ObjectFile::Table);
         match std::fs::read(&path) {
@@ -36,12 +37,7 @@ pub(super) async fn table(
         }
     })
     .await??;
-    let bytes = bytes.ok_or_else(|| MinerError::Refused {
-        code: Code::Unavailable,
-        reason: "not-committed",
-        message: format!("the commitments of {name} are not computed yet"),
-        advice: "ask again later",
-    })?;
+    let bytes = bytes.ok_or_else(|| miner.compute_table(of_table))?;
     let (outlet, stream) = Outlet::new(miner, caller);
     tokio::spawn(async move {
         // A caller that is gone has no use for the rest.
@@ -87,10 +83,12 @@ pub(super) async fn delete(
     let (name, _) = object_name(object)?;
     let kept = miner.catalogue.open_to(&caller, name)?;
     let validator = kept.store.validator;
+    // First, or a crash would leave an object that is missed without reason.
+    inventory::forget(&*miner.index, validator, name).await?;
     let freed_bytes = blocking(move || {
         let shelf = &kept.store.shelf;
         let freed = shelf.objects.remove(&Address::Blake3(name.0)).map_err(|error| shelf.failed(error))?;
-        Secrets::of(&kept.store.directory).forget(name)?;
+        committing::forget(&ObjectDirectory::open(&kept.store.directory)?, name)?;
         Ok::<_, Failure>(freed)
     })
     .await??;

@@ -36,7 +36,7 @@ impl<T> Outlet<T> {
 
     /// Sends a message that carries so many bytes.
     pub(super) async fn send(&self, message: T, bytes: usize) -> Result<(), Gone> {
-        tokio::time::sleep(self.miner.gate.bytes(&self.caller, bytes)).await;
+        tokio::time::sleep(self.miner.gate.bytes(&self.caller, bytes, tokio::time::Instant::now())).await;
         let sent = tokio::time::timeout(self.miner.limits.idle(), self.sender.send(Ok(message))).await;
         match sent {
             Ok(Ok(())) => Ok(()),

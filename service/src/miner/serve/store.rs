@@ -15,7 +15,7 @@ use crate::local::objects::object_disk_bytes;
 use crate::miner::catalogue::Kept;
 use crate::miner::shares::Store;
 use crate::miner::uploads::{Plan, Upload};
-use crate::miner::{Miner, MinerError, blocking};
+use crate::miner::{Miner, MinerError, blocking, inventory};
 use crate::proto;
 use crate::wire::Caller;
 use crate::wire::canonical::methods;
@@ -73,21 +73,25 @@ pub(super) async fn store(
         signed_ticket: checked.signed.clone(),
     };
     let mut upload = miner.uploads.open(checked.key(), caller.account, open.offset_bytes, plan)?;
-    receive(miner, caller.account, &mut stream, &mut upload).await?;
+    let received = receive(miner, caller.account, &mut stream, &mut upload).await;
+    if let Err(MinerError::Rejected(_)) = received {
+        // Nobody can go on with that.
+        upload.give_up().await;
+        miner.uploads.forget(&checked.key());
+    }
+    received?;
     let put = upload.finish().await;
     drop(upload);
     miner.uploads.forget(&checked.key());
-    let name = checked.name();
-    let (length_bytes, owner) = (checked.ticket.length_bytes, Some(checked.ticket.owner));
     let kept_already = put?.outcome == Outcome::AlreadyThere;
+    let name = checked.name();
+    let kept = blocking(move || Kept::find(&store, name)).await??;
     if kept_already {
-        // Another ticket's upload of the same bytes was first.
-        if let Some(kept) = miner.catalogue.of_validator(&checked.ticket.validator, name) {
-            keep_longer(miner, &kept, &checked).await?;
-        }
-    } else {
-        miner.catalogue.add(Kept { name, length_bytes, owner, store });
+        // Another ticket's upload of the same bytes was first, or one whose acknowledgement failed.
+        keep_longer(miner, &kept, &checked).await?;
     }
+    inventory::note(&*miner.index, &kept).await?;
+    miner.catalogue.add(kept);
     Ok((caller, checked.response(kept_already)))
 }
 
@@ -148,7 +152,7 @@ async fn receive(
                 .because(format!("a part of {length} bytes; {left} are left, and one part has at most 1 MiB"))
                 .into());
         }
-        tokio::time::sleep(miner.gate.bytes(&caller, length)).await;
+        tokio::time::sleep(miner.gate.bytes(&caller, length, tokio::time::Instant::now())).await;
         if !upload.take(part.bytes).await {
             return Ok(());
         }

@@ -51,6 +51,7 @@ pub(super) struct Ground {
     pub(super) policy: Policy,
     pub(super) clock: Arc<ManualClock>,
     pub(super) limits: Limits,
+    pub(super) disk_name: &'static str,
 }
 
 pub(super) fn console() -> Console {
@@ -63,13 +64,13 @@ impl Ground {
         let folder = tempfile::tempdir().expect("a directory");
         let policy = Policy::test();
         let clock = Arc::new(ManualClock::at(NOW_SECONDS * 1000));
-        let ground = Ground { folder, policy, clock, limits: Limits::default() };
+        let ground = Ground { folder, policy, clock, limits: Limits::default(), disk_name: "disk" };
         ground.allocate();
         ground
     }
 
     pub(super) fn disk_path(&self) -> PathBuf {
-        self.folder.path().join("disk")
+        self.folder.path().join(self.disk_name)
     }
 
     pub(super) fn recorder(&self) -> FileRecorder {

@@ -11,8 +11,7 @@ fn capture(format: LogFormat, work: impl FnOnce()) -> String {
     let write = Arc::new(move |line: &str| sink.lock().expect("no panic").push_str(line));
     let subscriber = Registry::default().with(Lines { format, write });
     tracing::subscriber::with_default(subscriber, work);
-    let text = written.lock().expect("no panic").clone();
-    text
+    written.lock().expect("no panic").clone()
 }
 
 #[test]

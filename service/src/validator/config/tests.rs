@@ -11,7 +11,7 @@ fn examples() -> Vec<&'static str> {
 fn the_guides_examples_are_what_they_say() {
     let [least, all] = examples()[..] else { panic!("two examples") };
     let least = Config::from_toml(least).unwrap();
-    assert_eq!(least.rounds, RoundsConfig::default());
+    assert_eq!(least, Config::development("validator-1", "/var/lib/holdfast/chain".into()));
     let all = Config::from_toml(all).unwrap();
     assert_eq!(
         all.rounds,

@@ -1,4 +1,11 @@
 use holdfast_engine::backend::{Choice, select as select_backend};
+use holdfast_engine::possession::Replica;
+use holdfast_engine::possession::challenge::{Ask, Form, ObjectChallenge};
+use holdfast_engine::possession::chunks::answer_chunks;
+use holdfast_engine::possession::record::ObjectRecord;
+use holdfast_engine::signature::Signer;
+use holdfast_engine::tree::{BLOCK_BYTES, Outboard};
+use holdfast_tests::possession::TestObject;
 
 use super::super::fixture::{Miner, World, bytes};
 use super::super::plan::plan;
@@ -95,4 +102,84 @@ fn a_panic_costs_one_verdict() {
     let panics: Result<(), String> = caught(|| panic!("a bug"));
     assert_eq!(panics, Err("a bug".to_owned()));
     assert_eq!(caught(|| 1), Ok(1));
+}
+
+/// What a round of 256 miners with 20 challenges each takes: to plan it, and to judge its responses. Prints processor seconds.
+#[tokio::test]
+#[ignore = "measures, and takes a minute to make the responses"]
+async fn the_cost_of_a_large_round() {
+    const MINERS: u64 = 256;
+    const POSSESSIONS: u64 = 5;
+    const CHUNKS: u64 = 14;
+    let (world, mut cases, mut facts) = (World::new(), Vec::new(), Vec::new());
+    let object = TestObject::new(40 * BLOCK_BYTES, 1);
+    let miners: Vec<Miner> = (0..MINERS).map(|number| world.miner(&format!("miner-{number}"), 4)).collect();
+    world.settle();
+    let (terms, owner) = (world.terms(), Signer::development("owner"));
+    for miner in &miners {
+        let of_miner = miner.facts();
+        cases.extend(honest(&world, miner).into_iter().filter(|case| case.question.batch.is_none()));
+        let mut records = Vec::new();
+        for number in 0..POSSESSIONS + CHUNKS {
+            let (kind, table_root) = match number < POSSESSIONS {
+                true => (AuditKind::Possession, object.record.table_root),
+                false => (AuditKind::Chunks, None),
+            };
+            // One object in place of many: what differs is the record.
+            let record = ObjectRecord {
+                miner: miner.account(),
+                network: world.network,
+                height: number,
+                table_root,
+                ..object.record.clone()
+            };
+            let ask = Ask { kind, samples: 20, deadline_ms: 5_000, form: Form::Plain };
+            let challenge =
+                ObjectChallenge::of(&record, world.validator.account(), (terms.beacon, terms.height), ask)
+                    .unwrap();
+            let outboard = Outboard::of(&object.bytes);
+            let response = match kind {
+                AuditKind::Possession => {
+                    TestObject { record: record.clone(), ..object.clone() }.answer(&challenge)
+                }
+                _ => answer_chunks(&record, &challenge, |chunks| {
+                    Ok::<_, ()>(chunks.iter().map(|chunk| outboard.open(&object.bytes, *chunk)).collect())
+                })
+                .unwrap(),
+            };
+            let record = record.sign(&owner);
+            let question = Question {
+                challenge: AnyChallenge::Object(challenge),
+                against: Against::Object(Arc::new(record.clone())),
+                bytes_read: 0,
+                proven_space_bytes: 0,
+                proven_object_bytes: 0,
+                batch: None,
+            };
+            cases.push(Case { question, response: response.into() });
+            // For the plan no two are of the same bytes.
+            let mut root = *record.record.replica.object_root();
+            root[0] ^= u8::try_from(number).unwrap();
+            let replica = Replica::new(root, record.record.replica.length(), 0).unwrap();
+            records.push(ObjectRecord { replica, ..record.record }.sign(&owner));
+        }
+        facts.push(super::super::plan::MinerFacts { records, ..of_miner });
+    }
+    let judge = judge();
+    let started = processor_seconds();
+    let plans = judge.on_all_threads(&facts, |facts| plan(&terms, facts));
+    let planned = processor_seconds() - started;
+    let asked: usize = plans.iter().map(|plan| plan.questions.len()).sum();
+    let (responses, started) = (cases.len(), processor_seconds());
+    let verdicts = judge.judge(cases).await.unwrap();
+    let judged = processor_seconds() - started;
+    assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Right));
+    eprintln!(
+        "{asked} questions planned in {planned:.2} s, {responses} responses judged in {judged:.2} s of processor time"
+    );
+}
+
+fn processor_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }

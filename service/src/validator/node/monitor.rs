@@ -129,14 +129,18 @@ impl Node {
             let peer = Peer { account: *witness, endpoint };
             // Twice the tempo, so that each receipt is seen twice.
             let heights = finalized.saturating_sub(2 * tempo)..finalized + 1;
-            match self.peers.history(peer, heights, HISTORY_RECEIPTS_MAX).await {
-                Err(error) => tracing::warn!(%error, "no history"),
-                Ok(now) => {
-                    let earlier = lock(&self.histories).insert(*witness, now.clone()).unwrap_or_default();
-                    let all = [earlier, now].concat();
-                    keep_evidence(&*self.index, &self.peers.correspondent().network(), &all).await?;
-                }
+            let mut now = Vec::new();
+            let keep = |receipt| {
+                now.push(receipt);
+                now.len() < HISTORY_RECEIPTS_MAX
+            };
+            if let Err(error) = self.peers.history(peer, heights, keep).await {
+                tracing::warn!(%error, "no history");
+                continue;
             }
+            let earlier = lock(&self.histories).insert(*witness, now.clone()).unwrap_or_default();
+            let all = [earlier, now].concat();
+            keep_evidence(&*self.index, &self.peers.correspondent().network(), &all).await?;
         }
         Ok(())
     }

@@ -40,7 +40,7 @@ impl Node {
         }
     }
 
-    async fn fetch_commitments(self: &Arc<Node>) -> Result<(), ValidatorError> {
+    pub(super) async fn fetch_commitments(self: &Arc<Node>) -> Result<(), ValidatorError> {
         let lacking: Vec<Recorded> =
             self.recorded().await?.into_iter().filter(|recorded| self.commitments.lacks(recorded)).collect();
         if lacking.is_empty() {

@@ -45,7 +45,11 @@ impl Scene {
 
     /// A validator's process over this index.
     async fn process(&self, name: &str, index: &Arc<dyn Index>) -> Arc<Node> {
+        // Windows of a test are smaller than anything that is worth paying for.
+        let mut scoring = ScoringConfig::standard();
+        scoring.bytes.least_bytes = 1;
         let settings = Settings {
+            scoring,
             tempo_blocks: 3,
             retrieve_every_blocks: 0,
             ..Settings::new(self.world.policy.clone(), name)
@@ -264,11 +268,8 @@ async fn of_two_processes_one_runs_the_rounds() {
         one.idle().await;
         two.idle().await;
     }
-    assert_eq!(
-        scene.miners[0].rounds_asked(),
-        3 + 1,
-        "three rounds of samples and one seal audit, once each"
-    );
+    let rounds = scene.miners[0].rounds_asked();
+    assert_eq!(rounds, 4 + 1, "the block before the first head, three more, and one seal audit: once each");
     let stop = CancellationToken::new();
     stop.cancel();
     Arc::clone(&one).run(stop).await.unwrap();

@@ -3,6 +3,8 @@ use proptest::prelude::*;
 
 use super::super::fixture::{Miner, World, bytes};
 use super::*;
+use holdfast_engine::rejection::Class;
+use std::collections::HashSet;
 
 /// A miner with windows and three objects, everything settled.
 fn settled() -> (World, Miner) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use holdfast_engine::accelerator::{AcceleratorReport, Devices};
 use holdfast_engine::jobs::control::Control;
-use holdfast_engine::jobs::fill::{FillError, FillReport, fill};
+use holdfast_engine::jobs::fill::{FillReport, fill};
 use holdfast_partition::manifest::Partition;
 use holdfast_partition::partition_file::OpenMode;
 use serde::Serialize;
@@ -108,19 +108,9 @@ fn fill_partition(
     let path = disk.path(partition);
     let file = disk.open_file(partition, OpenMode::ReadWrite, machine.io)?;
     let report = fill(&file, &machine.fill_options(&path, devices), control, progress);
-    let report = report.map_err(|error| fill_failure(&path, error))?;
+    let report = report.map_err(|error| Failure::fill(&path, error))?;
     file.close().map_err(|error| Failure::partition(&path, error))?;
     Ok(report)
-}
-
-/// What a fill answered.
-pub(super) fn fill_failure(path: &std::path::Path, error: FillError) -> Failure {
-    match error {
-        FillError::Cancelled(cancelled) => Failure::Cancelled(cancelled),
-        FillError::Io(error) => Failure::io(error),
-        FillError::Partition(error) => Failure::partition(path, error),
-        other => Failure::work("io", path, other),
-    }
 }
 
 #[derive(Default, Serialize)]

@@ -10,7 +10,6 @@ use holdfast_partition::manifest::Partition;
 use holdfast_partition::partition_file::{OpenMode, PartitionFile};
 use serde::Serialize;
 
-use super::fill::fill_failure;
 use super::options::{DirArguments, MachineArguments};
 use crate::console::{Console, Exit, Report};
 use crate::disks::Disk;
@@ -74,7 +73,7 @@ impl Arguments {
         let scrubbed =
             scrub(&file, &machine.fill_options(&path, &Devices::default()), self.repair, control, progress);
         let report = scrubbed.map_err(|error| match error {
-            ScrubError::Fill(error) => fill_failure(&path, error),
+            ScrubError::Fill(error) => Failure::fill(&path, error),
             ScrubError::Partition(error) => Failure::partition(&path, error),
         })?;
         let windows_bad = bad_windows(&file).map_err(|error| Failure::partition(&path, error))?;

@@ -1,7 +1,7 @@
 //! Where the demo plays: a directory, a policy, the binary itself, and the voice that tells what happens.
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use holdfast_engine::registration::Profile;
 use holdfast_partition::allocate::StakeTable;
 use holdfast_partition::io::IoChoice;
 
+use super::place::Place;
 use super::{MINER, STAKES, Wishes};
 use crate::allocation::{FileSystem, NamedAccount, Shares, Site, apply, propose};
 use crate::cli::{simulation_settings, write_partitions};
@@ -42,8 +43,7 @@ pub(super) struct Stage<'c> {
     pub(super) miner: NamedAccount,
     control: Arc<Control>,
     bytes: u64,
-    /// Whether the directory is ours to delete, or only what we put into it.
-    made_directory: bool,
+    place: Place,
 }
 
 impl<'c> Stage<'c> {
@@ -53,7 +53,8 @@ impl<'c> Stage<'c> {
             let least = table::bytes(BYTES_MINIMUM);
             return Err(Failure::Usage(format!("--size is below {least}, too little for four partitions")));
         }
-        let (directory, made_directory) = directory(wishes)?;
+        let place = Place::open(wishes.dir.as_deref(), wishes.keep)?;
+        let directory = place.directory.clone();
         let free = FileSystem::of(&directory)?.free_bytes;
         if free < wishes.bytes {
             return Err(Failure::State {
@@ -93,7 +94,7 @@ impl<'c> Stage<'c> {
             miner: NamedAccount::parse(MINER, console)?,
             control: interrupt::control(None),
             bytes: wishes.bytes,
-            made_directory,
+            place,
         };
         stage.say(&format!(
             "holdfast demo: {} in {}, back end {}, {cores} cores",
@@ -163,57 +164,23 @@ impl<'c> Stage<'c> {
         Ok(self.control.checkpoint()?)
     }
 
-    /// A line of the story: to standard output, or beside a JSON report to standard error.
+    /// A line of the story.
     pub(super) fn say(&self, line: &str) {
-        if self.console.json() {
-            let _ = writeln!(std::io::stderr(), "{line}");
-        } else {
-            // A reader that has gone away has heard enough.
-            let _ = print(&format!("{line}\n"));
-        }
+        say(self.console, line);
     }
 
     /// Deletes what the demo wrote, unless it is to be kept.
     pub(super) fn clear(&self) -> Result<(), Failure> {
-        if self.keep {
-            return Ok(());
-        }
-        if self.made_directory {
-            let removed = std::fs::remove_dir_all(&self.directory);
-            return removed.map_err(|error| Failure::file("delete", &self.directory, error));
-        }
-        clear_directory(&self.directory)
+        self.place.clear()
     }
 }
 
-/// A new temporary directory, or an empty one that was named.
-fn directory(wishes: &Wishes) -> Result<(PathBuf, bool), Failure> {
-    let Some(dir) = &wishes.dir else {
-        let dir = tempfile::Builder::new().prefix("holdfast-demo-").tempdir();
-        let dir = dir.map_err(|error| Failure::file("create a directory in", std::env::temp_dir(), error))?;
-        return Ok((dir.keep(), true));
-    };
-    let made = !dir.exists();
-    std::fs::create_dir_all(dir).map_err(|error| Failure::file("create", dir, error))?;
-    let mut entries = std::fs::read_dir(dir).map_err(|error| Failure::file("read directory", dir, error))?;
-    if entries.next().is_some() {
-        return Err(Failure::State {
-            message: format!("{} is not empty", dir.display()),
-            advice: "the demo takes an empty or new directory".to_owned(),
-        });
+/// A line of the story: to standard output, or beside a JSON report to standard error.
+pub(super) fn say(console: &Console, line: &str) {
+    if console.json() {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    } else {
+        // A reader that has gone away has heard enough.
+        let _ = print(&format!("{line}\n"));
     }
-    let dir = std::path::absolute(dir).map_err(|error| Failure::file("resolve", dir, error))?;
-    Ok((dir, made))
-}
-
-/// The directory was empty when the demo began, so everything in it is the demo's.
-fn clear_directory(directory: &Path) -> Result<(), Failure> {
-    let failed = |error| Failure::file("empty", directory, error);
-    for entry in std::fs::read_dir(directory).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let removed =
-            if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
-        removed.map_err(failed)?;
-    }
-    Ok(())
 }

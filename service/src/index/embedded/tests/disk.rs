@@ -88,9 +88,10 @@ impl Disk {
         self.0.sync_count.load(Ordering::Relaxed)
     }
 
-    /// Lets no sync return until it is told otherwise.
-    pub(super) fn block_syncs(&self, blocked: bool) {
-        self.0.blocked.store(blocked, Ordering::Release);
+    /// Lets no sync return until the guard is dropped.
+    pub(super) fn block_syncs(&self) -> BlockedSyncs {
+        self.0.blocked.store(true, Ordering::Release);
+        BlockedSyncs(self.clone())
     }
 
     /// Whether a sync has begun and not ended.
@@ -124,6 +125,15 @@ impl Disk {
         state.operations_left = left;
         operation(&mut state);
         Ok(())
+    }
+}
+
+/// Syncs wait while there is one.
+pub(super) struct BlockedSyncs(Disk);
+
+impl Drop for BlockedSyncs {
+    fn drop(&mut self) {
+        self.0.0.blocked.store(false, Ordering::Release);
     }
 }
 

@@ -1,7 +1,7 @@
 use super::{PostgresSettings, is_url};
 use crate::index::IndexError;
 
-const URL: &str = "postgres://scribe:s3cret-%40word@db.example:6000/index?application_name=x";
+const URL: &str = "postgres://scribe:s3cret-%40word@db.example:6000/index?application_name=x&sslmode=disable";
 
 #[test]
 fn no_password_is_shown() {
@@ -33,7 +33,7 @@ fn errors_show_nothing_of_a_url_that_cannot_be_read() {
 #[test]
 fn places_name_what_was_given() {
     for (url, place) in [
-        ("postgres://a@h/", "postgres://a@h:5432/a"),
+        ("postgres://a@h/?sslmode=disable", "postgres://a@h:5432/a"),
         ("postgresql://a@%2Frun%2Fpg/d", "postgres://a@/run/pg:5432/d"),
         ("postgres:///d?host=/run/pg&user=b", "postgres://b@/run/pg:5432/d"),
     ] {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use holdfast_engine::policy::Policy;
 use holdfast_engine::recorder::{FileRecorder, Ledger, SimulatedRecorder, Simulation};
-use holdfast_service::export::{AuditRates, ExportError, ExportReader, ExportReport, Trusted, verify_export};
+use holdfast_service::export::{AuditRates, ExportReader, ExportReport, Trusted, verify_export};
 use serde::Serialize;
 
 use super::write_chains;
@@ -71,23 +71,6 @@ impl Report for Verified {
         let unanswered = self.report.anchored_without_receipt;
         if unanswered > 0 {
             out.push_str(&format!("{unanswered} answers were anchored, and there is no receipt of them\n"));
-        }
-    }
-}
-
-impl From<ExportError> for Failure {
-    fn from(error: ExportError) -> Failure {
-        match error {
-            ExportError::Rejected { place, rejection } => Failure::rejected(place, rejection),
-            ExportError::File { doing, path, source } => Failure::file(doing, path, source),
-            ExportError::Locked { path } => Failure::Locked(path),
-            ExportError::Recorder(error) => error.into(),
-            ExportError::OtherExport { ref path, .. }
-            | ExportError::Stopped { ref path }
-            | ExportError::Encode { ref path, .. } => Failure::work("state", path.clone(), error),
-            ExportError::Gap { table, .. } | ExportError::Row { table, .. } => {
-                Failure::work("state", table.name(), error)
-            }
         }
     }
 }

@@ -1,0 +1,54 @@
+//! `holdfast miner run`.
+
+use clap::Args;
+use holdfast_service::miner::node::{Ready, run};
+use holdfast_service::operation::logging::{self, LogFormat};
+use serde::Serialize;
+
+use super::{ConfigArguments, failure, runtime};
+use crate::console::{Console, Exit, Report};
+use crate::failure::Failure;
+use crate::interrupt;
+
+/// Serve validators and owners until interrupted
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Divides its disks among the validators of the chain by stake, fills them in the background, records what is filled, keeps objects \
+under validators' tickets, and answers audits. Ctrl-C or SIGTERM: calls under way end; everything acknowledged is durable at any \
+moment anyway. Examples:
+  holdfast miner run --config miner.toml
+  holdfast miner run --chain /tmp/chain --development-name miner-1 --dir /tmp/miner-1 --policy test")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// How log lines look, on standard error
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    log: LogFormat,
+}
+
+impl Arguments {
+    pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
+        logging::set_up(self.log).map_err(|error| Failure::Usage(error.to_string()))?;
+        let settings = self.config.settings()?;
+        let stop = interrupt::token();
+        let mut served = None;
+        let ready = |ready: &Ready| {
+            console.note(format!("{} serves at {}", ready.miner, ready.address));
+            served = Some(ready.clone());
+        };
+        runtime()?.block_on(run(&settings, stop.cancelled(), ready)).map_err(failure)?;
+        console.report(&Ran { served })
+    }
+}
+
+#[derive(Serialize)]
+struct Ran {
+    /// Who served where; nothing if it ended before.
+    served: Option<Ready>,
+}
+
+impl Report for Ran {
+    fn text(&self, out: &mut String) {
+        out.push_str("stopped\n");
+    }
+}

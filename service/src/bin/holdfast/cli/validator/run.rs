@@ -1,0 +1,117 @@
+//! `holdfast validator run`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use holdfast_service::identity::{DevelopmentNames, Identity, PasswordSource};
+use holdfast_service::operation::logging::{self, LogFormat};
+use holdfast_service::validator::config::Config;
+use holdfast_service::validator::run::{Files, Ready, run};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{config_failure, run_failure};
+use crate::console::{Console, Exit, Report};
+use crate::failure::Failure;
+use crate::interrupt;
+
+/// Audit the miners of a network, and serve other validators, until interrupted
+#[derive(Args, Debug)]
+#[command(after_help = "\
+With a configuration file (docs/guide/validator-config.md), or without one in a simulation, for a development name. Ctrl-C or \
+SIGTERM: rounds under way end, which takes up to ten times their deadline. Examples:
+  holdfast validator run --config validator.toml
+  holdfast validator run --chain /tmp/chain --development-name validator-1 --index /tmp/validator-1.index")]
+pub(crate) struct Arguments {
+    /// The configuration
+    #[arg(long, value_name = "FILE", required_unless_present = "chain")]
+    config: Option<PathBuf>,
+    /// Directory of a simulated chain
+    #[arg(long, value_name = "DIR", conflicts_with = "config", requires = "development_name")]
+    chain: Option<PathBuf>,
+    /// A name whose key everybody has
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    development_name: Option<String>,
+    /// Where to serve [default: the configuration's, or 127.0.0.1:7702]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// The index: a file, or a postgres:// URL [default: the configuration's, or validator.index]
+    #[arg(long, value_name = "PLACE")]
+    index: Option<String>,
+    /// The network's policy: default, test, or a JSON file [default: the configuration's, or default]
+    #[arg(long, value_name = "POLICY")]
+    policy: Option<String>,
+    /// How log lines look, on standard error
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    log: LogFormat,
+}
+
+impl Arguments {
+    pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
+        logging::set_up(self.log).map_err(|error| Failure::Usage(error.to_string()))?;
+        let config = self.config()?;
+        let source =
+            config.identity.source().ok_or_else(|| Failure::Usage("no identity is named".to_owned()))?;
+        let passwords = PasswordSource::new(config.identity.password_file.clone());
+        let identity = Identity::load(&source, DevelopmentNames::Allowed, &passwords)?;
+        if let Some(exposed) = identity.exposed() {
+            console.note(exposed.to_string());
+        }
+        let signer = Arc::new(identity.into_signer());
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::file("start threads for", "this process", error))?;
+        let stop = stop_when_told();
+        let mut served = None;
+        let ready = |ready: &Ready| {
+            console.note(format!("{} serves at {}", ready.validator, ready.address));
+            served = Some(ready.clone());
+        };
+        let ended = runtime.block_on(run(&config, signer, Files::default(), stop, ready));
+        ended.map_err(run_failure)?;
+        console.report(&Ran { served })
+    }
+
+    fn config(&self) -> Result<Config, Failure> {
+        let mut config = match (&self.config, &self.chain, &self.development_name) {
+            (Some(path), ..) => Config::read(path).map_err(config_failure)?,
+            (None, Some(chain), Some(name)) => Config::development(name, chain.clone()),
+            _ => return Err(Failure::Usage("give --config, or --chain and --development-name".to_owned())),
+        };
+        if let Some(listen) = self.listen {
+            config.server.address = listen;
+        }
+        if let Some(index) = &self.index {
+            config.index.location.clone_from(index);
+        }
+        if let Some(policy) = &self.policy {
+            config.policy.clone_from(policy);
+        }
+        Ok(config)
+    }
+}
+
+/// Cancelled by the first signal; the second ends the process.
+fn stop_when_told() -> CancellationToken {
+    let (stop, control) = (CancellationToken::new(), interrupt::control(None));
+    let told = stop.clone();
+    std::thread::spawn(move || {
+        while control.sleep(Duration::from_secs(3600)).is_ok() {}
+        told.cancel();
+    });
+    stop
+}
+
+#[derive(Serialize)]
+struct Ran {
+    /// Who served where; nothing if it ended before.
+    served: Option<Ready>,
+}
+
+impl Report for Ran {
+    fn text(&self, out: &mut String) {
+        out.push_str("stopped\n");
+    }
+}

@@ -1,0 +1,116 @@
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::bucket::Bucket;
+use super::*;
+
+fn account(seed: u8) -> Account {
+    Account([seed; 32])
+}
+
+#[test]
+fn buckets_fill_with_time_and_no_higher_than_full() {
+    let start = Instant::now();
+    let mut bucket = Bucket::new(10, start);
+    let mut taken = |after_ms| {
+        let now = start + Duration::from_millis(after_ms);
+        (0..100).filter(|_| bucket.take(now)).count()
+    };
+    assert_eq!([taken(0), taken(0), taken(500), taken(100_000)], [10, 0, 5, 10]);
+    let mut bytes = Bucket::new(1000, start);
+    assert_eq!(bytes.charge(1000, start), Duration::ZERO);
+    assert_eq!(bytes.charge(500, start), Duration::from_millis(500), "in debt");
+}
+
+#[test]
+fn one_caller_does_not_use_up_what_is_anothers() {
+    let gate = Gate::new(Limits { requests_per_second: 3, ..Limits::default() }, account(200));
+    let now = Instant::now();
+    let admitted = |caller| (0..10).filter(|_| gate.admit(&account(caller), now).is_ok()).count();
+    assert_eq!([admitted(1), admitted(1), admitted(2)], [3, 0, 3]);
+}
+
+/// Anybody can make keys: those that nobody knows share one allowance, which known callers do not touch.
+#[test]
+fn strangers_share_one_allowance() {
+    let now = Instant::now();
+    let gate = Gate::new(Limits { strangers_per_second: 5, ..Limits::default() }, account(200));
+    let strangers = (0..20).filter(|seed| gate.look(&account(*seed), false, None, now).is_ok()).count();
+    assert_eq!(strangers, 5);
+    assert!(gate.look(&account(99), true, None, now).is_ok());
+}
+
+/// Whoever floods with wrong signatures is not looked at any more; what it claims to be is none the worse.
+#[test]
+fn wrong_signatures_count_against_the_address() {
+    let now = Instant::now();
+    let gate = Gate::new(Limits::default(), account(200));
+    let [bad, good] = [1, 2].map(|host| Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, host))));
+    (0..20).for_each(|_| gate.bad_signature(bad, now));
+    assert!(gate.look(&account(1), true, bad, now).is_err());
+    assert!(gate.look(&account(1), true, good, now).is_ok());
+    assert!(gate.look(&account(1), true, bad, now + Duration::from_secs(1)).is_ok());
+}
+
+#[test]
+fn lists_say_who_is_served() {
+    let now = Instant::now();
+    let deny = Gate::new(Limits { deny: vec![account(1)], ..Limits::default() }, account(200));
+    assert!(
+        deny.look(&account(1), true, None, now).is_err() && deny.look(&account(2), true, None, now).is_ok()
+    );
+    let allow = Gate::new(Limits { allow: vec![account(1)], ..Limits::default() }, account(200));
+    assert!(
+        allow.look(&account(1), true, None, now).is_ok() && allow.look(&account(2), true, None, now).is_err()
+    );
+}
+
+/// The order in which turns come when all wait: of every four, three are of the caller with three times the weight.
+#[tokio::test]
+async fn turns_come_by_weight_and_everybody_gets_some() {
+    let slots = Arc::new(Slots::new(1, 1000));
+    let held = slots.turn(account(0), 1).await.expect("is free");
+    let (order, mut turns) = (Arc::new(std::sync::Mutex::new(Vec::new())), JoinSet::new());
+    for number in 0..80 {
+        let (caller, weight) = if number % 2 == 0 { (1, 3) } else { (2, 1) };
+        let (slots, order) = (Arc::clone(&slots), Arc::clone(&order));
+        turns.spawn(async move {
+            let turn = slots.turn(account(caller), weight).await.expect("waits");
+            order.lock().expect("no panic").push(caller);
+            drop(turn);
+        });
+    }
+    while slots.waiting() < 80 {
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    while turns.join_next().await.is_some() {}
+    let order = order.lock().expect("no panic").clone();
+    for part in order[..40].chunks(8) {
+        let heavy = part.iter().filter(|caller| **caller == 1).count();
+        assert!((5..=7).contains(&heavy), "{order:?}");
+    }
+}
+
+/// A caller that went away while it waited must not keep its turn.
+#[tokio::test]
+async fn a_turn_of_one_who_is_gone_goes_on() {
+    let slots = Arc::new(Slots::new(1, 1));
+    let held = slots.turn(account(0), 1).await.expect("is free");
+    let waiting = {
+        let slots = Arc::clone(&slots);
+        tokio::spawn(async move { slots.turn(account(1), 1).await })
+    };
+    while slots.waiting() < 1 {
+        tokio::task::yield_now().await;
+    }
+    assert!(slots.turn(account(2), 1).await.is_err(), "one may wait");
+    waiting.abort();
+    assert!(waiting.await.is_err(), "is gone");
+    drop(held);
+    drop(slots.turn(account(3), 1).await.expect("is free again"));
+}
