@@ -7,7 +7,7 @@ use crate::proto::validator_client::ValidatorClient;
 use crate::proto::{
     AuditRequest, AuditResponse, ListRequest, ListResponse, LocateRequest, LocateResponse, PingRequest,
     PingResponse, PlaceRequest, PlaceResponse, RegisterRequest, RegisterResponse, ReleaseRequest,
-    ReleaseResponse, StatusRequest, StatusResponse,
+    ReleaseResponse,
 };
 use crate::wire::canonical::methods;
 
@@ -62,9 +62,5 @@ impl Peers {
     asked!(
         /// Audits a file now.
         audit_file, AuditRequest, AuditResponse, VALIDATOR_AUDIT, audit, LONG_TIMEOUT
-    );
-    asked!(
-        /// Scores, tiers, rounds.
-        validator_status, StatusRequest, StatusResponse, VALIDATOR_STATUS, status, ANSWER_TIMEOUT
     );
 }
