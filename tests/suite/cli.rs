@@ -9,6 +9,7 @@
 //! - `gpus`: jobs on graphics processors, and machines that have none
 //! - `simulated_chain`: the chain in a directory, its driver killed and interrupted
 //! - `validator`: simulations of scoring
+//! - `units`: what units of systemd start
 //! - `help`: the help texts, word for word
 
 #[path = "cli/support.rs"]
@@ -34,5 +35,7 @@ mod receipts;
 mod round;
 #[path = "cli/simulated_chain.rs"]
 mod simulated_chain;
+#[path = "cli/units.rs"]
+mod units;
 #[path = "cli/validator.rs"]
 mod validator;
