@@ -63,7 +63,13 @@ pub(crate) struct Running<T> {
 
 /// Remembers faults.
 #[derive(Default)]
-pub(crate) struct Faults(pub(crate) Mutex<Vec<Fault>>);
+pub(crate) struct Faults(Mutex<Vec<Fault>>);
+
+impl Faults {
+    pub(crate) fn take(&self) -> Vec<Fault> {
+        std::mem::take(&mut *self.0.lock().expect("no panic"))
+    }
+}
 
 impl Watch for Faults {
     fn fault(&self, fault: &Fault) {

@@ -70,6 +70,14 @@ pub fn default_path() -> Option<PathBuf> {
     Some(config.join("holdfast").join("tune.json"))
 }
 
+/// Where data of programs lies unless said otherwise; `None` without a home directory.
+pub fn data_directory() -> Option<PathBuf> {
+    match std::env::var_os("XDG_DATA_HOME").filter(|dir| !dir.is_empty()) {
+        Some(dir) => Some(PathBuf::from(dir)),
+        None => Some(PathBuf::from(std::env::var_os("HOME")?).join(".local").join("share")),
+    }
+}
+
 /// The name of this host.
 pub fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()

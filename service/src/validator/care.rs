@@ -8,13 +8,15 @@ mod candidates;
 mod error;
 mod locate;
 mod place;
+mod rebuild;
 mod register;
 mod release;
 mod rows;
 mod settings;
+mod tend;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use holdfast_engine::account::Account;
@@ -27,6 +29,7 @@ use super::holdings::Holdings;
 use super::peers::{Peer, Peers};
 use super::serve::Care;
 use crate::chain::Chain;
+use crate::index::lease::Lease;
 use crate::index::{Index, KeyRange, transact};
 use crate::pieces::PieceId;
 use crate::proto::{
@@ -39,6 +42,7 @@ use rows::{BY_DIGEST, HELD, PIECES, held_by};
 
 pub use error::CareError;
 pub use settings::CareSettings;
+pub use tend::Tended;
 
 /// Files of a page of rows at once.
 const PAGE_ROWS: usize = 1024;
@@ -50,6 +54,8 @@ pub struct Keeper {
     index: Arc<dyn Index>,
     peers: Arc<Peers>,
     miners: Miners,
+    /// Of the process that tends to files.
+    lease: Mutex<Option<Lease>>,
 }
 
 impl fmt::Debug for Keeper {
@@ -67,7 +73,7 @@ impl Keeper {
         correspondent: Arc<Correspondent>,
     ) -> Arc<Keeper> {
         let peers = Arc::new(Peers::new(correspondent));
-        Arc::new(Keeper { settings, chain, index, peers, miners: Miners::default() })
+        Arc::new(Keeper { settings, chain, index, peers, miners: Miners::default(), lease: Mutex::default() })
     }
 
     fn account(&self) -> Account {

@@ -11,6 +11,7 @@ use holdfast_engine::receipt::ANCHOR_BLOCKS;
 use serde::Deserialize;
 use thiserror::Error;
 
+use super::care::CareSettings;
 use super::node::Settings;
 use crate::identity::IdentitySource;
 use crate::listen;
@@ -19,6 +20,7 @@ use crate::scoring::{ScoringConfig, ScoringError};
 /// Larger files are no configuration.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
 const MIB: usize = 1 << 20;
+const DAY_SECONDS: u64 = 86_400;
 /// Where a validator serves if nothing is said.
 pub const PORT: u16 = 7702;
 
@@ -80,6 +82,9 @@ pub struct Config {
     /// How miners are scored.
     #[serde(default)]
     pub scoring: ScoringFile,
+    /// How owners' files are cared for.
+    #[serde(default)]
+    pub care: CareConfig,
 }
 
 /// Whose key signs: a development name, a wallet's hotkey, or a key file. Exactly one.
@@ -128,6 +133,44 @@ impl Default for IndexConfig {
 pub struct ScoringFile {
     /// A TOML file of scoring-v1; the standard one if there is none.
     pub file: Option<PathBuf>,
+}
+
+/// How owners' files are cared for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CareConfig {
+    /// Whether owners are served. Files that are in care already are kept whole anyway.
+    pub serve: bool,
+    /// The longest time that a file may be asked to be kept, in days.
+    pub keep_days_max: u64,
+    /// GiB of pieces that one owner may have here.
+    pub owner_gib_max: u64,
+    /// So many audits failed one after another, and a piece is made anew.
+    pub failed_audits: u32,
+    /// So many minutes without an answer, and the pieces of a miner are made anew.
+    pub absent_minutes: u64,
+    /// GiB that repairs may transfer in one go; balancing takes a quarter of it.
+    pub repair_gib: u64,
+    /// Blocks from one look at all files to the next.
+    pub tend_every_blocks: u64,
+    /// Where pieces are made anew; the system's temporary directory if none is named.
+    pub workshop: Option<PathBuf>,
+}
+
+impl Default for CareConfig {
+    fn default() -> CareConfig {
+        let usual = CareSettings::default();
+        CareConfig {
+            serve: true,
+            keep_days_max: usual.keep_seconds_max / DAY_SECONDS,
+            owner_gib_max: usual.owner_bytes_max >> 30,
+            failed_audits: usual.repair.failed_audits,
+            absent_minutes: usual.repair.absent_seconds / 60,
+            repair_gib: usual.repair.budget_bytes >> 30,
+            tend_every_blocks: usual.tend_every_blocks,
+            workshop: None,
+        }
+    }
 }
 
 /// How rounds are run.
@@ -218,6 +261,7 @@ impl Config {
             server: default_server(),
             rounds: RoundsConfig::default(),
             scoring: ScoringFile::default(),
+            care: CareConfig::default(),
         }
     }
 
@@ -267,7 +311,36 @@ impl Config {
         in_range("rounds.judged_mib", rounds.judged_mib as u64, 1, rounds.held_mib as u64)?;
         in_range("rounds.commitment_mib", rounds.commitment_mib as u64, 1, 1 << 12)?;
         in_range("rounds.lease_ms", rounds.lease_ms, 1_000, 3_600_000)?;
+        let care = &self.care;
+        in_range("care.keep_days_max", care.keep_days_max, 1, 36_600)?;
+        in_range("care.owner_gib_max", care.owner_gib_max, 0, 1 << 30)?;
+        in_range("care.failed_audits", care.failed_audits.into(), 1, 1_000)?;
+        in_range("care.absent_minutes", care.absent_minutes, 1, 1 << 20)?;
+        in_range("care.repair_gib", care.repair_gib, 1, 1 << 20)?;
+        in_range("care.tend_every_blocks", care.tend_every_blocks, 1, 1 << 20)?;
         demand(!rounds.process.is_empty(), "rounds.process", "empty".to_owned(), "a name")
+    }
+
+    /// What is told who cares for files.
+    ///
+    /// # Errors
+    /// [`ConfigError`], where files that the configuration names cannot be used.
+    pub fn care_settings(&self) -> Result<CareSettings, ConfigError> {
+        let CareConfig { workshop, .. } = &self.care;
+        let mut settings = CareSettings {
+            scoring: self.settings()?.scoring,
+            keep_seconds_max: self.care.keep_days_max * DAY_SECONDS,
+            owner_bytes_max: self.care.owner_gib_max << 30,
+            tend_every_blocks: self.care.tend_every_blocks,
+            process: self.rounds.process.clone(),
+            workshop: workshop.clone().unwrap_or_else(std::env::temp_dir),
+            ..CareSettings::default()
+        };
+        settings.repair.failed_audits = self.care.failed_audits;
+        settings.repair.absent_seconds = self.care.absent_minutes * 60;
+        settings.repair.budget_bytes = self.care.repair_gib << 30;
+        settings.rebalance.budget_bytes = settings.repair.budget_bytes / 4;
+        Ok(settings)
     }
 
     /// What the node is told.

@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use super::ValidatorError;
+use super::care::Keeper;
 use super::config::{Config, ConfigError};
-use super::holdings::{Holdings, MemoryHoldings};
+use super::holdings::Holdings;
 use super::judge::Judge;
 use super::node::{Node, Parts};
 use super::serve::{Care, SERVICE, Service};
@@ -56,21 +57,6 @@ pub struct Ready {
     pub height: u64,
 }
 
-/// The care of owners' files, and what of them is audited. The default cares for none.
-#[derive(Clone, Debug)]
-pub struct Files {
-    /// What is audited.
-    pub holdings: Arc<dyn Holdings>,
-    /// What owners ask for.
-    pub care: Option<Arc<dyn Care>>,
-}
-
-impl Default for Files {
-    fn default() -> Files {
-        Files { holdings: Arc::new(MemoryHoldings::default()), care: None }
-    }
-}
-
 /// Runs a validator until it is told to stop. `ready` is called once it serves.
 ///
 /// # Errors
@@ -78,7 +64,6 @@ impl Default for Files {
 pub async fn run(
     config: &Config,
     signer: Arc<Signer>,
-    files: Files,
     stop: CancellationToken,
     ready: impl FnOnce(&Ready),
 ) -> Result<(), RunError> {
@@ -92,11 +77,18 @@ pub async fn run(
     let network = chain.recorder().network().map_err(ValidatorError::from)?;
     let machine = Machine::of_this_host(None)?;
     let correspondent = Arc::new(Correspondent::new(network, Arc::clone(&signer), Arc::new(SystemClock)));
+    let index = index::open(&config.index.location).await?;
+    let keeper = Keeper::new(
+        config.care_settings()?,
+        Arc::clone(&chain),
+        Arc::clone(&index),
+        Arc::clone(&correspondent),
+    );
     let node = Node::open(Parts {
         settings: config.settings()?,
         chain: Arc::clone(&chain),
-        index: index::open(&config.index.location).await?,
-        holdings: files.holdings,
+        index,
+        holdings: Arc::clone(&keeper) as Arc<dyn Holdings>,
         correspondent,
         judge: Judge::new(machine.backend, machine.pool),
     })
@@ -107,13 +99,15 @@ pub async fn run(
     let head = chain.head().await.map_err(ValidatorError::from)?;
     ready(&Ready { validator: node.account(), address, height: head.height });
 
-    let service = ValidatorServer::new(Service::new(Arc::clone(&node), files.care))
+    // Files that are in care already are audited and kept whole, whether or not others are taken.
+    let care = config.care.serve.then(|| Arc::clone(&keeper) as Arc<dyn Care>);
+    let service = ValidatorServer::new(Service::new(Arc::clone(&node), care))
         .max_decoding_message_size(config.server.message_bytes);
     let stopped = stop.clone();
     let serving = listener.serve(Routes::new(service), &[SERVICE], stopped.cancelled_owned());
     let running = node.run(stop.clone());
     // Whichever ends first by itself takes the other with it.
-    let (served, ran) = tokio::join!(
+    let (served, ran, ()) = tokio::join!(
         async {
             let served = serving.await;
             stop.cancel();
@@ -123,7 +117,8 @@ pub async fn run(
             let ran = running.await;
             stop.cancel();
             ran
-        }
+        },
+        keeper.run(stop.clone()),
     );
     ran?;
     Ok(served?)

@@ -15,12 +15,14 @@ mod keys;
 mod miner;
 mod object;
 mod options;
+mod owner;
 mod plan;
 mod prove;
 mod remove;
 mod resize;
 mod scrub;
 mod seal_audit;
+mod secrecy;
 mod shell;
 mod status;
 mod token;
@@ -81,6 +83,11 @@ pub(crate) enum Command {
     Verify(verify::Arguments),
     Token(token::Arguments),
     SealAudit(seal_audit::Arguments),
+    Put(owner::put::Arguments),
+    Get(owner::get::Arguments),
+    Ls(owner::list::Arguments),
+    Rm(owner::remove::Arguments),
+    Audit(owner::audit::Arguments),
     Chain(chain::Arguments),
     Miner(miner::Arguments),
     Validator(validator::Arguments),
@@ -115,6 +122,11 @@ impl Command {
             Command::Verify(arguments) => arguments.run(console),
             Command::Token(arguments) => arguments.run(console),
             Command::SealAudit(arguments) => arguments.run(console),
+            Command::Put(arguments) => arguments.run(console),
+            Command::Get(arguments) => arguments.run(console),
+            Command::Ls(arguments) => arguments.run(console),
+            Command::Rm(arguments) => arguments.run(console),
+            Command::Audit(arguments) => arguments.run(console),
             Command::Chain(arguments) => arguments.run(console),
             Command::Miner(arguments) => arguments.run(console),
             Command::Validator(arguments) => arguments.run(console),

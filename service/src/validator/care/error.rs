@@ -8,9 +8,10 @@ use tonic::{Code, Status};
 
 use crate::chain::ChainError;
 use crate::index::IndexError;
-use crate::pieces::ManifestError;
+use crate::pieces::{ManifestError, PieceError};
 use crate::placement::PlacementError;
 use crate::validator::ValidatorError;
+use crate::validator::peers::PeerError;
 use crate::wire::status::{of_rejection, refusal};
 
 /// A request of an owner, or an errand about files, that was not done.
@@ -28,6 +29,12 @@ pub enum CareError {
     /// A manifest could not be changed.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// A piece could not be made anew.
+    #[error(transparent)]
+    Piece(#[from] PieceError),
+    /// A miner gave no answer that can be used.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
     /// The caller has no such file here.
     #[error("{owner} has no file {} in care here", hex::encode(file))]
     NoSuchFile {
@@ -83,7 +90,11 @@ impl From<CareError> for Status {
                 refusal(Code::NotFound, error.to_string(), "no-such-file", advice)
             }
             CareError::Refused { code, reason, message, advice } => refusal(code, message, reason, advice),
-            CareError::Failed(_) | CareError::Placement(_) | CareError::Manifest(_) => {
+            CareError::Failed(_)
+            | CareError::Placement(_)
+            | CareError::Manifest(_)
+            | CareError::Piece(_)
+            | CareError::Peer(_) => {
                 tracing::error!(%error, "a request of an owner failed");
                 let message = "this validator could not do it";
                 refusal(Code::Internal, message, "care", "try again; the validator's operator was told")

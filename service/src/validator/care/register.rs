@@ -14,7 +14,7 @@ use super::{CareError, Keeper, blocking};
 use crate::index::transact;
 use crate::pieces::{Content, Manifest, Piece, PieceId};
 use crate::proto::{RegisterRequest, StoreResponse};
-use crate::validator::peers::check_acknowledgement;
+use crate::validator::peers::{PeerError, check_acknowledgement};
 use crate::wire::bytes32;
 
 /// Pieces of one file: what one commit of the index takes.
@@ -141,10 +141,30 @@ impl Keeper {
             match handing.join_next().await {
                 None => return Ok(()),
                 Some(Ok((id, Ok(()), record))) => self.begin_audits(file, id, &record).await?,
-                Some(Ok((id, Err(error), _))) => tracing::warn!(%id, %error, "a record was not handed out"),
+                Some(Ok((id, Err(error), _))) => {
+                    tracing::warn!(%id, %error, "a record was not handed out");
+                    // Who cannot be reached may come back; who says no has not got the piece.
+                    if says_no(&error) {
+                        self.note_failure(file, id).await?;
+                    }
+                }
                 Some(Err(error)) => tracing::error!(%error, "handing out a record ended"),
             }
         }
+    }
+
+    /// A miner has failed with a piece, as if in an audit.
+    pub(super) async fn note_failure(&self, file: FileKey, id: PieceId) -> Result<(), CareError> {
+        let key: &PieceKey = &(file, id.segment, id.shard);
+        transact(&*self.index, |work| async move {
+            let Some(mut row) = PIECES.read(&work, key).await? else { return Ok(()) };
+            if row.generation == id.generation {
+                row.failed_audits = row.failed_audits.saturating_add(1);
+                PIECES.write(&work, key, &row)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// A miner keeps the record of a piece.
@@ -162,6 +182,12 @@ impl Keeper {
         })
         .await
     }
+}
+
+/// Whether a miner answers that it will not, or cannot for lack of the piece.
+fn says_no(error: &PeerError) -> bool {
+    let PeerError::Status { status, .. } = error else { return true };
+    matches!(status.code(), Code::NotFound | Code::PermissionDenied | Code::InvalidArgument)
 }
 
 /// Bytes of all pieces of a file.

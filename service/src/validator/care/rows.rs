@@ -76,7 +76,10 @@ impl std::fmt::Debug for FileRow {
 pub(super) struct PieceRow {
     #[serde(with = "hex::serde")]
     pub(super) shard_root: [u8; 32],
+    /// Of the piece that is held, or was.
     pub(super) generation: u32,
+    /// The latest one that was begun: it may be somewhere, so it is not begun again.
+    pub(super) begun: u32,
     /// Who holds it, and what.
     pub(super) held: Option<HeldPiece>,
     /// How many of its audits failed one after another.
@@ -158,6 +161,7 @@ impl PieceRow {
         PieceRow {
             shard_root: piece.shard_root,
             generation: piece.generation,
+            begun: piece.generation,
             held: Some(held),
             failed_audits: 0,
             audited_at: None,

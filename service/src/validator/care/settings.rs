@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use crate::placement::{RebalanceRules, RepairRules};
 use crate::scoring::ScoringConfig;
 
@@ -22,6 +24,12 @@ pub struct CareSettings {
     pub record_blocks_max: u64,
     /// Bytes of pieces that one owner may have here.
     pub owner_bytes_max: u64,
+    /// Blocks from one look at all files to the next.
+    pub tend_every_blocks: u64,
+    /// This process, among those that share the index.
+    pub process: String,
+    /// Where pieces are made anew; one at a time, of the size that owners have chosen.
+    pub workshop: PathBuf,
 }
 
 /// A year; tickets of an hour; 16 TiB for each owner.
@@ -37,6 +45,9 @@ impl Default for CareSettings {
             allocation_timeout_ms: 5_000,
             record_blocks_max: 100,
             owner_bytes_max: 16 << 40,
+            tend_every_blocks: 5,
+            process: "validator".to_owned(),
+            workshop: std::env::temp_dir(),
         }
     }
 }

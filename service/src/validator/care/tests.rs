@@ -1,1 +1,2 @@
 mod registering;
+mod tending;

@@ -18,6 +18,14 @@ fn the_guides_examples_are_what_they_say() {
         RoundsConfig { witnesses: all.rounds.witnesses.clone(), ..RoundsConfig::default() }
     );
     assert_eq!(all.settings().unwrap().witnesses.len(), 2);
+    assert_eq!(all.care, CareConfig::default());
+    let usual = CareSettings::default();
+    let care = all.care_settings().unwrap();
+    assert_eq!((care.repair, care.rebalance), (usual.repair, usual.rebalance));
+    assert_eq!(
+        (care.keep_seconds_max, care.owner_bytes_max),
+        (usual.keep_seconds_max, usual.owner_bytes_max)
+    );
     // Every key that there is stands in the guide.
     let keys = [
         "reseal_one_in",
@@ -37,6 +45,19 @@ fn the_guides_examples_are_what_they_say() {
     for key in keys {
         assert!(GUIDE.contains(&format!("`rounds.{key}`")), "{key}");
     }
+    let keys = [
+        "serve",
+        "keep_days_max",
+        "owner_gib_max",
+        "failed_audits",
+        "absent_minutes",
+        "repair_gib",
+        "tend_every_blocks",
+        "workshop",
+    ];
+    for key in keys {
+        assert!(GUIDE.contains(&format!("`care.{key}`")), "{key}");
+    }
 }
 
 fn refused(text: &str) -> String {
@@ -54,6 +75,7 @@ fn what_makes_no_sense_is_refused_by_name() {
     assert!(
         refused("[rounds]\nheld_mib = 4\njudged_mib = 5").contains("rounds.judged_mib is 5, allowed: 1 to 4")
     );
+    assert!(refused("[care]\nabsent_minutes = 0").contains("care.absent_minutes is 0, allowed: 1 to"));
     assert!(refused("[rounds]\nreseal_one_in = 0").contains("reseal_one_in"));
     assert!(refused("[rounds]\nform = \"short\"").contains("short"));
     let none = Config::from_toml("[identity]\n[chain]\ndirectory = \"c\"\n").unwrap_err().to_string();

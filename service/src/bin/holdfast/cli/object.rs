@@ -1,6 +1,6 @@
 //! `holdfast object`: files of users, stored, read, listed, checked and deleted.
 
-mod get;
+pub(super) mod get;
 mod list;
 mod put;
 mod quota;

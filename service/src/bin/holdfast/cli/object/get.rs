@@ -13,9 +13,9 @@ use holdfast_service::encryption::{DecryptionError, Identities};
 use serde::Serialize;
 
 use super::ObjectArguments;
+use crate::cli::secrecy::DecryptionArguments;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
-use crate::files::{read_passphrase, read_secret};
 use crate::objects::{ObjectDirectory, OpenShelf, now};
 use crate::table;
 
@@ -32,12 +32,8 @@ pub(crate) struct Arguments {
     /// Where to write it
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Decrypt with the secret keys in this file (AGE-SECRET-KEY-1…)
-    #[arg(long, value_name = "FILE", conflicts_with = "passphrase_file")]
-    identity: Option<PathBuf>,
-    /// Decrypt with the passphrase in this file (its first line)
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    decryption: DecryptionArguments,
     /// Only these bytes of what is stored: from A, up to but without B
     #[arg(long, value_name = "A-B", value_parser = range, conflicts_with_all = ["identity", "passphrase_file"])]
     range: Option<Range<u64>>,
@@ -45,7 +41,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
-        let identities = self.identities()?;
+        let identities = self.decryption.identities()?;
         let directory = ObjectDirectory::open(&self.which.dir)?;
         let shelf = directory.find(&self.which.cid, OpenMode::ReadOnly)?;
         let reader = shelf.objects.open(&self.which.cid, now()).map_err(|error| shelf.failed(error))?;
@@ -58,15 +54,6 @@ impl Arguments {
             decrypted: identities.is_some(),
             seconds: started.elapsed().as_secs_f64(),
         })
-    }
-
-    fn identities(&self) -> Result<Option<Identities>, Failure> {
-        if let Some(path) = &self.passphrase_file {
-            return Ok(Some(Identities::Passphrase(read_passphrase(path)?)));
-        }
-        let Some(path) = &self.identity else { return Ok(None) };
-        let text = read_secret(path)?;
-        Identities::of_file(&text).map(Some).map_err(|error| Failure::decryption(path, error))
     }
 
     /// Writes beside the output and renames it once it is whole: what was decrypted of a damaged file is never taken for it.
@@ -143,7 +130,7 @@ fn wrong_key(place: &Path, error: DecryptionError) -> Failure {
 }
 
 /// `A-B`, A not above B.
-fn range(word: &str) -> Result<Range<u64>, String> {
+pub(in crate::cli) fn range(word: &str) -> Result<Range<u64>, String> {
     let expected = || "expected two numbers such as 0-1024".to_owned();
     let (start, end) = word.split_once('-').ok_or_else(expected)?;
     let (start, end) = (start.parse().map_err(|_| expected())?, end.parse().map_err(|_| expected())?);

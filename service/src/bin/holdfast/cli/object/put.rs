@@ -13,10 +13,10 @@ use serde::Serialize;
 
 use crate::audits::audits_of;
 use crate::cli::options::{MachineArguments, PartyArguments, expiry, find_partitions};
+use crate::cli::secrecy::RecipientArguments;
 use crate::committing::{Committed, commit_object};
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
-use crate::files::read_passphrase;
 use crate::gpus::GpuArguments;
 use crate::interrupt;
 use crate::objects::{ObjectDirectory, OpenShelf, RoomMade, Shelf, make_room, mend, now, object_disk_bytes};
@@ -39,18 +39,8 @@ pub(crate) struct Arguments {
     /// The file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Encrypt for this public key (age1…); may be repeated
-    #[arg(long, value_name = "KEY", group = "secrecy")]
-    recipient: Vec<String>,
-    /// Encrypt for the public keys in this file, one a line
-    #[arg(long, value_name = "FILE", group = "secrecy", conflicts_with = "recipient")]
-    recipients_file: Option<PathBuf>,
-    /// Encrypt with the passphrase in this file (its first line)
-    #[arg(long, value_name = "FILE", group = "secrecy", conflicts_with_all = ["recipient", "recipients_file"])]
-    passphrase_file: Option<PathBuf>,
-    /// Store the file as it is
-    #[arg(long, group = "secrecy", conflicts_with_all = ["recipient", "recipients_file", "passphrase_file"])]
-    no_encrypt: bool,
+    #[command(flatten)]
+    secrecy: RecipientArguments,
     /// In an allocated directory: in the space of this validator's partition [default: the largest]
     #[arg(long, value_name = "KEY")]
     validator: Option<String>,
@@ -73,7 +63,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
-        let recipients = self.recipients()?;
+        let recipients = self.secrecy.recipients(&self.file)?;
         let mut source = Source::open(&self.file)?;
         make_directory(&self.dir)?;
         let mut directory = ObjectDirectory::open(&self.dir)?;
@@ -100,21 +90,6 @@ impl Arguments {
             report.add(&shelf.stat(&put.stat.cid)?, &committed);
         }
         console.report(&report)
-    }
-
-    fn recipients(&self) -> Result<Option<Recipients>, Failure> {
-        let failed = |error| Failure::encryption(&self.file, error);
-        if let Some(path) = &self.passphrase_file {
-            return Ok(Some(Recipients::Passphrase(read_passphrase(path)?)));
-        }
-        if let Some(path) = &self.recipients_file {
-            let text = std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, error))?;
-            return Recipients::of_file(&text).map(Some).map_err(failed);
-        }
-        if self.no_encrypt {
-            return Ok(None);
-        }
-        Recipients::of_keys(self.recipient.iter().map(String::as_str)).map(Some).map_err(failed)
     }
 
     /// The store to put it in.

@@ -9,7 +9,7 @@ use clap::Args;
 use holdfast_service::identity::{DevelopmentNames, Identity, PasswordSource};
 use holdfast_service::operation::logging::{self, LogFormat};
 use holdfast_service::validator::config::Config;
-use holdfast_service::validator::run::{Files, Ready, run};
+use holdfast_service::validator::run::{Ready, run};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -69,7 +69,7 @@ impl Arguments {
             console.note(format!("{} serves at {}", ready.validator, ready.address));
             served = Some(ready.clone());
         };
-        let ended = runtime.block_on(run(&config, signer, Files::default(), stop, ready));
+        let ended = runtime.block_on(run(&config, signer, stop, ready));
         ended.map_err(run_failure)?;
         console.report(&Ran { served })
     }
