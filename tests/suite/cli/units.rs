@@ -7,7 +7,8 @@ use super::support::{Run, binary};
 
 /// `ExecStart=` of a unit, in words, without the program.
 fn start_of(unit: &str) -> Vec<String> {
-    let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a unit starts something");
+    let line =
+        unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a unit starts something");
     let mut words = line.split_whitespace().map(str::to_owned);
     assert_eq!(words.next().as_deref(), Some("/usr/local/bin/holdfast"));
     words.collect()
