@@ -31,11 +31,14 @@ prop_compose! {
     }
 }
 
+/// Pieces, MiB of each, and holders with their operators.
+type Drawn = (u8, u64, Vec<(u32, u32)>);
+
 prop_compose! {
     fn needs()(
         needs in prop::collection::vec((0u8..6, 1u64..12, prop::collection::vec((0u32..40, 0u32..12), 0..3)), 0..8),
     ) -> Vec<Need> {
-        let need = |((pieces, mib, holders), number): ((u8, u64, Vec<(u32, u32)>), u32)| Need {
+        let need = |((pieces, mib, holders), number): (Drawn, u32)| Need {
             segment: key(number),
             pieces,
             piece_bytes: mib * MIB,

@@ -40,8 +40,8 @@ fn a_lost_piece_is_made_anew_elsewhere() {
     };
     let failed = |_: &mut Vec<Miner>, segment: &mut PlacedSegment| segment.pieces[1].failed_audits = 3;
     let nobodys = |_: &mut Vec<Miner>, segment: &mut PlacedSegment| segment.pieces[1].holder = None;
-    let losses: [&dyn Fn(&mut Vec<Miner>, &mut PlacedSegment); 5] =
-        [&gone, &unknown, &absent, &failed, &nobodys];
+    type Loss = dyn Fn(&mut Vec<Miner>, &mut PlacedSegment);
+    let losses: [&Loss; 5] = [&gone, &unknown, &absent, &failed, &nobodys];
     for (lose, number) in losses.into_iter().zip(0..) {
         let (mut miners, mut segment) = (network(), segment(0, 3, &[0, 1, 2, 3, 4]));
         lose(&mut miners, &mut segment);
