@@ -157,7 +157,7 @@ fn memory_does_not_grow_with_the_segment() {
 
 /// A file above 768 MiB, where FileTAO lost the tail, without its bytes in memory: what comes back is hashed.
 #[test]
-#[ignore = "codes 800 MiB and reads them back, which takes minutes on a busy machine"]
+#[ignore = "writes 1.3 GB of pieces"]
 fn a_file_of_800_mib_keeps_its_tail() {
     keeps_its_tail(800 << 20, Policy::CODED_3_OF_5.with_segments_of(256 << 20).unwrap());
 }
