@@ -77,7 +77,7 @@ impl Arguments {
         let of_file = || file.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = self.name.clone().or_else(of_file).unwrap_or_default();
         Ok(PutOptions {
-            policy: with_segments_for(self.coding, length.unwrap_or(0)),
+            policy: with_segments_for(self.coding, length.unwrap_or(0))?,
             recipients: self.secrecy.recipients(file)?,
             keep_seconds: self.keep,
             watch: Line::new(console, "put", name.clone()) as Arc<_>,
@@ -87,12 +87,18 @@ impl Arguments {
 }
 
 /// The coding with segments so large that a file of this length has no more pieces than are taken.
-fn with_segments_for(policy: Policy, length_bytes: u64) -> Policy {
+fn with_segments_for(policy: Policy, length_bytes: u64) -> Result<Policy, Failure> {
     const UNIT_BYTES: u64 = 64 << 20;
     let segments = (PIECES_MAX / u64::from(policy.shards())).max(2) - 1;
     let least = length_bytes.div_ceil(segments).next_multiple_of(UNIT_BYTES);
-    let segment_bytes = policy.segment_bytes().max(least).min(Policy::SEGMENT_BYTES_MAX);
-    policy.with_segments_of(segment_bytes).unwrap_or(policy)
+    if least > Policy::SEGMENT_BYTES_MAX {
+        let (length, most) = (table::bytes(length_bytes), table::bytes(segments * Policy::SEGMENT_BYTES_MAX));
+        return Err(Failure::Usage(format!(
+            "{length} coded {policy} is more than {PIECES_MAX} pieces; at most {most} are taken: choose a --coding with fewer pieces"
+        )));
+    }
+    let segment_bytes = policy.segment_bytes().max(least);
+    policy.with_segments_of(segment_bytes).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 fn open(file: &Path) -> Result<(Box<dyn Read + Send>, Option<u64>), Failure> {
@@ -162,14 +168,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_files_are_cut_into_few_enough_pieces() {
+    fn large_files_are_cut_into_few_enough_pieces_or_refused() {
         for policy in Policy::NAMED {
-            for length in [0, 1 << 30, 5 << 40, 60 << 40] {
-                let cut = with_segments_for(policy, length);
+            for length in [0, 1 << 30, 5 << 40] {
+                let cut = with_segments_for(policy, length).expect("it fits");
                 let pieces = length.div_ceil(cut.segment_bytes()) * u64::from(cut.shards());
                 assert!(pieces <= PIECES_MAX, "{policy}, {length} bytes: {pieces}");
             }
-            assert_eq!(with_segments_for(policy, 1 << 30), policy);
+            assert_eq!(with_segments_for(policy, 1 << 30).expect("it fits"), policy);
+            // Cut down to what is taken, its end would be lost.
+            assert!(matches!(with_segments_for(policy, 1 << 60), Err(Failure::Usage(_))), "{policy}");
         }
     }
 }
