@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # fuzz/run.sh SECONDS [TARGET…]: builds the fuzzer with the stable toolchain and runs each target for that long, from
 # its seeds and from what earlier runs left in fuzz/corpus. Ends with an error when a target fails; the input that made
-# it fail is left in fuzz/artifacts.
+# it fail is left in fuzz/artifacts. FUZZ_SERVICE=1 adds the decoders of the service, which take several minutes to build.
 #
 # libFuzzer needs coverage counters. cargo-fuzz gets them with nightly's sanitizer option; the same LLVM pass can be
 # named on stable. Build scripts stay without it because --target is given.
@@ -10,12 +10,13 @@ cd "$(dirname "$0")"
 seconds=${1:?usage: fuzz/run.sh SECONDS [TARGET…]}
 shift
 
+features=fuzzer${FUZZ_SERVICE:+,service}
 host=$(rustc -vV | sed -n 's/^host: //p')
 coverage="-Cpasses=sancov-module"
 for option in level=4 inline-8bit-counters pc-table trace-compares; do
     coverage+=" -Cllvm-args=-sanitizer-coverage-$option"
 done
-RUSTFLAGS="--cfg fuzzing $coverage" cargo build --profile fuzz --locked -p holdfast-fuzz --features fuzzer \
+RUSTFLAGS="--cfg fuzzing $coverage" cargo build --profile fuzz --locked -p holdfast-fuzz --no-default-features --features "$features" \
     --target "$host" --target-dir target
 fuzzer=$PWD/target/$host/fuzz/holdfast-fuzz
 

@@ -4,7 +4,7 @@
 
 #![no_main]
 
-use holdfast_fuzz::TARGETS;
+use holdfast_fuzz::targets;
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -18,7 +18,7 @@ fuzz_target!(
             std::process::exit(0);
         }
         let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
-        let named = TARGETS.iter().find(|target| target.name == name).map(|target| target.run);
+        let named = targets().find(|target| target.name == name).map(|target| target.run);
         let planted = (name == "planted_fault").then_some(planted_fault as fn(&[u8]) -> bool);
         CHOSEN.get_or_init(|| named.or(planted).expect("FUZZ_TARGET names a target"));
     },
@@ -35,7 +35,7 @@ fn planted_fault(bytes: &[u8]) -> bool {
 }
 
 fn write_seeds(folder: &Path) -> std::io::Result<()> {
-    for target in TARGETS {
+    for target in targets() {
         let folder = folder.join(target.name);
         std::fs::create_dir_all(&folder)?;
         for (i, seed) in (target.seeds)().into_iter().enumerate() {
