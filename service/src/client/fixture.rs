@@ -20,7 +20,7 @@ use tonic::service::Routes;
 
 use super::{Client, Fault, GetOptions, PutOptions, Stored, Watch};
 use crate::chain::{Chain, Driver, Event, NetworkFile, NetworkSettings, NewNeuron, RECORDER_FILE, Script};
-use crate::index::{EmbeddedIndex, EmbeddedSettings, Index};
+use crate::index::{EmbeddedIndex, EmbeddedSettings, Index, IndexError};
 use crate::listen::{Listener, Settings};
 use crate::local::allocation::{NamedAccount, Shares, Site, apply, propose};
 use crate::local::console::{Console, OutputArguments, ProgressWhen};
@@ -205,8 +205,13 @@ impl Ground {
 
     pub(crate) async fn start_validator_with(&self, settings: CareSettings) -> Running<Keeper> {
         let path = self.folder.path().join("validator.index");
-        let index = EmbeddedIndex::open(&path, EmbeddedSettings::default()).await.expect("an index");
-        let index: Arc<dyn Index> = Arc::new(index);
+        let index: Arc<dyn Index> = loop {
+            match EmbeddedIndex::open(&path, EmbeddedSettings::default()).await {
+                // Reads of the validator before, which nobody waits for any more, hold it until they are done.
+                Err(IndexError::Locked { .. }) => tokio::task::yield_now().await,
+                opened => break Arc::new(opened.expect("an index")),
+            }
+        };
         let chain: Arc<dyn Chain> = Arc::new(self.driver.chain().clone());
         let correspondent = Arc::new(self.correspondent(VALIDATOR));
         let keeper =

@@ -172,10 +172,11 @@ impl Holdings for Keeper {
                 return Ok(());
             }
             piece.audited_at = Some(height);
-            piece.failed_audits = match outcome {
-                Outcome::Accepted => 0,
-                _ => piece.failed_audits.saturating_add(1),
-            };
+            match outcome {
+                Outcome::Accepted => (piece.failed_audits, piece.missed_audits) = (0, 0),
+                Outcome::Missed => piece.missed_audits = piece.missed_audits.saturating_add(1),
+                _ => piece.failed_audits = piece.failed_audits.saturating_add(1),
+            }
             PIECES.write(&work, key, &piece)?;
             Ok::<_, ValidatorError>(())
         })

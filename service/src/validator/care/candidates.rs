@@ -17,6 +17,9 @@ use crate::validator::store::SCORES;
 /// Miners that are asked at the same time.
 const ASKED_AT_ONCE: usize = 64;
 
+/// Whoever is back for less long has not had the time to answer audits.
+const BACK_SECONDS: u64 = 600;
+
 /// What miners said last, and what was given to them since.
 #[derive(Debug, Default)]
 pub(super) struct Miners(Mutex<State>);
@@ -42,6 +45,8 @@ struct Seen {
     room: Option<Room>,
     /// Since when it has not answered, in seconds since 1970.
     absent_since: Option<u64>,
+    /// When it answered again after it had not, in seconds since 1970.
+    back_at: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +72,19 @@ impl Miners {
         if let Some(seen) = state.seen.get_mut(miner) {
             seen.asked_at_ms = 0;
         }
+    }
+
+    /// Whether audits that a miner missed say nothing of its pieces: it is away, or has been until now.
+    pub(super) fn is_excused(&self, miner: &Account, now: u64) -> bool {
+        let state = self.lock();
+        let is_back = |at: u64| now.saturating_sub(at) < BACK_SECONDS;
+        let excused = |seen: &Seen| seen.absent_since.is_some() || seen.back_at.is_some_and(is_back);
+        state.seen.get(miner).is_some_and(excused)
+    }
+
+    /// Whether a miner answered when it was asked last.
+    pub(super) fn is_present(&self, miner: &Account) -> bool {
+        self.lock().seen.get(miner).is_some_and(|seen| seen.absent_since.is_none())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -155,9 +173,14 @@ impl Keeper {
     fn note(&self, miner: Account, room: Option<Room>) {
         let clock = self.peers.correspondent().clock();
         let mut state = self.miners.lock();
-        let before = state.seen.get(&miner).and_then(|seen| seen.absent_since);
-        let absent_since = room.is_none().then(|| before.unwrap_or(clock.now_seconds()));
-        state.seen.insert(miner, Seen { asked_at_ms: clock.now_ms(), room, absent_since });
+        let (now, before) = (clock.now_seconds(), state.seen.get(&miner).copied());
+        let was_absent_since = before.and_then(|seen| seen.absent_since);
+        let absent_since = room.is_none().then(|| was_absent_since.unwrap_or(now));
+        let back_at = match was_absent_since {
+            Some(_) if room.is_some() => Some(now),
+            _ => before.and_then(|seen| seen.back_at),
+        };
+        state.seen.insert(miner, Seen { asked_at_ms: clock.now_ms(), room, absent_since, back_at });
     }
 
     /// Tiers as the rounds have left them, 0 for the lowest.

@@ -167,6 +167,7 @@ impl Keeper {
                 generation: target.generation,
                 held: Some(held.clone()),
                 failed_audits: 0,
+                missed_audits: 0,
                 audited_at: None,
                 ..before.clone()
             };

@@ -31,7 +31,7 @@ impl Keeper {
     ) -> Result<ReleaseResponse, CareError> {
         let key: FileKey = (owner, bytes32("file root", &request.file_root)?);
         self.end_care(key).await?;
-        let deleted = self.delete_pieces(key).await?;
+        let deleted = self.delete_pieces(key, |_| true).await?;
         Ok(ReleaseResponse { deleted_pieces: deleted.pieces, pending_pieces: deleted.pending, seal: None })
     }
 
@@ -56,8 +56,13 @@ impl Keeper {
         .await
     }
 
-    /// Deletes the pieces of a file whose care has ended; forgets each that is gone, and the file with the last.
-    pub(super) async fn delete_pieces(&self, key: FileKey) -> Result<Deleted, CareError> {
+    /// Deletes the pieces of a file whose care has ended, with those miners that are to be asked; forgets each that is gone, and the
+    /// file with the last.
+    pub(super) async fn delete_pieces(
+        &self,
+        key: FileKey,
+        is_asked: impl Fn(&Account) -> bool,
+    ) -> Result<Deleted, CareError> {
         let mut deleted = Deleted::default();
         let mut deleting = JoinSet::new();
         let mut pages = PIECES.pages(&*self.index, PIECES.prefix(&key), super::PAGE_ROWS);
@@ -74,6 +79,10 @@ impl Keeper {
                     gone.push(row.key);
                     continue;
                 };
+                if !is_asked(&held.miner) {
+                    deleted.pending += 1;
+                    continue;
+                }
                 if deleting.len() >= DELETED_AT_ONCE {
                     note(deleting.join_next().await, &mut gone, &mut deleted);
                 }

@@ -82,8 +82,10 @@ pub(super) struct PieceRow {
     pub(super) begun: u32,
     /// Who holds it, and what.
     pub(super) held: Option<HeldPiece>,
-    /// How many of its audits failed one after another.
+    /// How many wrong answers came, one after another, since the last right one.
     pub(super) failed_audits: u32,
+    /// How many audits were not answered since the last right answer. They count as failures unless the miner was away.
+    pub(super) missed_audits: u32,
     /// Height of its last audit.
     pub(super) audited_at: Option<u64>,
 }
@@ -164,13 +166,16 @@ impl PieceRow {
             begun: piece.generation,
             held: Some(held),
             failed_audits: 0,
+            missed_audits: 0,
             audited_at: None,
         }
     }
 
     /// Whether its last audit, if any, passed, and its miner says that it can be audited.
     pub(super) fn is_healthy(&self) -> bool {
-        self.failed_audits == 0 && self.held.as_ref().is_some_and(|held| held.record_kept)
+        self.failed_audits == 0
+            && self.missed_audits == 0
+            && self.held.as_ref().is_some_and(|held| held.record_kept)
     }
 }
 

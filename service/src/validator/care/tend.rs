@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::rows::{FILES, FileKey, StoredFile};
+use super::rows::{FILES, FileKey, PieceRow, StoredFile};
 use super::{CareError, Keeper};
 use crate::index::KeyRange;
 use crate::index::lease::{Acquisition, Lease, acquire};
@@ -80,10 +80,10 @@ impl Keeper {
     pub async fn tend(&self) -> Result<Tended, CareError> {
         let mut tended = Tended::default();
         let Some(lease) = self.take_charge().await? else { return Ok(tended) };
-        let files = self.tend_each(&mut tended).await?;
         let miners = self.look_at_miners().await?;
-        let segments: Vec<PlacedSegment> =
-            files.values().map(placed_segments).collect::<Result<Vec<_>, _>>()?.concat();
+        let files = self.tend_each(&mut tended).await?;
+        let segments = files.values().map(|file| self.placed_segments(file));
+        let segments: Vec<PlacedSegment> = segments.collect::<Result<Vec<_>, _>>()?.concat();
         let mut seed = [0; 32];
         // Without randomness the same miners are drawn each time, which is no harm.
         let _ = getrandom::fill(&mut seed);
@@ -138,7 +138,7 @@ impl Keeper {
                     tended.expired_files += 1;
                 }
                 if is_expired || row.value.releasing {
-                    let deleted = self.delete_pieces(row.key).await?;
+                    let deleted = self.delete_pieces(row.key, |miner| self.miners.is_present(miner)).await?;
                     tended.deleted_files += u64::from(deleted.pending == 0);
                     continue;
                 }
@@ -149,6 +149,8 @@ impl Keeper {
                 };
                 let lacking = file.ids().filter_map(|(id, row)| {
                     let held = row.held.as_ref().filter(|held| !held.record_kept)?;
+                    // Who is away would hold up all others.
+                    self.miners.is_present(&held.miner).then_some(())?;
                     Some(held.signed_record().map(|record| (id, record)))
                 });
                 let lacking = lacking.collect::<Result<Vec<_>, ValidatorError>>()?;
@@ -157,6 +159,28 @@ impl Keeper {
             }
         }
         Ok(files)
+    }
+
+    /// A file's segments, for planning.
+    fn placed_segments(&self, file: &StoredFile) -> Result<Vec<PlacedSegment>, ValidatorError> {
+        let (layout, now) = (file.row.layout()?, self.now_seconds());
+        let (data_shards, shards) = file.row.needed_and_shards();
+        let piece = |row: &PieceRow| {
+            let holder = row.held.as_ref().map(|held| held.miner);
+            let is_excused = holder.is_some_and(|miner| self.miners.is_excused(&miner, now));
+            let missed_audits = if is_excused { 0 } else { row.missed_audits };
+            let failed_audits = row.failed_audits.saturating_add(missed_audits);
+            PlacedPiece { holder, failed_audits, coming_to: None }
+        };
+        let segments = (0_u32..).zip(file.pieces.chunks(shards.into()));
+        let placed = segments.map(|(segment, rows)| PlacedSegment {
+            key: SegmentKey { file: plan_key(&file.key), segment },
+            data_shards,
+            piece_bytes: layout.segment(segment.into()).map_or(0, |segment| segment.shard_bytes()),
+            expires_at: Some(file.row.expires_at),
+            pieces: rows.iter().map(piece).collect(),
+        });
+        Ok(placed.collect())
     }
 
     /// The lease on the care of files; `None` if another process has it.
@@ -183,26 +207,4 @@ impl Keeper {
 /// A file in plans: two owners may have stored the same bytes.
 fn plan_key((owner, file): &FileKey) -> [u8; 32] {
     *blake3::hash(&[owner.0, *file].concat()).as_bytes()
-}
-
-/// A file's segments, for planning.
-fn placed_segments(file: &StoredFile) -> Result<Vec<PlacedSegment>, ValidatorError> {
-    let layout = file.row.layout()?;
-    let (data_shards, shards) = file.row.needed_and_shards();
-    let segments = (0_u32..).zip(file.pieces.chunks(shards.into()));
-    let placed = segments.map(|(segment, rows)| PlacedSegment {
-        key: SegmentKey { file: plan_key(&file.key), segment },
-        data_shards,
-        piece_bytes: layout.segment(segment.into()).map_or(0, |segment| segment.shard_bytes()),
-        expires_at: Some(file.row.expires_at),
-        pieces: rows
-            .iter()
-            .map(|row| PlacedPiece {
-                holder: row.held.as_ref().map(|held| held.miner),
-                failed_audits: row.failed_audits,
-                coming_to: None,
-            })
-            .collect(),
-    });
-    Ok(placed.collect())
 }

@@ -104,6 +104,34 @@ async fn a_miner_whose_audits_fail_loses_its_piece() {
     assert!(faults.take().is_empty());
 }
 
+/// A miner that is away for a while misses audits; that alone costs it no piece, neither then nor when it is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_miner_that_restarts_keeps_its_pieces() {
+    let ground = Ground::new();
+    let settings = CareSettings { allocation_age_ms: 0, ..CareSettings::default() };
+    let validator = ground.start_validator_with(settings).await;
+    let mut miners = ground.add_miners(4).await;
+    let owner = ground.owner("owner", &validator);
+    put(&owner, &bytes_of(50_000, 1), options("1-of-3", SEGMENT)).await;
+    let held = validator.node.miners().await.expect("reads")[0];
+    let name =
+        (0..4).map(|number| format!("miner-{number}")).find(|name| account(name) == held).expect("one");
+    let at = miners.iter().position(|miner| miner.node.account() == held).expect("there");
+    let record = validator.node.records_of(&held).await.expect("reads")[0].record.digest();
+    miners.remove(at).end().await;
+    for height in 1..6 {
+        validator.node.audited(&record, height, Outcome::Missed).await.expect("notes");
+        assert_eq!(tend(&validator).await, Tended::default(), "away for {height} audits");
+    }
+    let back = ground.start_miner(&name).await;
+    ground.move_miner(held, back.address);
+    assert_eq!(tend(&validator).await, Tended::default());
+    // It has had the time to answer, and has not: then it is the piece that is lost.
+    ground.clock.advance_ms(700_000);
+    validator.node.audited(&record, 6, Outcome::Missed).await.expect("notes");
+    assert_eq!(tend(&validator).await, Tended { rebuilt_pieces: 1, ..Tended::default() });
+}
+
 /// Too few are left: nothing is dropped, and when a miner comes back, all is made whole.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_now_is_kept_until_it_can() {
