@@ -1221,7 +1221,7 @@ class WitnessRequest(_message.Message):
     height: _builtins.int
     @_builtins.property
     def promises(self) -> _containers.RepeatedCompositeFieldContainer[Global___Promise]:
-        """Miner, challenge seed, response digest and the miner's signature of each promise."""
+        """Miner, challenge as it was sent, response digest and the miner's signature of each promise."""
 
     @_builtins.property
     def seal(self) -> _types_pb2.Seal: ...

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use holdfast_service::identity::{DevelopmentNames, Identity, PasswordSource};
@@ -11,7 +10,6 @@ use holdfast_service::operation::logging::{self, LogFormat};
 use holdfast_service::validator::config::Config;
 use holdfast_service::validator::run::{Ready, run};
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
 
 use super::{config_failure, run_failure};
 use crate::console::{Console, Exit, Report};
@@ -63,7 +61,7 @@ impl Arguments {
         let signer = Arc::new(identity.into_signer());
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::file("start threads for", "this process", error))?;
-        let stop = stop_when_told();
+        let stop = interrupt::token();
         let mut served = None;
         let ready = |ready: &Ready| {
             console.note(format!("{} serves at {}", ready.validator, ready.address));
@@ -91,17 +89,6 @@ impl Arguments {
         }
         Ok(config)
     }
-}
-
-/// Cancelled by the first signal; the second ends the process.
-fn stop_when_told() -> CancellationToken {
-    let (stop, control) = (CancellationToken::new(), interrupt::control(None));
-    let told = stop.clone();
-    std::thread::spawn(move || {
-        while control.sleep(Duration::from_secs(3600)).is_ok() {}
-        told.cancel();
-    });
-    stop
 }
 
 #[derive(Serialize)]
