@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use holdfast_engine::accelerator::discovery::end_process_if_one_hangs;
+use holdfast_engine::accelerator::discovery::end_process_if_one_failed;
 
 use options::{EXIT_USAGE, Options};
 use report::{Outcome, Report, Section};
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     let _ = writeln!(io::stdout(), "{report}report: {}", options.out.display());
     let _ = io::stdout().flush();
     let has_failed = report.any(|outcome| matches!(outcome, Outcome::Failed { .. }));
-    end_process_if_one_hangs(u8::from(has_failed));
+    end_process_if_one_failed(u8::from(has_failed));
     if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

@@ -61,11 +61,11 @@ pub fn absent_from_build() -> Option<&'static str> {
     }
 }
 
-/// The end of a command that may have used accelerators: if one of them hangs, the process ends here and now with this code, as
-/// its driver may never let it end otherwise. Whatever was to be written must have been written.
-pub fn end_process_if_one_hangs(code: u8) {
+/// The end of a command that may have used accelerators: if one of them failed, the process ends here and now with this code, as
+/// its driver may never let it end otherwise, or crash on the way. Whatever was to be written must have been written.
+pub fn end_process_if_one_failed(code: u8) {
     #[cfg(feature = "gpu")]
-    crate::backend::gpu::end_process_if_left_behind(code);
+    crate::backend::gpu::end_process_if_one_failed(code);
     #[cfg(not(feature = "gpu"))]
     let _ = code;
 }

@@ -32,7 +32,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use adapter::{Adapter, Selection, survey};
-pub(crate) use device::end_process_if_left_behind;
+pub(crate) use device::end_process_if_one_failed;
 pub use device::{Checks, Device, DeviceOptions, Pipeline};
 pub use evidence::LABELS_PER_LAYER;
 pub use label::parameters as label_parameters;

@@ -63,6 +63,7 @@ struct Trouble(Mutex<Option<Fault>>);
 
 impl Trouble {
     fn report(&self, fault: Fault) {
+        HAS_FAILED.store(true, Ordering::Relaxed);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
     }
 
@@ -364,20 +365,19 @@ impl Drop for Device {
     /// wgpu waits without end for the work of a queue that it drops. A device that did not answer in time is left behind instead.
     fn drop(&mut self) {
         if matches!(self.trouble.first(), Some(Fault::TimedOut { .. })) {
-            IS_LEFT_BEHIND.store(true, Ordering::Relaxed);
             std::mem::forget((self.device.clone(), self.queue.clone()));
         }
     }
 }
 
-/// Whether a device did not answer in time and was left behind.
-static IS_LEFT_BEHIND: AtomicBool = AtomicBool::new(false);
+/// Whether any device of this process failed.
+static HAS_FAILED: AtomicBool = AtomicBool::new(false);
 
-/// Ends the process with this code if a device was left behind. Its driver may still be at work, and the clean-up of libraries at
-/// the end of a process would wait for it, or take memory away under it.
+/// Ends the process with this code if a device failed. Threads of its driver may still be at work: nobody waits for those of a
+/// device that is lost or hangs, and the clean-up of libraries at the end of a process would take memory away under them.
 #[allow(unsafe_code)]
-pub(crate) fn end_process_if_left_behind(code: u8) {
-    if IS_LEFT_BEHIND.load(Ordering::Relaxed) {
+pub(crate) fn end_process_if_one_failed(code: u8) {
+    if HAS_FAILED.load(Ordering::Relaxed) {
         // SAFETY: it ends this process and touches no memory of it.
         unsafe { libc::_exit(code.into()) }
     }

@@ -5,7 +5,7 @@ mod demo;
 
 use std::process::ExitCode;
 
-use holdfast_engine::accelerator::discovery::end_process_if_one_hangs;
+use holdfast_engine::accelerator::discovery::end_process_if_one_failed;
 // Under their short names for the whole command.
 use holdfast_service::local::{
     allocation, answering, audits, commit, committing, console, disks, failure, files, gpus, identity,
@@ -23,6 +23,6 @@ fn main() -> ExitCode {
         Ok(exit) => exit,
         Err(failure) => console.fail(&failure),
     };
-    end_process_if_one_hangs(exit.code());
+    end_process_if_one_failed(exit.code());
     exit.into()
 }
