@@ -22,6 +22,7 @@ use async_trait::async_trait;
 use holdfast_engine::account::Account;
 use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::receipt::Outcome;
+use tokio::sync::Semaphore;
 use tonic::Status;
 
 use super::ValidatorError;
@@ -47,6 +48,11 @@ pub use tend::Tended;
 /// Files of a page of rows at once.
 const PAGE_ROWS: usize = 1024;
 
+/// A piece is not audited in its last seconds: before an answer came, it could be expired by its miner's clock.
+const LAST_SECONDS: u64 = 180;
+/// Files that are audited for their owners at the same time; more are refused.
+const AUDITS_MAX: usize = 4;
+
 /// Cares for files.
 pub struct Keeper {
     settings: CareSettings,
@@ -54,6 +60,8 @@ pub struct Keeper {
     index: Arc<dyn Index>,
     peers: Arc<Peers>,
     miners: Miners,
+    /// For files that owners have audited: each takes up to 256 KiB of each of its pieces.
+    audits: Semaphore,
     /// Of the process that tends to files.
     lease: Mutex<Option<Lease>>,
 }
@@ -73,7 +81,15 @@ impl Keeper {
         correspondent: Arc<Correspondent>,
     ) -> Arc<Keeper> {
         let peers = Arc::new(Peers::new(correspondent));
-        Arc::new(Keeper { settings, chain, index, peers, miners: Miners::default(), lease: Mutex::default() })
+        Arc::new(Keeper {
+            settings,
+            chain,
+            index,
+            peers,
+            miners: Miners::default(),
+            audits: Semaphore::new(AUDITS_MAX),
+            lease: Mutex::default(),
+        })
     }
 
     fn account(&self) -> Account {
@@ -133,9 +149,9 @@ impl Care for Keeper {
 impl Holdings for Keeper {
     async fn records_of(&self, miner: &Account) -> Result<Vec<SignedRecord>, ValidatorError> {
         let mut pages = HELD.pages(&*self.index, HELD.prefix(&held_by(miner)), PAGE_ROWS);
-        let mut records = Vec::new();
+        let (mut records, ends) = (Vec::new(), self.now_seconds().saturating_add(LAST_SECONDS));
         while let Some(page) = pages.next().await? {
-            for row in HELD.rows(&page)? {
+            for row in HELD.rows(&page)?.iter().filter(|row| row.value.expires_at > ends) {
                 records.push(row.value.signed_record()?);
             }
         }

@@ -141,6 +141,8 @@ pub struct ScoringFile {
 pub struct CareConfig {
     /// Whether owners are served. Files that are in care already are kept whole anyway.
     pub serve: bool,
+    /// Only these owners are served, if there are any. Accounts cost nothing, so without a list anybody can fill what miners have for us.
+    pub owners: Vec<Account>,
     /// The longest time that a file may be asked to be kept, in days.
     pub keep_days_max: u64,
     /// GiB of pieces that one owner may have here.
@@ -162,6 +164,7 @@ impl Default for CareConfig {
         let usual = CareSettings::default();
         CareConfig {
             serve: true,
+            owners: Vec::new(),
             keep_days_max: usual.keep_seconds_max / DAY_SECONDS,
             owner_gib_max: usual.owner_bytes_max >> 30,
             failed_audits: usual.repair.failed_audits,
@@ -328,6 +331,7 @@ impl Config {
     pub fn care_settings(&self) -> Result<CareSettings, ConfigError> {
         let CareConfig { workshop, .. } = &self.care;
         let mut settings = CareSettings {
+            owners: self.care.owners.iter().copied().collect(),
             scoring: self.settings()?.scoring,
             keep_seconds_max: self.care.keep_days_max * DAY_SECONDS,
             owner_bytes_max: self.care.owner_gib_max << 30,

@@ -30,7 +30,7 @@ use crate::proto::{
 use crate::wire::canonical::{Sealed, methods};
 use crate::wire::{Asked, Correspondent};
 
-pub use objects::{UPLOAD_PART_BYTES, check_acknowledgement, parts};
+pub use objects::{UPLOAD_PART_BYTES, check_acknowledgement, parts, transfer_limit};
 
 /// Most bytes of one message that a peer sends: a part, and what stands around it.
 const MESSAGE_BYTES_MAX: usize = PART_BYTES_MAX + (64 << 10);

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holdfast_engine::account::Account;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -17,12 +18,19 @@ use crate::validator::store::SCORES;
 /// Miners that are asked at the same time.
 const ASKED_AT_ONCE: usize = 64;
 
+/// Tickets that are remembered for each miner.
+const PROMISED_MAX: usize = 4096;
+
 /// Whoever is back for less long has not had the time to answer audits.
 const BACK_SECONDS: u64 = 600;
 
 /// What miners said last, and what was given to them since.
 #[derive(Debug, Default)]
-pub(super) struct Miners(Mutex<State>);
+pub(super) struct Miners {
+    state: Mutex<State>,
+    /// Held while they are asked: whoever else wants to know waits for the same answers.
+    asking: AsyncMutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -60,7 +68,11 @@ impl Miners {
     /// A ticket was given for a piece that takes so many bytes of disk.
     pub(super) fn promise(&self, miner: Account, root: [u8; 32], disk_bytes: u64, use_until: u64) {
         let promised = Promised { disk_bytes, use_until };
-        self.lock().promised.entry(miner).or_default().insert(root, promised);
+        let mut state = self.lock();
+        let of_miner = state.promised.entry(miner).or_default();
+        if of_miner.len() < PROMISED_MAX || of_miner.contains_key(&root) {
+            of_miner.insert(root, promised);
+        }
     }
 
     /// The piece is there: the miner's next answer counts it.
@@ -88,7 +100,7 @@ impl Miners {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,6 +119,7 @@ impl Keeper {
         let metagraph = self.chain.metagraph().await?;
         let clock = self.peers.correspondent().clock();
         let oldest_ms = clock.now_ms().saturating_sub(self.settings.allocation_age_ms);
+        let one_at_a_time = self.miners.asking.lock().await;
         let mut asking = JoinSet::new();
         for neuron in metagraph.neurons.iter().filter(|neuron| neuron.hotkey != self.account()) {
             let account = neuron.hotkey;
@@ -137,17 +150,20 @@ impl Keeper {
                 self.note(account, room);
             }
         }
+        drop(one_at_a_time);
         let (tiers, now) = (self.tiers().await?, clock.now_seconds());
         let mut state = self.miners.lock();
         let miner = |neuron: &crate::chain::Neuron| {
             let seen = state.seen.get(&neuron.hotkey).copied();
-            let coming_bytes = state.coming_bytes(&neuron.hotkey, now);
             let room = seen.and_then(|seen| seen.room);
+            let free_bytes = room.map_or(0, |room| room.free_bytes);
+            // Anybody gets tickets, whether or not anything comes under them: they take half of what is free at most.
+            let coming_bytes = state.coming_bytes(&neuron.hotkey, now).min(free_bytes / 2);
             let candidate = Candidate {
                 miner: neuron.hotkey,
                 operator: neuron.coldkey,
                 used_bytes: room.map_or(0, |room| room.used_bytes).saturating_add(coming_bytes),
-                free_bytes: room.map_or(0, |room| room.free_bytes).saturating_sub(coming_bytes),
+                free_bytes: free_bytes - coming_bytes,
                 tier: tiers.get(&neuron.hotkey).copied().unwrap_or_default(),
                 latency_ms: room.map_or(u32::MAX, |room| room.latency_ms),
                 load_percent: 0,

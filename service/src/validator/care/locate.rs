@@ -7,9 +7,10 @@ use std::sync::Arc;
 use holdfast_engine::account::Account;
 use holdfast_engine::receipt::Outcome;
 use tokio::task::JoinSet;
+use tonic::Code;
 
 use super::rows::{FILES, FileKey, HeldPiece, StoredFile};
-use super::{CareError, Keeper};
+use super::{AUDITS_MAX, CareError, Keeper};
 use crate::index::{Key, KeyRange};
 use crate::pieces::PieceId;
 use crate::proto::{
@@ -81,6 +82,12 @@ impl Keeper {
         owner: Account,
         request: &AuditRequest,
     ) -> Result<AuditResponse, CareError> {
+        let _audit = self.audits.try_acquire().map_err(|_| CareError::Refused {
+            code: Code::ResourceExhausted,
+            reason: "busy",
+            message: format!("{AUDITS_MAX} files are being audited"),
+            advice: "ask again in a while",
+        })?;
         let file = self.file_of(owner, &request.file_root).await?;
         let endpoints = self.endpoints().await?;
         let mut pieces = Vec::new();

@@ -32,6 +32,7 @@ impl Keeper {
         owner: Account,
         request: &PlaceRequest,
     ) -> Result<PlaceResponse, CareError> {
+        self.check_owner(owner)?;
         let file = bytes32("file root", &request.file_root)?;
         let segments = wanted(request)?;
         self.check_keep_seconds(request.keep_seconds)?;
@@ -95,6 +96,20 @@ impl Keeper {
         self.miners.promise(miner, object.root, object_disk_bytes(object.length_bytes), use_until);
         let signature = correspondent.signer().sign(&ticket.signing_digest());
         proto::Ticket { ticket: ticket.encode().to_vec().into(), signature: signature.0.to_vec().into() }
+    }
+
+    /// Refuses those who are not among the owners that the operator has named, if there are any.
+    pub(super) fn check_owner(&self, owner: Account) -> Result<(), CareError> {
+        let owners = &self.settings.owners;
+        if owners.is_empty() || owners.contains(&owner) {
+            return Ok(());
+        }
+        Err(CareError::Refused {
+            code: Code::PermissionDenied,
+            reason: "not-served",
+            message: format!("{owner} is not among the owners that are served here"),
+            advice: "ask the operator, or another validator",
+        })
     }
 
     fn check_keep_seconds(&self, keep_seconds: u64) -> Result<(), CareError> {

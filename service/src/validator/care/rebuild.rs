@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use holdfast_engine::account::Account;
@@ -11,6 +12,7 @@ use holdfast_engine::possession::record::{ObjectRecord, SignedRecord};
 use tokio::sync::mpsc;
 use tonic::Code;
 
+use super::release::Silent;
 use super::rows::{FILES, HeldPiece, PIECES, PieceKey, PieceRow, StoredFile, end_audits};
 use super::{CareError, Keeper, blocking};
 use crate::index::lease::Lease;
@@ -19,7 +21,9 @@ use crate::pieces::{Content, Manifest, PieceError, PieceId, PieceSource};
 use crate::placement::Action;
 use crate::proto::StoreResponse;
 use crate::validator::ValidatorError;
-use crate::validator::peers::{Peer, PeerError, Peers, UPLOAD_PART_BYTES, check_acknowledgement, parts};
+use crate::validator::peers::{
+    Peer, PeerError, Peers, UPLOAD_PART_BYTES, check_acknowledgement, parts, transfer_limit,
+};
 
 /// Records of pieces that are made here name the height of the newest block and so many more.
 const RECORD_BLOCKS: u64 = 20;
@@ -68,9 +72,10 @@ impl Keeper {
         check_acknowledgement(&response, &network, between, content, file.row.expires_at)?;
         let record = self.new_record(content, to.account).await?;
         self.record_digests(vec![record.clone()]).await?;
-        let before = self.replace(&key, target, HeldPiece::new(&record, &response), lease).await?;
+        let held = HeldPiece::new(&record, &response);
+        let before = self.replace(&key, target, held, file.row.expires_at, lease).await?;
         self.miners.arrived(&to.account, &content.root);
-        self.hand_out(file.key, vec![(target, record)]).await?;
+        self.hand_out(file.key, vec![(target, record)], &Silent::default()).await?;
         self.delete_before(&before, content.length_bytes).await
     }
 
@@ -155,14 +160,16 @@ impl Keeper {
         key: &PieceKey,
         target: PieceId,
         held: HeldPiece,
+        expires_at: u64,
         lease: &Lease,
     ) -> Result<PieceRow, CareError> {
-        let held = &held;
+        let (held, now) = (&held, self.now_seconds());
         transact(&*self.index, |work| async move {
             let before = self.read_for_change(&work, key, lease).await?;
             if let Some(held) = &before.held {
                 end_audits(&work, held)?;
             }
+            held.claim(&work, expires_at, now).await?;
             let after = PieceRow {
                 generation: target.generation,
                 held: Some(held.clone()),
@@ -200,8 +207,13 @@ impl Keeper {
         let deleted = self.peers.delete(peer, Content { root: held.root, length_bytes }).await;
         if let Err(error) = deleted {
             tracing::info!(%error, "a piece that no longer counts stays until it expires");
+            return Ok(());
         }
-        Ok(())
+        transact(&*self.index, |work| async move {
+            held.unclaim(&work);
+            Ok::<_, CareError>(())
+        })
+        .await
     }
 }
 
@@ -219,11 +231,22 @@ fn rebuild(
 }
 
 /// Reads a file to its end, in parts for an upload. Ends early if nobody takes them.
+/// A miner that takes them more slowly than a repair can wait for gets no more.
 fn send(mut source: File, sender: &mpsc::Sender<Bytes>) -> io::Result<()> {
+    let (mut waited, mut sent_bytes) = (Duration::ZERO, 0);
     loop {
         let mut part = Vec::with_capacity(UPLOAD_PART_BYTES);
         source.by_ref().take(UPLOAD_PART_BYTES as u64).read_to_end(&mut part)?;
-        if part.is_empty() || sender.blocking_send(part.into()).is_err() {
+        if part.is_empty() {
+            return Ok(());
+        }
+        sent_bytes += part.len() as u64;
+        let begun = Instant::now();
+        if sender.blocking_send(part.into()).is_err() {
+            return Ok(());
+        }
+        waited += begun.elapsed();
+        if waited > transfer_limit(sent_bytes) {
             return Ok(());
         }
     }

@@ -9,6 +9,7 @@ use holdfast_engine::rejection::{Class, Rejection};
 use tokio::task::JoinSet;
 use tonic::Code;
 
+use super::release::Silent;
 use super::rows::{FILES, FileKey, FileRow, HeldPiece, HeldRow, PIECES, PieceKey, PieceRow, StoredFile};
 use super::{CareError, Keeper, blocking};
 use crate::index::transact;
@@ -35,6 +36,7 @@ impl Keeper {
         owner: Account,
         request: RegisterRequest,
     ) -> Result<(), CareError> {
+        self.check_owner(owner)?;
         let head = self.chain.head().await?;
         let (network, now) = (self.peers.correspondent().network(), self.now_seconds());
         let keep_seconds_max = self.settings.keep_seconds_max;
@@ -60,6 +62,9 @@ impl Keeper {
             }
             FILES.write(&work, &key, row)?;
             for piece in pieces {
+                if let Some(held) = &piece.row.held {
+                    held.claim(&work, row.expires_at, now).await?;
+                }
                 PIECES.write(&work, &(key, piece.id.segment, piece.id.shard), &piece.row)?;
             }
             Ok(())
@@ -68,7 +73,8 @@ impl Keeper {
         for Proven { record, .. } in &proven {
             self.miners.arrived(&record.record.miner, record.record.replica.object_root());
         }
-        self.hand_out(key, proven.into_iter().map(|piece| (piece.id, piece.record)).collect()).await
+        let records = proven.into_iter().map(|piece| (piece.id, piece.record)).collect();
+        self.hand_out(key, records, &Silent::default()).await
     }
 
     /// Whether this file is in care already, as it is told now: an answer may have been lost.
@@ -121,11 +127,12 @@ impl Keeper {
     }
 
     /// Hands records to the miners of a file's pieces; from then on rounds audit them. A miner that cannot be reached gets its record
-    /// later.
+    /// later, and is asked no more as long as `silent` lives.
     pub(super) async fn hand_out(
         &self,
         file: FileKey,
         records: Vec<(PieceId, SignedRecord)>,
+        silent: &Silent,
     ) -> Result<(), CareError> {
         let mut handing = JoinSet::new();
         let mut waiting = records.into_iter();
@@ -134,6 +141,9 @@ impl Keeper {
                 && let Some((id, record)) = waiting.next()
             {
                 let miner = record.record.miner;
+                if silent.has(&miner) {
+                    continue;
+                }
                 let Some(peer) = self.peer(&miner).await? else { continue };
                 let peers = Arc::clone(&self.peers);
                 handing.spawn(async move { (id, peers.keep_record(peer, &record).await, record) });
@@ -141,11 +151,13 @@ impl Keeper {
             match handing.join_next().await {
                 None => return Ok(()),
                 Some(Ok((id, Ok(()), record))) => self.begin_audits(file, id, &record).await?,
-                Some(Ok((id, Err(error), _))) => {
+                Some(Ok((id, Err(error), record))) => {
                     tracing::warn!(%id, %error, "a record was not handed out");
                     // Who cannot be reached may come back; who says no has not got the piece.
                     if says_no(&error) {
                         self.note_failure(file, id).await?;
+                    } else {
+                        silent.note(record.record.miner);
                     }
                 }
                 Some(Err(error)) => tracing::error!(%error, "handing out a record ended"),
@@ -167,18 +179,20 @@ impl Keeper {
         .await
     }
 
-    /// A miner keeps the record of a piece.
+    /// A miner keeps the record of a piece. If the file is released meanwhile, it is deleting the piece: nothing is audited.
     async fn begin_audits(&self, file: FileKey, id: PieceId, record: &SignedRecord) -> Result<(), CareError> {
         let key: &PieceKey = &(file, id.segment, id.shard);
-        let held_row = &HeldRow::new(record, file, id);
         transact(&*self.index, |work| async move {
+            let Some(of_file) = FILES.read(&work, &file).await?.filter(|row| !row.releasing) else {
+                return Ok(());
+            };
             let Some(mut row) = PIECES.read(&work, key).await? else { return Ok(()) };
             let Some(held) = row.held.as_mut().filter(|_| row.generation == id.generation) else {
                 return Ok(());
             };
             held.record_kept = true;
             PIECES.write(&work, key, &row)?;
-            held_row.write(&work)
+            HeldRow::new(record, file, id, of_file.expires_at).write(&work)
         })
         .await
     }

@@ -1,11 +1,12 @@
 //! The end of the care of a file: no more audits, and its pieces are deleted.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_engine::account::Account;
 use tokio::task::JoinSet;
 
-use super::rows::{FILES, FileKey, PIECES, PieceKey, StoredFile, end_audits};
+use super::rows::{FILES, FileKey, HeldPiece, PIECES, PieceKey, StoredFile, end_audits};
 use super::{CareError, Keeper};
 use crate::index::transact;
 use crate::proto::{ReleaseRequest, ReleaseResponse};
@@ -23,6 +24,21 @@ pub(super) struct Deleted {
     pub(super) pending: u32,
 }
 
+/// Miners that left something unanswered. Each answer is waited for, so whoever has many pieces and answers about none would hold up
+/// everything else.
+#[derive(Debug, Default)]
+pub(super) struct Silent(Mutex<BTreeSet<Account>>);
+
+impl Silent {
+    pub(super) fn note(&self, miner: Account) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(miner);
+    }
+
+    pub(super) fn has(&self, miner: &Account) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(miner)
+    }
+}
+
 impl Keeper {
     pub(super) async fn release_file(
         &self,
@@ -31,7 +47,7 @@ impl Keeper {
     ) -> Result<ReleaseResponse, CareError> {
         let key: FileKey = (owner, bytes32("file root", &request.file_root)?);
         self.end_care(key).await?;
-        let deleted = self.delete_pieces(key, |_| true).await?;
+        let deleted = self.delete_pieces(key, &Silent::default(), |_| true).await?;
         Ok(ReleaseResponse { deleted_pieces: deleted.pieces, pending_pieces: deleted.pending, seal: None })
     }
 
@@ -56,50 +72,54 @@ impl Keeper {
         .await
     }
 
-    /// Deletes the pieces of a file whose care has ended, with those miners that are to be asked; forgets each that is gone, and the
-    /// file with the last.
+    /// Deletes the pieces of a file whose care has ended, with those miners that are to be asked and are not silent; forgets each that is
+    /// gone, and the file with the last.
     pub(super) async fn delete_pieces(
         &self,
         key: FileKey,
+        silent: &Silent,
         is_asked: impl Fn(&Account) -> bool,
     ) -> Result<Deleted, CareError> {
         let mut deleted = Deleted::default();
         let mut deleting = JoinSet::new();
         let mut pages = PIECES.pages(&*self.index, PIECES.prefix(&key), super::PAGE_ROWS);
         let layout = StoredFile::read(&*self.index, key).await?.row.layout()?;
-        let mut gone: Vec<PieceKey> = Vec::new();
+        let mut gone: Vec<Gone> = Vec::new();
         while let Some(page) = pages.next().await? {
             for row in PIECES.rows(&page)? {
                 let Some(held) = row.value.held else {
-                    gone.push(row.key);
+                    gone.push((row.key, None));
                     continue;
                 };
                 let Some(peer) = self.peer(&held.miner).await? else {
                     // Whoever left the network is asked no more; what it has expires.
-                    gone.push(row.key);
+                    gone.push((row.key, Some(held)));
                     continue;
                 };
-                if !is_asked(&held.miner) {
+                if silent.has(&held.miner) || !is_asked(&held.miner) {
                     deleted.pending += 1;
                     continue;
                 }
                 if deleting.len() >= DELETED_AT_ONCE {
-                    note(deleting.join_next().await, &mut gone, &mut deleted);
+                    note(deleting.join_next().await, &mut gone, &mut deleted, silent);
                 }
                 let length_bytes =
                     layout.segment(row.key.1.into()).map_or(0, |segment| segment.shard_bytes());
                 let object = crate::pieces::Content { root: held.root, length_bytes };
                 let peers = Arc::clone(&self.peers);
-                deleting.spawn(async move { (row.key, peers.delete(peer, object).await.is_ok()) });
+                deleting.spawn(async move { (row.key, peers.delete(peer, object).await.is_ok(), held) });
             }
         }
         while let Some(done) = deleting.join_next().await {
-            note(Some(done), &mut gone, &mut deleted);
+            note(Some(done), &mut gone, &mut deleted, silent);
         }
         deleted.pieces = u32::try_from(gone.len()).unwrap_or(u32::MAX);
         let (gone, is_last) = (&gone, deleted.pending == 0);
         transact(&*self.index, |work| async move {
-            gone.iter().for_each(|piece| PIECES.remove(&work, piece));
+            for (piece, held) in gone {
+                PIECES.remove(&work, piece);
+                held.iter().for_each(|held| held.unclaim(&work));
+            }
             if is_last {
                 FILES.remove(&work, &key);
             }
@@ -110,14 +130,22 @@ impl Keeper {
     }
 }
 
+/// A piece that is gone, and who had it.
+type Gone = (PieceKey, Option<HeldPiece>);
+
 fn note(
-    done: Option<Result<(PieceKey, bool), tokio::task::JoinError>>,
-    gone: &mut Vec<PieceKey>,
+    done: Option<Result<(PieceKey, bool, HeldPiece), tokio::task::JoinError>>,
+    gone: &mut Vec<Gone>,
     deleted: &mut Deleted,
+    silent: &Silent,
 ) {
     match done {
-        Some(Ok((piece, true))) => gone.push(piece),
-        Some(_) => deleted.pending += 1,
+        Some(Ok((piece, true, held))) => gone.push((piece, Some(held))),
+        Some(Ok((_, false, held))) => {
+            silent.note(held.miner);
+            deleted.pending += 1;
+        }
+        Some(Err(_)) => deleted.pending += 1,
         None => {}
     }
 }

@@ -6,6 +6,10 @@
 //! | `pieces` | (owner, file), segment, shard | [`PieceRow`] |
 //! | `objects` | (0, miner), record digest | [`HeldRow`]: what rounds audit of a miner |
 //! | `objects` | 1, record digest | [`HeldRow`]: the same, for whoever has the digest |
+//! | `objects` | (2, miner), root | [`ClaimRow`]: that these bytes of a miner are one piece, and no other |
+//!
+//! Two files with one piece would have two records of which the miner keeps one, and releasing one would delete the other's: the miner
+//! would fail audits through no fault of its own. So what is claimed is not taken into care again.
 //!
 //! `objects` has what a miner said it keeps the record of; so a record that an owner never gave to a miner is not held against it.
 
@@ -14,6 +18,7 @@ use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::rejection::Rejection;
 use prost::Message;
 use serde::{Deserialize, Serialize};
+use tonic::Code;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::CareError;
@@ -37,6 +42,9 @@ pub(super) const PIECES: TypedTable<PieceKey, PieceRow> = TypedTable::new(Table:
 pub(super) const HELD: TypedTable<((u8, Account), [u8; 32]), HeldRow> = TypedTable::new(Table::Objects);
 /// Records by digest.
 pub(super) const BY_DIGEST: TypedTable<(u8, [u8; 32]), HeldRow> = TypedTable::new(Table::Objects);
+
+/// What miners have for files in care, by miner and root.
+const CLAIMS: TypedTable<((u8, Account), [u8; 32]), ClaimRow> = TypedTable::new(Table::Objects);
 
 /// First part of the keys of a miner's rows in [`HELD`].
 pub(super) fn held_by(miner: &Account) -> (u8, Account) {
@@ -117,6 +125,16 @@ pub(super) struct HeldRow {
     /// Which piece.
     #[serde(with = "piece_id")]
     pub(super) piece: PieceId,
+    /// Of the file, in seconds since 1970.
+    pub(super) expires_at: u64,
+}
+
+/// That a miner's bytes are a piece of a file in care.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClaimRow {
+    /// From then on the claim is void, in seconds since 1970: the miner has not got them any more.
+    expires_at: u64,
 }
 
 /// A file with its pieces, in order.
@@ -196,8 +214,13 @@ impl HeldPiece {
 }
 
 impl HeldRow {
-    pub(super) fn new(record: &SignedRecord, (owner, file): FileKey, piece: PieceId) -> HeldRow {
-        HeldRow { record: hex::encode(record.encode()), owner, file, piece }
+    pub(super) fn new(
+        record: &SignedRecord,
+        (owner, file): FileKey,
+        piece: PieceId,
+        expires_at: u64,
+    ) -> HeldRow {
+        HeldRow { record: hex::encode(record.encode()), owner, file, piece, expires_at }
     }
 
     pub(super) fn signed_record(&self) -> Result<SignedRecord, ValidatorError> {
@@ -214,6 +237,40 @@ impl HeldRow {
         HELD.write(work, &(held_by(&record.miner), record.digest()), self)?;
         BY_DIGEST.write(work, &(1, record.digest()), self)?;
         Ok(())
+    }
+}
+
+impl HeldPiece {
+    /// Claims the piece for a file that expires then, when the work is committed.
+    ///
+    /// # Errors
+    /// [`CareError::Refused`] if it is claimed already.
+    pub(super) async fn claim(
+        &self,
+        work: &Work<'_>,
+        expires_at: u64,
+        now_seconds: u64,
+    ) -> Result<(), CareError> {
+        let key = self.claim_key();
+        let claimed = CLAIMS.read(work, &key).await?;
+        if claimed.is_some_and(|claim| claim.expires_at > now_seconds) {
+            return Err(CareError::Refused {
+                code: Code::AlreadyExists,
+                reason: "in-care",
+                message: format!("{} has {} for a file in care already", self.miner, hex::encode(self.root)),
+                advice: "encrypt the file anew, or release the one that is here",
+            });
+        }
+        Ok(CLAIMS.write(work, &key, &ClaimRow { expires_at })?)
+    }
+
+    /// The miner has deleted it, or is out of reach for good.
+    pub(super) fn unclaim(&self, work: &Work<'_>) {
+        CLAIMS.remove(work, &self.claim_key());
+    }
+
+    fn claim_key(&self) -> ((u8, Account), [u8; 32]) {
+        ((2, self.miner), self.root)
     }
 }
 

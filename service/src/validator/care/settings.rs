@@ -1,4 +1,7 @@
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+
+use holdfast_engine::account::Account;
 
 use crate::placement::{RebalanceRules, RepairRules};
 use crate::scoring::ScoringConfig;
@@ -6,6 +9,8 @@ use crate::scoring::ScoringConfig;
 /// How a validator cares for files.
 #[derive(Clone, Debug)]
 pub struct CareSettings {
+    /// Only these owners get tickets and give files into care; everybody, if there are none.
+    pub owners: BTreeSet<Account>,
     /// Who takes pieces, and when they are made anew.
     pub repair: RepairRules,
     /// When pieces are moved from full miners to emptier ones.
@@ -36,6 +41,7 @@ pub struct CareSettings {
 impl Default for CareSettings {
     fn default() -> CareSettings {
         CareSettings {
+            owners: BTreeSet::new(),
             repair: RepairRules::default(),
             rebalance: RebalanceRules::default(),
             scoring: ScoringConfig::standard(),

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+use super::release::Silent;
 use super::rows::{FILES, FileKey, PieceRow, StoredFile};
 use super::{CareError, Keeper};
 use crate::index::KeyRange;
@@ -128,7 +129,7 @@ impl Keeper {
     /// Goes through all files; gives those that are to be kept whole, by [`plan_key`].
     async fn tend_each(&self, tended: &mut Tended) -> Result<BTreeMap<[u8; 32], StoredFile>, CareError> {
         let now = self.now_seconds();
-        let mut files = BTreeMap::new();
+        let (mut files, silent) = (BTreeMap::new(), Silent::default());
         let mut pages = FILES.pages(&*self.index, KeyRange::all(), super::PAGE_ROWS);
         while let Some(page) = pages.next().await? {
             for row in FILES.rows(&page)? {
@@ -138,7 +139,8 @@ impl Keeper {
                     tended.expired_files += 1;
                 }
                 if is_expired || row.value.releasing {
-                    let deleted = self.delete_pieces(row.key, |miner| self.miners.is_present(miner)).await?;
+                    let deleted = self.delete_pieces(row.key, &silent, |miner| self.miners.is_present(miner));
+                    let deleted = deleted.await?;
                     tended.deleted_files += u64::from(deleted.pending == 0);
                     continue;
                 }
@@ -154,7 +156,7 @@ impl Keeper {
                     Some(held.signed_record().map(|record| (id, record)))
                 });
                 let lacking = lacking.collect::<Result<Vec<_>, ValidatorError>>()?;
-                self.hand_out(row.key, lacking).await?;
+                self.hand_out(row.key, lacking, &silent).await?;
                 files.insert(plan_key(&row.key), file);
             }
         }

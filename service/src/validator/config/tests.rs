@@ -47,6 +47,7 @@ fn the_guides_examples_are_what_they_say() {
     }
     let keys = [
         "serve",
+        "owners",
         "keep_days_max",
         "owner_gib_max",
         "failed_audits",

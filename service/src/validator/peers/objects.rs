@@ -4,7 +4,7 @@ use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use holdfast_engine::account::Account;
@@ -36,6 +36,9 @@ pub const UPLOAD_PART_BYTES: usize = 256 << 10;
 const GROUP_MESSAGE_BYTES_MAX: usize = PAGE_BLOCKS * BLOCK_BYTES + (64 << 10);
 /// A stream on which nothing moves for so long is given up.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// What a transfer must come to on average, counting only the time that the miner takes, in bytes a second. Whoever hands out a block now
+/// and then would hold up whatever waits for the whole.
+const TRANSFER_BYTES_PER_SECOND: u64 = 256 << 10;
 /// Parts of an upload that wait to be sent.
 const PARTS_WAITING: usize = 2;
 
@@ -142,13 +145,17 @@ impl Peers {
         self.correspondent.ask(methods::MINER_RETRIEVE, peer.account, &mut request);
         let mut client = self.groups(peer);
         let mut events = self.within(peer, IDLE_TIMEOUT, client.retrieve(request)).await?.into_inner();
+        let (mut waited, mut came_bytes) = (Duration::ZERO, 0);
         for blocks in groups_over(&range) {
-            let next = self.within(peer, IDLE_TIMEOUT, events.message()).await?;
+            let (begun, limit) = (Instant::now(), transfer_limit(came_bytes).saturating_sub(waited));
+            let next = self.within(peer, limit.min(IDLE_TIMEOUT), events.message()).await?;
+            waited += begun.elapsed();
             let event = next.ok_or_else(|| {
                 rejected(peer, Class::WrongLength.because("the miner ended before all blocks came"))
             })?;
             check_blocks(&event, &object.root, object.length_bytes, &blocks)
                 .map_err(|rejection| rejected(peer, rejection))?;
+            came_bytes += event.blocks.len() as u64;
             let first = event.offset_bytes;
             let within = |byte: u64| {
                 usize::try_from(byte.saturating_sub(first)).unwrap_or(usize::MAX).min(event.blocks.len())
@@ -266,6 +273,11 @@ pub fn check_acknowledgement(
         Class::WrongLength.because(format!("a signature of {} bytes, not 64", seal.signature.len()))
     })?);
     verify(miner, &header.signing_digest(), &signature)
+}
+
+/// How long a miner may take for so many bytes in all.
+pub fn transfer_limit(bytes: u64) -> Duration {
+    IDLE_TIMEOUT + Duration::from_secs(bytes / TRANSFER_BYTES_PER_SECOND)
 }
 
 /// The blocks under each outboard page that hold bytes of a range.

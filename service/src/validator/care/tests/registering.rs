@@ -9,9 +9,12 @@ use holdfast_engine::signature::Signer;
 use tonic::Code;
 
 use crate::client::fixture::{Ground, Running, VALIDATOR, bytes_of, get, options, put};
-use crate::pieces::{Content, Encoder, Holder, Manifest, PlacementSecret, Policy, Segment};
-use crate::proto::{Acknowledgement, ObjectName, PlaceRequest, PlacedPiece, RegisterRequest, StoreResponse};
-use crate::validator::care::Keeper;
+use crate::pieces::{Content, Encoder, Holder, Manifest, PieceId, PlacementSecret, Policy, Segment};
+use crate::proto::{
+    Acknowledgement, ObjectName, PlaceRequest, PlacedPiece, RegisterRequest, ReleaseRequest, StoreResponse,
+};
+use crate::validator::care::release::Silent;
+use crate::validator::care::{CareSettings, Keeper};
 use crate::validator::holdings::Holdings;
 use crate::validator::peers::{Peer, PeerError, Peers, parts};
 use crate::validator::serve::Care;
@@ -251,13 +254,100 @@ async fn places_are_given_for_pieces_that_can_be_and_no_longer_than_offered() {
     assert_eq!(huge.code(), Code::ResourceExhausted);
     let forever = PlaceRequest { keep_seconds: u64::MAX, ..request(vec![piece(0, 10)]) };
     assert_eq!(place(forever).await.expect_err("too long").code(), Code::InvalidArgument);
-    // What was promised is no longer free: a miner's 8 MiB are given once, not twice.
-    let mut places = 0;
-    let distinct = |number: u8| ObjectName { root: vec![number; 32].into(), length_bytes: 3 << 20 };
-    for number in 10..20 {
-        let piece = PlacedPiece { segment: 0, shard: 0, generation: 0, object: Some(distinct(number)) };
-        places += usize::from(place(request(vec![piece])).await.is_ok());
+    // What was promised is no longer free, up to half of a miner's room. Whoever asks for tickets and stores nothing keeps nobody from
+    // placing what fits into the rest.
+    let places = async |length_bytes, roots: std::ops::Range<u8>| {
+        let mut places = 0;
+        for number in roots {
+            let object = Some(ObjectName { root: vec![number; 32].into(), length_bytes });
+            let piece = PlacedPiece { segment: 0, shard: 0, generation: 0, object };
+            places += usize::from(place(request(vec![piece])).await.is_ok());
+        }
+        places
+    };
+    // Two miners with 8 MiB each.
+    assert_eq!(places(5 << 20, 10..20).await, 2);
+    assert_eq!(places(3 << 20, 20..30).await, 10);
+}
+
+/// Two records of one piece, of which its miner keeps the later, would have it fail the audits of the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_piece_is_in_care_once() {
+    let ground = Ground::new();
+    let validator = ground.start_validator().await;
+    let _miners = ground.add_miners(2).await;
+    let by_hand = ByHand::place(&ground, &validator).await;
+    let height = ground.driver.step().expect("a block").height;
+    let good = by_hand.request(height + 1).await;
+    by_hand.peers.register(by_hand.validator, good.clone()).await.expect("is good");
+    let manifest = &by_hand.manifest;
+    let of_another = Content { root: [9; 32], ..manifest.ciphertext() };
+    let (secret, segments) = (manifest.secret().clone(), manifest.segments().to_vec());
+    let again = Manifest::new(None, of_another, manifest.policy(), secret, manifest.expires_at(), segments);
+    let again = again.expect("fine").encode().to_vec().into();
+    let records = (0..2).map(|shard| by_hand.record(shard, height + 9).encode().to_vec().into());
+    let again = RegisterRequest { manifest: again, records: records.collect(), ..good };
+    match by_hand.peers.register(by_hand.validator, again.clone()).await {
+        Err(PeerError::Status { status, .. }) => assert_eq!(status.code(), Code::AlreadyExists),
+        other => panic!("{other:?}"),
     }
-    // Two miners with 8 MiB each, and 3 MiB and more for each piece.
-    assert_eq!(places, 4);
+    let file_root = manifest.ciphertext().root.to_vec().into();
+    let release = ReleaseRequest { file_root, seal: None };
+    by_hand.peers.release(by_hand.validator, release).await.expect("releases");
+    // Nobody has the bytes any more, and miners say so: nothing is audited.
+    by_hand.peers.register(by_hand.validator, again).await.expect("is another file's now");
+    assert!(validator.node.miners().await.expect("reads").is_empty());
+}
+
+/// Records that are still on their way when a file is released begin no audits of what is being deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_released_file_is_audited() {
+    let ground = Ground::new();
+    let validator = ground.start_validator().await;
+    let _miners = ground.add_miners(2).await;
+    let by_hand = ByHand::place(&ground, &validator).await;
+    let height = ground.driver.step().expect("a block").height;
+    let good = by_hand.request(height + 1).await;
+    by_hand.peers.register(by_hand.validator, good).await.expect("is good");
+    let key = (by_hand.peers.correspondent().account(), by_hand.manifest.ciphertext().root);
+    validator.node.end_care(key).await.expect("ends");
+    let piece = PieceId { segment: 0, shard: 0, generation: 0 };
+    let records = vec![(piece, by_hand.record(0, height + 1))];
+    validator.node.hand_out(key, records, &Silent::default()).await.expect("hands out");
+    assert!(validator.node.miners().await.expect("reads").is_empty());
+}
+
+/// A miner may have deleted what is expired by its own clock, and is not to fail for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_piece_is_not_audited_in_its_last_moments() {
+    let ground = Ground::new();
+    let validator = ground.start_validator().await;
+    let miners = ground.add_miners(3).await;
+    put(&ground.owner("owner", &validator), &bytes_of(50_000, 1), options("replicate-3", 100_000)).await;
+    let account = miners[0].node.account();
+    let audited = async || validator.node.records_of(&account).await.expect("reads").len();
+    // Of a day, all but four minutes.
+    ground.clock.advance_ms((86_400 - 240) * 1000);
+    assert_eq!(audited().await, 1);
+    ground.clock.advance_ms(120_000);
+    assert_eq!(audited().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_may_serve_some_owners_and_no_others() {
+    let ground = Ground::new();
+    let [owner, other] = ["owner", "other"].map(|name| Signer::development(name).account());
+    let settings = CareSettings { owners: [owner].into(), ..CareSettings::default() };
+    let validator = ground.start_validator_with(settings).await;
+    let _miners = ground.add_miners(1).await;
+    let object = Some(ObjectName { root: vec![1; 32].into(), length_bytes: 10 });
+    let piece = PlacedPiece { segment: 0, shard: 0, generation: 0, object };
+    let file_root = vec![1; 32].into();
+    let request =
+        PlaceRequest { file_root, pieces: vec![piece], keep_seconds: 60, ..PlaceRequest::default() };
+    validator.node.place(owner, request.clone()).await.expect("is served");
+    let refused = validator.node.place(other, request).await.expect_err("is not");
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let register = validator.node.register(other, RegisterRequest::default()).await.expect_err("is not");
+    assert_eq!(register.code(), Code::PermissionDenied);
 }
