@@ -1,5 +1,6 @@
 //! Serving gRPC: the socket, TLS, limits that hold for every caller, health, reflection, and an end that lets calls finish.
 
+mod bodies;
 mod connections;
 mod settings;
 
@@ -16,6 +17,7 @@ use tonic_health::ServingStatus;
 
 use crate::proto;
 use connections::connections;
+pub(crate) use connections::network_of;
 
 pub use settings::{Settings, TlsSettings};
 
@@ -129,15 +131,17 @@ impl Listener {
             health.set_service_status(*name, ServingStatus::Serving).await;
         }
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serving = server
-            .add_routes(services)
+        let services = services
             .add_service(health_service)
             .add_service(reflection()?.build_v1()?)
-            .add_service(reflection()?.build_v1alpha()?)
-            .serve_with_incoming_shutdown(connections(socket, &settings), async {
+            .add_service(reflection()?.build_v1alpha()?);
+        let serving = server.add_routes(bodies::limited(services)).serve_with_incoming_shutdown(
+            connections(socket, &settings),
+            async {
                 // Dropped unsent is a reason to stop, too.
                 let _ = stopped.await;
-            });
+            },
+        );
         tokio::pin!(serving);
         let ended = |source| ListenError::Ended { address, source };
         tokio::select! {

@@ -1,19 +1,32 @@
 //! Connections as they come, counted in all and for each address: what is beyond the limits is closed at once, so that one
-//! caller cannot take all of them.
+//! caller cannot take all of them. Nor can one that connects and then says nothing: pings come only once it has begun to speak HTTP/2.
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Sleep;
 use tokio_stream::{Stream, StreamExt, wrappers::TcpListenerStream};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-use super::Settings;
+use super::{HANDSHAKE_TIMEOUT, Settings};
+
+/// Bytes that every client sends first: HTTP/2's preface, or the beginning of a TLS handshake, which has its own time limit.
+const FIRST_BYTES: usize = 24;
+
+/// Whose an address is: one host has all addresses of an IPv6 network of 64 bits.
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address => address,
+    }
+}
 
 #[derive(Debug, Default)]
 struct Open {
@@ -56,7 +69,24 @@ impl Drop for Place {
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
+    /// Until it has begun to speak: how much is to come, and by when.
+    beginning: Option<(usize, Pin<Box<Sleep>>)>,
     _place: Place,
+}
+
+impl Connection {
+    fn new(stream: TcpStream, place: Place, limit: Duration) -> Connection {
+        let beginning = Some((FIRST_BYTES, Box::pin(tokio::time::sleep(limit))));
+        Connection { stream, beginning, _place: place }
+    }
+
+    /// Notes what came. What has begun is no more waited for.
+    fn came(&mut self, bytes: usize) {
+        if let Some((left, _)) = &mut self.beginning {
+            *left = left.saturating_sub(bytes);
+        }
+        self.beginning.take_if(|(left, _)| *left == 0);
+    }
 }
 
 /// The connections that are served.
@@ -68,11 +98,11 @@ pub(super) fn connections(
     TcpListenerStream::new(socket).filter_map(move |accepted| {
         // A connection that broke before it was accepted is no reason to end; tonic goes on after an error, too.
         let stream = accepted.ok()?;
-        let address = stream.peer_addr().ok()?.ip();
+        let address = network_of(stream.peer_addr().ok()?.ip());
         let place = Place::take(&open, address, &settings)?;
         // Small answers are not to wait for larger ones.
         stream.set_nodelay(true).ok()?;
-        Some(Ok(Connection { stream, _place: place }))
+        Some(Ok(Connection::new(stream, place, HANDSHAKE_TIMEOUT)))
     })
 }
 
@@ -90,7 +120,14 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.came(buffer.filled().len() - before);
+        let is_late = |(_, by): &mut (usize, Pin<Box<Sleep>>)| by.as_mut().poll(context).is_ready();
+        if polled.is_pending() && self.beginning.as_mut().is_some_and(is_late) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        polled
     }
 }
 
@@ -121,5 +158,44 @@ impl AsyncWrite for Connection {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_of_64_bits_is_one_host() {
+        let network = |text: &str| network_of(text.parse().expect("an address"));
+        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
+        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
+        assert_eq!(network("::ffff:10.0.0.1"), network("10.0.0.1"));
+        assert_ne!(network("10.0.0.2"), network("10.0.0.1"));
+    }
+
+    /// Its place would be taken for ever otherwise, at no cost to whoever took it.
+    #[tokio::test]
+    async fn a_connection_that_does_not_begin_to_speak_is_ended() {
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let settings = Settings::at(socket.local_addr().expect("an address"));
+        let open = Arc::new(Mutex::new(Open::default()));
+        for (sent, is_ended) in [(0, true), (FIRST_BYTES - 1, true), (FIRST_BYTES, false)] {
+            let mut client = TcpStream::connect(settings.address).await.expect("connects");
+            let (stream, address) = socket.accept().await.expect("accepts");
+            let place = Place::take(&open, address.ip(), &settings).expect("is free");
+            let mut connection = Connection::new(stream, place, Duration::from_millis(200));
+            client.write_all(&[7; FIRST_BYTES][..sent]).await.expect("sends");
+            let mut bytes = vec![0; sent];
+            connection.read_exact(&mut bytes).await.expect("is there");
+            if is_ended {
+                let ended = connection.read_u8().await.expect_err("says nothing more");
+                assert_eq!(ended.kind(), io::ErrorKind::TimedOut, "{sent} bytes");
+            } else {
+                assert!(connection.beginning.is_none());
+            }
+        }
     }
 }

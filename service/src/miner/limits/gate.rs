@@ -12,6 +12,7 @@ use tonic::Code;
 
 use super::Limits;
 use super::bucket::Bucket;
+use crate::listen::network_of;
 use crate::miner::MinerError;
 
 /// Bad signatures from one address that are looked at in a second.
@@ -54,7 +55,7 @@ impl Gate {
         now: Instant,
     ) -> Result<(), MinerError> {
         if let Some(from) = from
-            && lock(&self.bad_signatures).get_mut(&from).is_some_and(|bucket| !bucket.has(now))
+            && lock(&self.bad_signatures).get_mut(&network_of(from)).is_some_and(|bucket| !bucket.has(now))
         {
             return Err(MinerError::busy("too many messages with wrong signatures came from this address"));
         }
@@ -77,7 +78,9 @@ impl Gate {
     /// A signature was wrong.
     pub(in crate::miner) fn bad_signature(&self, from: Option<IpAddr>, now: Instant) {
         if let Some(from) = from {
-            with(&self.bad_signatures, from, BAD_SIGNATURES_PER_SECOND, now, |bucket| bucket.take(now));
+            with(&self.bad_signatures, network_of(from), BAD_SIGNATURES_PER_SECOND, now, |bucket| {
+                bucket.take(now)
+            });
         }
     }
 
