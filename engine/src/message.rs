@@ -208,7 +208,7 @@ pub struct Ticket {
     pub network: [u8; 32],
     /// Who gives it, and in whose share of the miner's disks the object is kept.
     pub validator: Account,
-    /// Whose object it is: who may store, read and delete it beside the validator.
+    /// Whose object it is: who may store and read it beside the validator, and delete it until the validator audits it.
     pub owner: Account,
     /// Who is to keep it.
     pub miner: Account,

@@ -34,7 +34,7 @@ use crate::wire::clock::Clock;
 use answers::Answers;
 use catalogue::Catalogue;
 use chains::Chains;
-use limits::{Gate, Limits, Slots};
+use limits::{Gate, Limits, Slots, Streams};
 use serve::Service;
 use shares::Shares;
 use stats::Stats;
@@ -85,6 +85,9 @@ pub struct Miner {
     chains: Chains,
     gate: Gate,
     slots: Arc<Slots>,
+    /// What goes out to owners and validators, and rounds that are being answered.
+    streams: Arc<Streams>,
+    rounds: Arc<Streams>,
     stats: Stats,
     tables: Tables,
     index: Arc<dyn Index>,
@@ -125,6 +128,8 @@ impl Miner {
             policy,
             slots: Arc::new(Slots::new(2 * machine.pool.current_num_threads(), limits.queue)),
             machine,
+            streams: Arc::new(Streams::new(limits.streams, limits.streams_per_caller)),
+            rounds: Arc::new(Streams::new(0, limits.rounds_per_validator)),
             uploads: Uploads::new(limits.uploads, limits.uploads_per_caller, limits.upload_kept()),
             answers: Answers::new(limits.answer_cache_bytes, limits.round_age_blocks),
             chains: Chains::new(network, signer, Arc::clone(&index)),

@@ -1,6 +1,7 @@
 //! Which objects are here, and for whom. The disks know it: this is read from them, and follows what is done to them.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use holdfast_engine::account::Account;
@@ -8,6 +9,7 @@ use holdfast_engine::message::{TICKET_BYTES, Ticket};
 use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_engine::signature::SIGNATURE_BYTES;
 use holdfast_partition::objects::{Object, ObjectFile, ObjectName};
+use tonic::Code;
 
 use super::error::MinerError;
 use super::shares::{Share, Store};
@@ -25,6 +27,8 @@ pub(super) struct Kept {
     pub(super) length_bytes: u64,
     /// Who may ask for it beside the validator; an object that did not come under a ticket has nobody.
     pub(super) owner: Option<Account>,
+    /// Whether its validator gave us the record that audits refer to: from then on its validator alone changes anything.
+    pub(super) is_audited: bool,
     /// Where it is, and the validator.
     pub(super) store: Arc<Store>,
 }
@@ -58,7 +62,9 @@ impl Kept {
             }
             None => None,
         };
-        Ok(Kept { name, length_bytes: object.entry.data_bytes, owner, store: Arc::clone(store) })
+        let is_audited = object.record_bytes.is_some();
+        let length_bytes = object.entry.data_bytes;
+        Ok(Kept { name, length_bytes, owner, is_audited, store: Arc::clone(store) })
     }
 }
 
@@ -80,6 +86,30 @@ struct State {
     /// One object of one root a validator.
     objects: HashMap<ObjectName, Vec<Kept>>,
     owners: HashMap<Account, u64>,
+}
+
+impl State {
+    fn open_to(&self, caller: &Account, name: ObjectName) -> Result<Kept, MinerError> {
+        let of_name = self.objects.get(&name).into_iter().flatten();
+        // A validator's own comes first, if the same account owns another.
+        let open = of_name.filter(|kept| kept.is_open_to(caller));
+        let found = open.max_by_key(|kept| kept.store.validator == *caller).cloned();
+        found.ok_or_else(|| MinerError::not_found(format!("no object {name} is kept here for {caller}")))
+    }
+
+    fn remove(&mut self, validator: &Account, name: ObjectName) {
+        let Some(of_name) = self.objects.get_mut(&name) else { return };
+        for gone in of_name.extract_if(.., |kept| kept.store.validator == *validator) {
+            let Some(owner) = gone.owner else { continue };
+            match self.owners.get_mut(&owner) {
+                Some(count @ 2..) => *count -= 1,
+                _ => drop(self.owners.remove(&owner)),
+            }
+        }
+        if of_name.is_empty() {
+            self.objects.remove(&name);
+        }
+    }
 }
 
 /// All objects.
@@ -111,19 +141,7 @@ impl Catalogue {
 
     /// An object went.
     pub(super) fn remove(&self, validator: &Account, name: ObjectName) {
-        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let State { objects, owners } = &mut *state;
-        let Some(of_name) = objects.get_mut(&name) else { return };
-        for gone in of_name.extract_if(.., |kept| kept.store.validator == *validator) {
-            let Some(owner) = gone.owner else { continue };
-            match owners.get_mut(&owner) {
-                Some(count @ 2..) => *count -= 1,
-                _ => drop(owners.remove(&owner)),
-            }
-        }
-        if of_name.is_empty() {
-            objects.remove(&name);
-        }
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(validator, name);
     }
 
     /// The object of a validator.
@@ -134,12 +152,39 @@ impl Catalogue {
 
     /// The object of this name that a caller may ask for. That there is one of somebody else's is not told.
     pub(super) fn open_to(&self, caller: &Account, name: ObjectName) -> Result<Kept, MinerError> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).open_to(caller, name)
+    }
+
+    /// Audits of an object begin. False if it is not here any more.
+    pub(super) fn begin_audits(&self, validator: &Account, name: ObjectName) -> bool {
+        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let of_name = state.objects.get_mut(&name).into_iter().flatten();
+        let mut of_validator = of_name.filter(|kept| kept.store.validator == *validator);
+        of_validator.next().map(|kept| kept.is_audited = true).is_some()
+    }
+
+    /// Takes an object out that `caller` wants deleted. An owner must not delete what is audited: the audits would go on, and be held
+    /// against us. Decided under one lock with [`Catalogue::begin_audits`].
+    pub(super) fn take_out(&self, caller: &Account, name: ObjectName) -> Result<Kept, MinerError> {
+        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let kept = state.open_to(caller, name)?;
+        if kept.is_audited && kept.store.validator != *caller {
+            let validator = kept.store.validator;
+            return Err(MinerError::Refused {
+                code: Code::FailedPrecondition,
+                reason: "in-care",
+                message: format!("{validator} audits {name}"),
+                advice: "release the file with the validator, which has its pieces deleted",
+            });
+        }
+        state.remove(&kept.store.validator, name);
+        Ok(kept)
+    }
+
+    /// Whether somebody's object of this name is in a directory: objects of one name there share what is secret about them.
+    pub(super) fn is_in(&self, directory: &Path, name: ObjectName) -> bool {
         let state = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let of_name = state.objects.get(&name).into_iter().flatten();
-        // A validator's own comes first, if the same account owns another.
-        let open = of_name.filter(|kept| kept.is_open_to(caller));
-        let found = open.max_by_key(|kept| kept.store.validator == *caller).cloned();
-        found.ok_or_else(|| MinerError::not_found(format!("no object {name} is kept here for {caller}")))
+        state.objects.get(&name).into_iter().flatten().any(|kept| kept.store.directory == directory)
     }
 
     /// Whether somebody owns an object here.

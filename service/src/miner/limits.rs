@@ -3,6 +3,7 @@
 mod bucket;
 mod gate;
 mod slots;
+mod streams;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use gate::Gate;
 pub(super) use slots::{Slot, Slots};
+pub(super) use streams::{StreamPlace, Streams};
 
 /// The table `[limits]` of a miner's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,10 +30,18 @@ pub struct Limits {
     pub bytes_per_second: u64,
     /// Requests that may wait for the processor or a disk; more are refused.
     pub queue: usize,
-    /// Uploads at once, interrupted ones that may go on included.
+    /// Uploads at once, interrupted ones that may go on included; divided among the validators that gave tickets for them.
     pub uploads: usize,
     /// Of them, those of one caller.
     pub uploads_per_caller: usize,
+    /// An upload that is slower than this on average is ended, in bytes a second.
+    pub upload_bytes_per_second: u64,
+    /// Streams to owners at once, those that they do not read included; divided among the validators of their objects.
+    pub streams: usize,
+    /// Streams to one caller at once.
+    pub streams_per_caller: usize,
+    /// Rounds of one validator that are answered at once.
+    pub rounds_per_validator: usize,
     /// A stream on which nothing moves for so long is ended, in milliseconds.
     pub idle_ms: u64,
     /// How long an interrupted upload is kept, in milliseconds.
@@ -59,6 +69,10 @@ impl Default for Limits {
             queue: 4096,
             uploads: 64,
             uploads_per_caller: 16,
+            upload_bytes_per_second: 4096,
+            streams: 512,
+            streams_per_caller: 64,
+            rounds_per_validator: 8,
             idle_ms: 30_000,
             upload_kept_ms: 600_000,
             keep_seconds: 5 * 366 * 86_400,
@@ -78,6 +92,11 @@ impl Limits {
     pub(super) fn upload_kept(&self) -> Duration {
         Duration::from_millis(self.upload_kept_ms)
     }
+}
+
+/// What each of so many validators may have of a number of places: each its own, so that none takes another's.
+pub(super) fn fair_share(most: usize, validators: usize) -> usize {
+    (most / validators.max(1)).max(1)
 }
 
 #[cfg(test)]

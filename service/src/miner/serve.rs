@@ -8,6 +8,7 @@ mod store;
 mod tell;
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use holdfast_engine::account::Account;
@@ -15,7 +16,7 @@ use holdfast_engine::message::Header;
 use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_partition::objects::ObjectName;
 use tokio::time::Instant;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::limits::Slot;
@@ -23,9 +24,13 @@ use super::{Miner, MinerError};
 use crate::proto::{self, miner_server};
 use crate::wire::canonical::{Sealed, methods};
 use crate::wire::{Caller, bytes32};
+use outlet::Outflow;
 
 /// One rao is a billionth of a token.
 const RAO: u64 = 1_000_000_000;
+
+/// A stream of answers.
+type Outgoing<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// Serves a miner.
 #[derive(Clone, Debug)]
@@ -79,6 +84,10 @@ impl Miner {
     }
 }
 
+fn outgoing<T: Send + 'static>(answers: Outflow<T>) -> Response<Outgoing<T>> {
+    Response::new(Box::pin(answers))
+}
+
 /// Who a message says that it is from.
 fn sender(message: &impl Sealed) -> Result<Account, Rejection> {
     let seal = message.seal().ok_or_else(|| Class::BadSignature.because("a message without a seal"))?;
@@ -93,10 +102,10 @@ fn object_name(object: Option<&proto::ObjectName>) -> Result<(ObjectName, u64), 
 
 #[async_trait]
 impl miner_server::Miner for Service {
-    type CommitmentStream = ReceiverStream<Result<proto::Part, Status>>;
-    type ChallengeStream = ReceiverStream<Result<proto::ChallengeEvent, Status>>;
-    type RetrieveStream = ReceiverStream<Result<proto::RetrieveEvent, Status>>;
-    type TableStream = ReceiverStream<Result<proto::Part, Status>>;
+    type CommitmentStream = Outgoing<proto::Part>;
+    type ChallengeStream = Outgoing<proto::ChallengeEvent>;
+    type RetrieveStream = Outgoing<proto::RetrieveEvent>;
+    type TableStream = Outgoing<proto::Part>;
 
     async fn ping(
         &self,
@@ -119,7 +128,7 @@ impl miner_server::Miner for Service {
         request: Request<proto::CommitmentRequest>,
     ) -> Result<Response<Self::CommitmentStream>, Status> {
         let (caller, request) = self.heard(methods::MINER_COMMITMENT, request)?;
-        Ok(Response::new(audits::commitment(&self.0, caller.account, request.partition_id).await?))
+        Ok(outgoing(audits::commitment(&self.0, caller.account, request.partition_id).await?))
     }
 
     async fn challenge(
@@ -127,7 +136,7 @@ impl miner_server::Miner for Service {
         request: Request<proto::ChallengeRequest>,
     ) -> Result<Response<Self::ChallengeStream>, Status> {
         let (caller, request) = self.heard(methods::MINER_CHALLENGE, request)?;
-        Ok(Response::new(audits::challenge(&self.0, caller.account, &request).await?))
+        Ok(outgoing(audits::challenge(&self.0, caller.account, &request).await?))
     }
 
     async fn countersign(
@@ -160,7 +169,7 @@ impl miner_server::Miner for Service {
         request: Request<proto::RetrieveRequest>,
     ) -> Result<Response<Self::RetrieveStream>, Status> {
         let (caller, request) = self.heard(methods::MINER_RETRIEVE, request)?;
-        Ok(Response::new(retrieve::retrieve(&self.0, caller.account, &request).await?))
+        Ok(outgoing(retrieve::retrieve(&self.0, caller.account, &request).await?))
     }
 
     async fn table(
@@ -168,7 +177,7 @@ impl miner_server::Miner for Service {
         request: Request<proto::TableRequest>,
     ) -> Result<Response<Self::TableStream>, Status> {
         let (caller, request) = self.heard(methods::MINER_TABLE, request)?;
-        Ok(Response::new(objects::table(&self.0, caller.account, request.object.as_ref()).await?))
+        Ok(outgoing(objects::table(&self.0, caller.account, request.object.as_ref()).await?))
     }
 
     async fn keep_record(

@@ -115,6 +115,11 @@ impl Shares {
         self.now().by_validator.get(validator).cloned().unwrap_or_default()
     }
 
+    /// How many validators have shares.
+    pub(super) fn validator_count(&self) -> usize {
+        self.now().by_validator.len()
+    }
+
     fn now(&self) -> Arc<ByKey> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }

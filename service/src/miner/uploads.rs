@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::error::MinerError;
+use super::limits::fair_share;
 use super::shares::Store;
 use crate::local::failure::Failure;
 
@@ -38,6 +39,8 @@ pub(super) struct Plan {
 /// The sending end of an upload.
 #[derive(Debug)]
 pub(super) struct Upload {
+    /// Where it goes.
+    store: Arc<Store>,
     /// None once the upload was given up.
     parts: Option<mpsc::Sender<Bytes>>,
     done: oneshot::Receiver<Result<Put, Failure>>,
@@ -49,7 +52,7 @@ impl Upload {
     fn start(plan: Plan) -> Upload {
         let (parts, receiver) = mpsc::channel(PARTS_WAITING);
         let (sender, done) = oneshot::channel();
-        let length_bytes = plan.length_bytes;
+        let (store, length_bytes) = (Arc::clone(&plan.store), plan.length_bytes);
         // Ends when the parts do, or when nobody can send any more: no shutdown waits for it.
         drop(tokio::task::spawn_blocking(move || {
             let source = Parts { receiver, current: Bytes::new(), left: plan.length_bytes };
@@ -64,7 +67,12 @@ impl Upload {
             // Whoever asked may be gone; what was stored is stored.
             drop(sender.send(put.map_err(|error| plan.store.shelf.failed(error))));
         }));
-        Upload { parts: Some(parts), done, received: Arc::default(), length_bytes }
+        Upload { store, parts: Some(parts), done, received: Arc::default(), length_bytes }
+    }
+
+    /// Where it goes: a validator may have several stores here.
+    pub(super) fn store(&self) -> &Arc<Store> {
+        &self.store
     }
 
     /// Bytes that came.
@@ -132,6 +140,8 @@ struct Entry {
     upload: Arc<AsyncMutex<Upload>>,
     received: Arc<AtomicU64>,
     caller: Account,
+    /// Who gave the ticket for it.
+    validator: Account,
     touched: Instant,
 }
 
@@ -155,40 +165,52 @@ impl Uploads {
         Uploads { entries: Mutex::default(), most, most_per_caller, kept }
     }
 
-    /// Begins an upload at offset 0, or goes on with one where it stopped. It waits for another stream when the guard is
-    /// dropped.
-    pub(super) fn open(
+    /// Goes on with an upload where it stopped; `None` if one is to begin. It waits for another stream when the guard is dropped.
+    pub(super) fn resume(
+        &self,
+        key: &UploadKey,
+        offset_bytes: u64,
+    ) -> Result<Option<OwnedMutexGuard<Upload>>, MinerError> {
+        let mut entries = self.lock();
+        self.sweep(&mut entries);
+        let Some(entry) = entries.get_mut(key) else {
+            return if offset_bytes == 0 { Ok(None) } else { Err(wrong_offset(offset_bytes, 0)) };
+        };
+        let upload = Arc::clone(&entry.upload).try_lock_owned();
+        let upload = upload.map_err(|_| goes_on_elsewhere())?;
+        if upload.received() == offset_bytes {
+            entry.touched = Instant::now();
+            return Ok(Some(upload));
+        }
+        if offset_bytes != 0 {
+            return Err(wrong_offset(offset_bytes, upload.received()));
+        }
+        // It begins anew, and what came before is thrown away.
+        drop(upload);
+        entries.remove(key);
+        Ok(None)
+    }
+
+    /// Begins an upload under a ticket of the plan's validator, one of so many `validators`. It waits as one that goes on does.
+    pub(super) fn begin(
         &self,
         key: UploadKey,
         caller: Account,
-        offset_bytes: u64,
         plan: Plan,
+        validators: usize,
     ) -> Result<OwnedMutexGuard<Upload>, MinerError> {
         let mut entries = self.lock();
-        self.sweep(&mut entries);
-        if let Some(entry) = entries.get_mut(&key) {
-            let upload = Arc::clone(&entry.upload).try_lock_owned();
-            let upload = upload.map_err(|_| MinerError::busy("this upload is going on in another stream"))?;
-            if upload.received() == offset_bytes {
-                entry.touched = Instant::now();
-                return Ok(upload);
-            }
-            if offset_bytes != 0 {
-                return Err(wrong_offset(offset_bytes, upload.received()));
-            }
-            // It begins anew, and what came before is thrown away.
-            drop(upload);
-            entries.remove(&key);
-        } else if offset_bytes != 0 {
-            return Err(wrong_offset(offset_bytes, 0));
+        if entries.contains_key(&key) {
+            return Err(goes_on_elsewhere());
         }
-        self.make_place(&mut entries, &caller)?;
+        let validator = plan.store.validator;
+        self.make_place(&mut entries, &caller, &validator, validators)?;
         let upload = Upload::start(plan);
         let received = Arc::clone(&upload.received);
         let upload = Arc::new(AsyncMutex::new(upload));
         let guard = Arc::clone(&upload).try_lock_owned();
         let guard = guard.map_err(|_| MinerError::Lost("an upload that just began is held".to_owned()))?;
-        entries.insert(key, Entry { upload, received, caller, touched: Instant::now() });
+        entries.insert(key, Entry { upload, received, caller, validator, touched: Instant::now() });
         Ok(guard)
     }
 
@@ -206,18 +228,24 @@ impl Uploads {
         &self,
         entries: &mut HashMap<UploadKey, Entry>,
         caller: &Account,
+        validator: &Account,
+        validators: usize,
     ) -> Result<(), MinerError> {
         let of_caller = entries.values().filter(|entry| entry.caller == *caller).count();
         if of_caller >= self.most_per_caller {
             return Err(MinerError::busy(format!("{of_caller} uploads of {caller} are going on or wait")));
         }
-        if entries.len() < self.most {
+        // Whoever gives tickets can give them to any number of callers: so it has its part of the places and no more.
+        let of_validator = |entry: &Entry| entry.validator == *validator;
+        let taken = entries.values().filter(|entry| of_validator(entry)).count();
+        if taken < fair_share(self.most, validators) {
             return Ok(());
         }
-        let parked = entries.iter().filter(|(_, entry)| entry.is_parked());
+        let parked = entries.iter().filter(|(_, entry)| of_validator(entry) && entry.is_parked());
         let oldest = parked.min_by_key(|(_, entry)| entry.touched).map(|(key, _)| *key);
-        let oldest = oldest.ok_or_else(|| MinerError::busy(format!("{} uploads are going on", self.most)))?;
-        entries.remove(&oldest);
+        let going_on =
+            || MinerError::busy(format!("{taken} uploads under tickets of {validator} are going on"));
+        entries.remove(&oldest.ok_or_else(going_on)?);
         Ok(())
     }
 
@@ -232,6 +260,10 @@ impl Uploads {
     fn lock(&self) -> MutexGuard<'_, HashMap<UploadKey, Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn goes_on_elsewhere() -> MinerError {
+    MinerError::busy("this upload is going on in another stream")
 }
 
 fn wrong_offset(asked: u64, kept: u64) -> MinerError {

@@ -164,14 +164,14 @@ class MinerServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def KeepRecord(self, request, context):
-        """Keeps the record that the checker signed beside the object; audits refer to it.
+        """Keeps the record that the checker signed beside the object, for the validator of its ticket; audits refer to it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Delete(self, request, context):
-        """Deletes an object, for its owner or the validator of its ticket.
+        """Deletes an object, for the validator of its ticket, and for its owner as long as no record of it is kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,9 +51,9 @@ class MinerStub:
     Table: _grpc.UnaryStreamMultiCallable[_node_pb2.TableRequest, _types_pb2.Part]
     """The commitment table of an object once it is computed, for the store-time check, in parts."""
     KeepRecord: _grpc.UnaryUnaryMultiCallable[_node_pb2.KeepRecordRequest, _node_pb2.KeepRecordResponse]
-    """Keeps the record that the checker signed beside the object; audits refer to it."""
+    """Keeps the record that the checker signed beside the object, for the validator of its ticket; audits refer to it."""
     Delete: _grpc.UnaryUnaryMultiCallable[_node_pb2.DeleteRequest, _node_pb2.DeleteResponse]
-    """Deletes an object, for its owner or the validator of its ticket."""
+    """Deletes an object, for the validator of its ticket, and for its owner as long as no record of it is kept."""
     Status: _grpc.UnaryUnaryMultiCallable[_node_pb2.StatusRequest, _node_pb2.StatusResponse]
     """For status pages: disks, partitions, rounds, latency, misses, expected income."""
 
@@ -79,9 +79,9 @@ class MinerAsyncStub(MinerStub):
     Table: _aio.UnaryStreamMultiCallable[_node_pb2.TableRequest, _types_pb2.Part]  # type: ignore[assignment]
     """The commitment table of an object once it is computed, for the store-time check, in parts."""
     KeepRecord: _aio.UnaryUnaryMultiCallable[_node_pb2.KeepRecordRequest, _node_pb2.KeepRecordResponse]  # type: ignore[assignment]
-    """Keeps the record that the checker signed beside the object; audits refer to it."""
+    """Keeps the record that the checker signed beside the object, for the validator of its ticket; audits refer to it."""
     Delete: _aio.UnaryUnaryMultiCallable[_node_pb2.DeleteRequest, _node_pb2.DeleteResponse]  # type: ignore[assignment]
-    """Deletes an object, for its owner or the validator of its ticket."""
+    """Deletes an object, for the validator of its ticket, and for its owner as long as no record of it is kept."""
     Status: _aio.UnaryUnaryMultiCallable[_node_pb2.StatusRequest, _node_pb2.StatusResponse]  # type: ignore[assignment]
     """For status pages: disks, partitions, rounds, latency, misses, expected income."""
 
@@ -164,7 +164,7 @@ class MinerServicer(metaclass=_abc_1.ABCMeta):
         request: _node_pb2.KeepRecordRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_pb2.KeepRecordResponse, _abc.Awaitable[_node_pb2.KeepRecordResponse]]:
-        """Keeps the record that the checker signed beside the object; audits refer to it."""
+        """Keeps the record that the checker signed beside the object, for the validator of its ticket; audits refer to it."""
 
     @_abc_1.abstractmethod
     def Delete(
@@ -172,7 +172,7 @@ class MinerServicer(metaclass=_abc_1.ABCMeta):
         request: _node_pb2.DeleteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_pb2.DeleteResponse, _abc.Awaitable[_node_pb2.DeleteResponse]]:
-        """Deletes an object, for its owner or the validator of its ticket."""
+        """Deletes an object, for the validator of its ticket, and for its owner as long as no record of it is kept."""
 
     @_abc_1.abstractmethod
     def Status(

@@ -26,7 +26,7 @@ struct State {
     now: u64,
     /// Where each caller's last turn ends in virtual time; callers behind `now` are forgotten.
     ends: HashMap<Account, u64>,
-    waiting: BTreeMap<(u64, u64), oneshot::Sender<Slot>>,
+    waiting: BTreeMap<(u64, u64), (Account, oneshot::Sender<Slot>)>,
     number: u64,
 }
 
@@ -44,7 +44,7 @@ impl Slots {
     /// Waits for a turn. `weight`: what the caller counts, such as its stake in whole tokens.
     ///
     /// # Errors
-    /// Too many wait already.
+    /// Too many wait already, and nobody else has more turns among them: else one of theirs gives way.
     pub(in crate::miner) async fn turn(
         self: &Arc<Slots>,
         caller: Account,
@@ -58,16 +58,18 @@ impl Slots {
                 state.begin(start);
                 return Ok(Slot(Arc::clone(self)));
             }
-            if state.waiting.len() >= self.queue {
+            if state.waiting.len() >= self.queue && !state.make_way(&caller) {
                 return Err(MinerError::busy(format!("{} requests wait already", self.queue)));
             }
             let (sender, receiver) = oneshot::channel();
             let number = state.number;
             state.number += 1;
-            state.waiting.insert((start, number), sender);
+            state.waiting.insert((start, number), (caller, sender));
             receiver
         };
-        receiver.await.map_err(|_| MinerError::Lost("the queue is gone".to_owned()))
+        receiver
+            .await
+            .map_err(|_| MinerError::busy("too many requests wait, most of them of this validator's"))
     }
 
     /// Hands a turn on, or keeps it. A slot that nobody receives comes here again as it is dropped, with the lock free.
@@ -75,7 +77,7 @@ impl Slots {
         let next = {
             let mut state = self.lock();
             match state.waiting.pop_first() {
-                Some(((start, _), sender)) => {
+                Some(((start, _), (_, sender))) => {
                     state.begin(start);
                     Some(sender)
                 }
@@ -108,6 +110,23 @@ impl State {
         let start = self.ends.get(&caller).copied().unwrap_or_default().max(now);
         self.ends.insert(caller, start.saturating_add((UNIT / weight.max(1)).max(1)));
         start
+    }
+
+    /// Ends the last turn of whoever waits for most, unless that is the caller. Else one caller could fill the queue.
+    fn make_way(&mut self, caller: &Account) -> bool {
+        let mut counts: HashMap<Account, usize> = HashMap::new();
+        self.waiting.values().for_each(|(account, _)| *counts.entry(*account).or_default() += 1);
+        let own = counts.get(caller).copied().unwrap_or_default();
+        let Some((greediest, most)) = counts.into_iter().max_by_key(|(_, count)| *count) else {
+            return false;
+        };
+        // Whoever has one more than the caller would have is not greedier.
+        if most <= own + 1 {
+            return false;
+        }
+        let last = self.waiting.iter().rev().find(|(_, (account, _))| *account == greediest);
+        let last = last.map(|(place, _)| *place);
+        last.and_then(|place| self.waiting.remove(&place)).is_some()
     }
 
     fn begin(&mut self, start: u64) {

@@ -114,3 +114,38 @@ async fn a_turn_of_one_who_is_gone_goes_on() {
     drop(held);
     drop(slots.turn(account(3), 1).await.expect("is free again"));
 }
+
+/// Whoever asks for most gives way, so that no caller fills the queue for the others.
+#[tokio::test]
+async fn a_full_queue_takes_whoever_waits_for_less() {
+    let slots = Arc::new(Slots::new(1, 3));
+    let held = slots.turn(account(0), 1).await.expect("is free");
+    let wait = |caller| {
+        let slots = Arc::clone(&slots);
+        tokio::spawn(async move { slots.turn(account(caller), 1).await.map(drop) })
+    };
+    let greedy: Vec<_> = (0..3).map(|_| wait(1)).collect();
+    while slots.waiting() < 3 {
+        tokio::task::yield_now().await;
+    }
+    assert!(slots.turn(account(1), 1).await.is_err(), "has all of it");
+    let modest = wait(2);
+    let last = greedy.into_iter().next_back().expect("three");
+    assert!(last.await.expect("no panic").is_err(), "the last of the greedy one gives way");
+    drop(held);
+    modest.await.expect("no panic").expect("has its turn");
+}
+
+/// Owners can be any number of accounts, so the places are divided among validators, and audits have their own.
+#[test]
+fn streams_to_one_validators_owners_leave_places_for_others() {
+    let streams = Arc::new(Streams::new(4, 2));
+    let open = |validator, caller| streams.open(account(validator), account(caller), 2);
+    let of_one = [open(1, 10).expect("is free"), open(1, 11).expect("is free")];
+    assert!(open(1, 12).is_err(), "all that are the first validator's owners' are taken");
+    let _audits = [open(1, 1).expect("its own"), open(1, 1).expect("its own")];
+    assert!(open(1, 1).is_err(), "more than one caller may have");
+    let _of_other = [open(2, 10).expect("is free"), open(2, 11).expect("is free")];
+    drop(of_one);
+    assert!(open(1, 12).is_ok());
+}

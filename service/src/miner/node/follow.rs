@@ -9,9 +9,7 @@ use holdfast_engine::account::Account;
 use tokio_util::sync::CancellationToken;
 
 use crate::chain::{Chain, ChainError, Metagraph};
-use crate::local::committing;
 use crate::local::failure::Failure;
-use crate::local::objects::ObjectDirectory;
 use crate::miner::{Miner, MinerError, blocking, inventory};
 
 /// How long to wait after the chain failed.
@@ -84,7 +82,7 @@ impl Miner {
                 let collected = shelf.objects.collect_garbage(now).map_err(|error| shelf.failed(error))?;
                 for name in collected.removed {
                     miner.catalogue.remove(&store.validator, name);
-                    committing::forget(&ObjectDirectory::open(&store.directory)?, name)?;
+                    miner.forget_secrets(&store, name)?;
                 }
                 Ok::<_, Failure>(())
             })

@@ -9,10 +9,9 @@ use bytes::Bytes;
 use holdfast_engine::account::Account;
 use holdfast_engine::receipt::Receipt;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
-use super::outlet::{Gone, Outlet, parts};
+use super::outlet::{Gone, Outflow, Outlet, parts};
 use crate::local::commit;
 use crate::miner::answers::Promise;
 use crate::miner::chains::Promised;
@@ -23,14 +22,14 @@ use question::{Question, Seen};
 /// How long a challenge may wait for its block to be known here, and how often it is looked.
 const BLOCK_WAIT: Duration = Duration::from_secs(2);
 const BLOCK_LOOK: Duration = Duration::from_millis(50);
-type Stream<T> = ReceiverStream<Result<T, Status>>;
 
 /// The commitment of a partition of the caller's, in parts.
 pub(super) async fn commitment(
     miner: &Arc<Miner>,
     caller: Account,
     partition_id: u64,
-) -> Result<Stream<proto::Part>, MinerError> {
+) -> Result<Outflow<proto::Part>, MinerError> {
+    let place = miner.streams.open(caller, caller, miner.shares.validator_count())?;
     let share = miner.shares.of_partition(partition_id).filter(|share| share.validator() == caller);
     let missing = || MinerError::not_found(format!("no partition {partition_id} is kept here for {caller}"));
     let share = share.ok_or_else(missing)?;
@@ -42,7 +41,7 @@ pub(super) async fn commitment(
         Ok::<_, MinerError>(Bytes::from(commitment.encode()))
     })
     .await??;
-    let (outlet, stream) = Outlet::new(miner, caller);
+    let (outlet, stream) = Outlet::new(miner, caller, place);
     tokio::spawn(async move {
         // A caller that is gone has no use for the rest.
         let _ = outlet.send_all(bytes).await;
@@ -55,7 +54,8 @@ pub(super) async fn challenge(
     miner: &Arc<Miner>,
     caller: Account,
     request: &proto::ChallengeRequest,
-) -> Result<Stream<proto::ChallengeEvent>, MinerError> {
+) -> Result<Outflow<proto::ChallengeEvent>, MinerError> {
+    let place = miner.rounds.open(caller, caller, 1)?;
     let (limit, found) = (miner.limits.challenges, request.challenges.len());
     if found > limit {
         return Err(MinerError::busy(format!("{found} challenges at once; at most {limit} are answered")));
@@ -77,7 +77,7 @@ pub(super) async fn challenge(
             }
         })
         .collect();
-    let (outlet, stream) = Outlet::new(miner, caller);
+    let (outlet, stream) = Outlet::new(miner, caller, place);
     let miner = Arc::clone(miner);
     tokio::spawn(async move {
         let gone = outlet.gone();

@@ -7,15 +7,15 @@ use holdfast_engine::object::Address;
 use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::rejection::Class;
 use holdfast_partition::objects::{ObjectFile, ObjectName};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 
 use super::object_name;
-use super::outlet::Outlet;
+use super::outlet::{Outflow, Outlet};
 use crate::local::audits::read_table;
 use crate::local::committing;
 use crate::local::failure::Failure;
 use crate::local::objects::ObjectDirectory;
+use crate::miner::catalogue::Kept;
+use crate::miner::shares::Store;
 use crate::miner::{Miner, MinerError, blocking, inventory};
 use crate::proto;
 
@@ -24,35 +24,40 @@ pub(super) async fn table(
     miner: &Arc<Miner>,
     caller: Account,
     object: Option<&proto::ObjectName>,
-) -> Result<ReceiverStream<Result<proto::Part, Status>>, MinerError> {
+) -> Result<Outflow<proto::Part>, MinerError> {
     let (name, _) = object_name(object)?;
     let kept = miner.catalogue.open_to(&caller, name)?;
-    let of_table = kept.clone();
-    let bytes = blocking(move || {
-        let path = kept.store.shelf.objects.store().file_path(name, ObjectFile::Table);
-        match std::fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Failure::file("read", path, error)),
-        }
-    })
-    .await??;
-    let bytes = bytes.ok_or_else(|| miner.compute_table(of_table))?;
-    let (outlet, stream) = Outlet::new(miner, caller);
+    let place = miner.streams.open(kept.store.validator, caller, miner.shares.validator_count())?;
+    let path = kept.store.shelf.objects.store().file_path(name, ObjectFile::Table);
+    let file = match tokio::fs::File::open(&path).await {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(miner.compute_table(kept)),
+        Err(error) => return Err(Failure::file("open", path, error).into()),
+    };
+    let (outlet, stream) = Outlet::new(miner, caller, place);
     tokio::spawn(async move {
         // A caller that is gone has no use for the rest.
-        let _ = outlet.send_all(bytes.into()).await;
+        if let Ok(Err(error)) = outlet.send_file(file).await {
+            outlet.fail(Failure::file("read", path, error).into()).await;
+        }
     });
     Ok(stream)
 }
 
-/// Keeps the record that audits of an object will refer to.
+/// Keeps the record that audits of an object will refer to, for the validator that audits it: an owner who could replace it would have
+/// us fail.
 pub(super) async fn keep_record(miner: &Miner, caller: Account, bytes: &[u8]) -> Result<(), MinerError> {
     let signed = SignedRecord::decode(bytes)?;
     let record = &signed.record;
     miner.check_is_me("record", &record.network, &record.miner)?;
     let name = ObjectName(*record.replica.object_root());
     let kept = miner.catalogue.open_to(&caller, name)?;
+    if kept.store.validator != caller {
+        return Err(MinerError::forbidden(format!(
+            "{} alone has records of {name} kept",
+            kept.store.validator
+        )));
+    }
     if !kept.is_open_to(&record.checker) {
         return Err(MinerError::forbidden(format!("{} may not check {name}", record.checker)));
     }
@@ -63,35 +68,67 @@ pub(super) async fn keep_record(miner: &Miner, caller: Account, bytes: &[u8]) ->
             .into());
     }
     signed.check_signature()?;
-    blocking(move || {
-        if signed.record.table_root.is_some() {
-            // What we could not answer for is not kept.
-            read_table(&kept.store.shelf, name, &signed.record)?;
+    // Tables are large: no more of them at once than there are turns.
+    let turn = miner.turn(caller).await?;
+    let signed = blocking({
+        let shelf = Arc::clone(&kept.store.shelf);
+        move || {
+            if signed.record.table_root.is_some() {
+                // What we could not answer for is not kept.
+                read_table(&shelf, name, &signed.record)?;
+            }
+            drop(turn);
+            Ok::<_, Failure>(signed)
         }
-        committing::replace_record(&kept.store.shelf, &signed)
     })
     .await??;
+    if !miner.catalogue.begin_audits(&caller, name) {
+        return Err(MinerError::not_found(format!("{name} is not kept here any more")));
+    }
+    blocking(move || committing::replace_record(&kept.store.shelf, &signed)).await??;
     Ok(())
 }
 
 /// Deletes an object, and returns the disk space that is free again.
 pub(super) async fn delete(
-    miner: &Miner,
+    miner: &Arc<Miner>,
     caller: Account,
     object: Option<&proto::ObjectName>,
 ) -> Result<u64, MinerError> {
     let (name, _) = object_name(object)?;
-    let kept = miner.catalogue.open_to(&caller, name)?;
-    let validator = kept.store.validator;
+    let kept = miner.catalogue.take_out(&caller, name)?;
+    let freed = delete_kept(miner, &kept).await;
+    if freed.is_err() {
+        // It may be there still, and whoever asks again may have more luck.
+        miner.catalogue.add(kept);
+    }
+    freed
+}
+
+async fn delete_kept(miner: &Arc<Miner>, kept: &Kept) -> Result<u64, MinerError> {
     // First, or a crash would leave an object that is missed without reason.
-    inventory::forget(&*miner.index, validator, name).await?;
+    inventory::forget(&*miner.index, kept.store.validator, kept.name).await?;
+    let (miner, kept) = (Arc::clone(miner), kept.clone());
     let freed_bytes = blocking(move || {
         let shelf = &kept.store.shelf;
-        let freed = shelf.objects.remove(&Address::Blake3(name.0)).map_err(|error| shelf.failed(error))?;
-        committing::forget(&ObjectDirectory::open(&kept.store.directory)?, name)?;
+        let freed = shelf.objects.remove(&Address::Blake3(kept.name.0));
+        let freed = freed.map_err(|error| shelf.failed(error))?;
+        if let Err(error) = miner.forget_secrets(&kept.store, kept.name) {
+            // The object is gone all the same.
+            tracing::warn!(%error, name = %kept.name, "secrets of an object that was deleted are left");
+        }
         Ok::<_, Failure>(freed)
-    })
-    .await??;
-    miner.catalogue.remove(&validator, name);
-    Ok(freed_bytes)
+    });
+    Ok(freed_bytes.await??)
+}
+
+impl Miner {
+    /// Forgets what is secret about an object that is gone. Another validator may have one of the same bytes in the same directory,
+    /// which answers with the same secrets.
+    pub(in crate::miner) fn forget_secrets(&self, store: &Store, name: ObjectName) -> Result<(), Failure> {
+        if self.catalogue.is_in(&store.directory, name) {
+            return Ok(());
+        }
+        committing::forget(&ObjectDirectory::open(&store.directory)?, name)
+    }
 }

@@ -1,13 +1,19 @@
 //! What goes out in streams: to callers that take it, at the rate that is theirs, and not for ever to those that do not.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use holdfast_engine::account::Account;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::Stream;
 use tonic::Status;
 
+use crate::miner::limits::StreamPlace;
 use crate::miner::{Miner, MinerError};
 use crate::proto::Part;
 
@@ -28,10 +34,25 @@ pub(super) struct Outlet<T> {
     sender: mpsc::Sender<Result<T, Status>>,
 }
 
+/// The other end. It has its place until the caller has all of it or is gone: what waits in it is in memory as long.
+#[derive(Debug)]
+pub(super) struct Outflow<T> {
+    receiver: mpsc::Receiver<Result<T, Status>>,
+    _place: StreamPlace,
+}
+
+impl<T> Stream for Outflow<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.receiver.poll_recv(context)
+    }
+}
+
 impl<T> Outlet<T> {
-    pub(super) fn new(miner: &Arc<Miner>, caller: Account) -> (Outlet<T>, ReceiverStream<Result<T, Status>>) {
+    pub(super) fn new(miner: &Arc<Miner>, caller: Account, place: StreamPlace) -> (Outlet<T>, Outflow<T>) {
         let (sender, receiver) = mpsc::channel(WAITING);
-        (Outlet { miner: Arc::clone(miner), caller, sender }, ReceiverStream::new(receiver))
+        (Outlet { miner: Arc::clone(miner), caller, sender }, Outflow { receiver, _place: place })
     }
 
     /// Sends a message that carries so many bytes.
@@ -64,6 +85,25 @@ impl Outlet<Part> {
             self.send(part, length).await?;
         }
         Ok(())
+    }
+}
+
+impl Outlet<Part> {
+    /// Sends a file in parts, of which one is in memory. The inner error is that of reading it.
+    pub(super) async fn send_file(&self, mut file: File) -> Result<io::Result<()>, Gone> {
+        let mut offset_bytes = 0;
+        loop {
+            let mut part = Vec::with_capacity(PART_BYTES);
+            let read = (&mut file).take(PART_BYTES as u64).read_to_end(&mut part).await;
+            match read {
+                Ok(0) => return Ok(Ok(())),
+                Ok(bytes) => {
+                    self.send(Part { offset_bytes, bytes: part.into() }, bytes).await?;
+                    offset_bytes += bytes as u64;
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+        }
     }
 }
 

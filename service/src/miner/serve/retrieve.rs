@@ -7,11 +7,9 @@ use holdfast_engine::account::Account;
 use holdfast_engine::object::{Address, ObjectReader};
 use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_engine::tree::{BLOCK_BYTES, PAGE_BLOCKS};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 
 use super::object_name;
-use super::outlet::{Gone, Outlet};
+use super::outlet::{Gone, Outflow, Outlet};
 use crate::local::failure::Failure;
 use crate::miner::catalogue::Kept;
 use crate::miner::{Miner, MinerError, blocking};
@@ -22,7 +20,7 @@ pub(super) async fn retrieve(
     miner: &Arc<Miner>,
     caller: Account,
     request: &RetrieveRequest,
-) -> Result<ReceiverStream<Result<RetrieveEvent, Status>>, MinerError> {
+) -> Result<Outflow<RetrieveEvent>, MinerError> {
     let (name, length_bytes) = object_name(request.object.as_ref())?;
     let kept = miner.catalogue.open_to(&caller, name)?;
     if kept.length_bytes != length_bytes {
@@ -32,13 +30,14 @@ pub(super) async fn retrieve(
             .into());
     }
     let blocks = blocks_of(request, length_bytes)?;
+    let place = miner.streams.open(kept.store.validator, caller, miner.shares.validator_count())?;
     let (now, of_reader) = (miner.now_seconds(), kept.clone());
     let reader = blocking(move || {
         let shelf = &of_reader.store.shelf;
         shelf.objects.open(&Address::Blake3(of_reader.name.0), now).map_err(|error| shelf.failed(error))
     })
     .await??;
-    let (outlet, stream) = Outlet::new(miner, caller);
+    let (outlet, stream) = Outlet::new(miner, caller, place);
     let miner = Arc::clone(miner);
     tokio::spawn(async move {
         // Whoever is gone needs no more; an error was told already.

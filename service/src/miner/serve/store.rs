@@ -3,11 +3,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_engine::account::Account;
 use holdfast_engine::message::Ticket;
 use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_partition::objects::{Beside, ObjectName, ObjectStoreError, Outcome};
+use tokio::time::Instant;
 use tonic::{Code, Streaming};
 
 use crate::local::failure::Failure;
@@ -53,7 +55,7 @@ pub(super) async fn store(
     mut stream: Streaming<proto::StoreRequest>,
     from: Option<IpAddr>,
 ) -> Result<(Caller, proto::StoreResponse), MinerError> {
-    let first = next(miner, &mut stream).await?;
+    let first = next(&mut stream, miner.limits.idle()).await?;
     let open =
         first.open.ok_or_else(|| Class::Malformed.because("the first message of an upload opens it"))?;
     let caller = miner.hear(methods::MINER_STORE, &open, from)?;
@@ -63,16 +65,13 @@ pub(super) async fn store(
         keep_longer(miner, &kept, &checked).await?;
         return Ok((caller, checked.response(true)));
     }
-    let store = place_for(miner, &checked.ticket)?;
-    let plan = Plan {
-        store: Arc::clone(&store),
-        length_bytes: checked.ticket.length_bytes,
-        root: checked.ticket.root,
-        now: miner.now_seconds(),
-        expires_at: checked.ticket.keep_until,
-        signed_ticket: checked.signed.clone(),
+    let mut upload = match miner.uploads.resume(&checked.key(), open.offset_bytes)? {
+        Some(upload) => upload,
+        None => {
+            let plan = plan(miner, &checked)?;
+            miner.uploads.begin(checked.key(), caller.account, plan, miner.shares.validator_count())?
+        }
     };
-    let mut upload = miner.uploads.open(checked.key(), caller.account, open.offset_bytes, plan)?;
     let received = receive(miner, caller.account, &mut stream, &mut upload).await;
     if let Err(MinerError::Rejected(_)) = received {
         // Nobody can go on with that.
@@ -81,6 +80,7 @@ pub(super) async fn store(
     }
     received?;
     let put = upload.finish().await;
+    let store = Arc::clone(upload.store());
     drop(upload);
     miner.uploads.forget(&checked.key());
     let kept_already = put?.outcome == Outcome::AlreadyThere;
@@ -93,6 +93,17 @@ pub(super) async fn store(
     inventory::note(&*miner.index, &kept).await?;
     miner.catalogue.add(kept);
     Ok((caller, checked.response(kept_already)))
+}
+
+fn plan(miner: &Miner, checked: &Checked) -> Result<Plan, MinerError> {
+    Ok(Plan {
+        store: place_for(miner, &checked.ticket)?,
+        length_bytes: checked.ticket.length_bytes,
+        root: checked.ticket.root,
+        now: miner.now_seconds(),
+        expires_at: checked.ticket.keep_until,
+        signed_ticket: checked.signed.clone(),
+    })
 }
 
 /// How far an upload under this ticket came.
@@ -111,8 +122,8 @@ pub(super) fn progress(
 
 /// The next message, if it comes in time.
 async fn next(
-    miner: &Miner,
     stream: &mut Streaming<proto::StoreRequest>,
+    limit: Duration,
 ) -> Result<proto::StoreRequest, MinerError> {
     let broken = |message: String| MinerError::Refused {
         code: Code::Aborted,
@@ -120,11 +131,11 @@ async fn next(
         message,
         advice: "ask StoreProgress where to go on",
     };
-    match tokio::time::timeout(miner.limits.idle(), stream.message()).await {
+    match tokio::time::timeout(limit, stream.message()).await {
         Ok(Ok(Some(message))) => Ok(message),
         Ok(Ok(None)) => Err(broken("the upload ended before all bytes came".to_owned())),
         Ok(Err(status)) => Err(broken(format!("the upload broke: {}", status.message()))),
-        Err(_) => Err(broken(format!("nothing came for {} ms", miner.limits.idle_ms))),
+        Err(_) => Err(broken(format!("nothing came for {} ms", limit.as_millis()))),
     }
 }
 
@@ -135,8 +146,14 @@ async fn receive(
     stream: &mut Streaming<proto::StoreRequest>,
     upload: &mut Upload,
 ) -> Result<(), MinerError> {
+    let (idle, bytes_per_second) = (miner.limits.idle(), miner.limits.upload_bytes_per_second.max(1));
+    let (mut waited, mut came_bytes) = (Duration::ZERO, 0);
     while upload.left() > 0 {
-        let message = next(miner, stream).await?;
+        // Whoever sends a byte now and then has a place that others could use. What we take to write is not held against it.
+        let allowed = idle + Duration::from_secs(came_bytes / bytes_per_second);
+        let asked_at = Instant::now();
+        let message = next(stream, idle.min(allowed.saturating_sub(waited))).await?;
+        waited += asked_at.elapsed();
         let part =
             message.part.ok_or_else(|| Class::Malformed.because("a message of an upload without a part"))?;
         let (at, length) = (upload.received(), part.bytes.len());
@@ -152,7 +169,8 @@ async fn receive(
                 .because(format!("a part of {length} bytes; {left} are left, and one part has at most 1 MiB"))
                 .into());
         }
-        tokio::time::sleep(miner.gate.bytes(&caller, length, tokio::time::Instant::now())).await;
+        came_bytes += length as u64;
+        tokio::time::sleep(miner.gate.bytes(&caller, length, Instant::now())).await;
         if !upload.take(part.bytes).await {
             return Ok(());
         }

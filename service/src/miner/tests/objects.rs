@@ -2,9 +2,11 @@
 
 use holdfast_engine::message::Ticket;
 use holdfast_engine::rejection::Class;
+use holdfast_partition::objects::ObjectName;
 use tonic::{Code, Status};
 
 use super::scene::{Ground, NOW_SECONDS, Peer, bytes_of, name_of, names_under};
+use crate::local::objects::Secrets;
 use crate::proto;
 use crate::wire::canonical::methods;
 use crate::wire::status::class_of;
@@ -170,19 +172,13 @@ async fn an_interrupted_upload_goes_on_where_it_stopped() {
     let messages = owner.upload(&ticket, &bytes, 0).into_iter().take(8);
     let broken = owner.client.store(tokio_stream::iter(messages)).await.expect_err("is not complete");
     assert_eq!(broken.code(), Code::Aborted);
-    let progress = async |owner: &mut Peer| {
-        let mut request = proto::StoreProgressRequest { ticket: Some(ticket.clone()), seal: None };
-        owner.speaker.ask(methods::MINER_STORE_PROGRESS, owner.miner, &mut request);
-        let progress = owner.client.store_progress(request).await.expect("answers").into_inner();
-        (progress.kept_bytes, progress.complete)
-    };
-    assert_eq!(progress(&mut owner).await, (700_000, false));
+    assert_eq!(owner.progress(&ticket).await, (700_000, false));
     let elsewhere = owner.upload(&ticket, &bytes, 800_000);
     let refused = owner.client.store(tokio_stream::iter(elsewhere)).await.expect_err("a gap");
     assert_eq!(refused.code(), Code::FailedPrecondition);
     let rest = owner.upload(&ticket, &bytes, 700_000);
     owner.client.store(tokio_stream::iter(rest)).await.expect("goes on");
-    assert_eq!(progress(&mut owner).await, (2_500_000, true));
+    assert_eq!(owner.progress(&ticket).await, (2_500_000, true));
     assert_eq!(owner.retrieve(&bytes, 0, 0).await.expect("is there"), bytes);
 }
 
@@ -207,4 +203,128 @@ async fn parts_that_do_not_follow_are_refused() {
     let silent = vec![proto::StoreRequest::default()];
     let refused = owner.client.store(tokio_stream::iter(silent)).await.expect_err("nothing opened");
     assert_eq!(class_of(&refused), Some(Class::Malformed));
+}
+
+/// Audits go on until their validator ends them, so whoever else made an answer impossible would have an honest miner fail.
+#[tokio::test]
+async fn an_owner_neither_deletes_nor_changes_what_is_audited() {
+    let ground = Ground::new();
+    let bytes = bytes_of(50_000, 1);
+    {
+        let running = ground.start().await;
+        let mut alice = running.peer(&ground, "alice").await;
+        let mut owner = running.peer(&ground, "owner").await;
+        let ticket = alice.sign(&alice.ticket(&owner, &bytes));
+        owner.store(&ticket, &bytes).await.expect("stores");
+        let record = owner.record(&bytes, 0).sign(owner.speaker.signer());
+        let refused = owner.keep_record(&record).await.expect_err("is the validator's to say");
+        assert_eq!(refused.code(), Code::PermissionDenied);
+        alice.keep_record(&record).await.expect("keeps");
+        assert_eq!(owner.delete(&bytes).await.expect_err("is audited").code(), Code::FailedPrecondition);
+        drop((alice, owner));
+        running.end().await;
+    }
+    // Another process knows it from the disk.
+    let running = ground.start().await;
+    let mut alice = running.peer(&ground, "alice").await;
+    let mut owner = running.peer(&ground, "owner").await;
+    assert_eq!(owner.delete(&bytes).await.expect_err("is audited").code(), Code::FailedPrecondition);
+    assert_eq!(owner.retrieve(&bytes, 0, 0).await.expect("is there"), bytes);
+    alice.delete(&bytes).await.expect("its validator");
+    assert_eq!(owner.retrieve(&bytes, 0, 0).await.expect_err("is gone").code(), Code::NotFound);
+}
+
+/// Shares of one directory have one key for the commitments of equal bytes.
+#[tokio::test]
+async fn deleting_an_object_leaves_the_secrets_of_another_validators_equal_one() {
+    let ground = Ground::new();
+    let running = ground.start().await;
+    let mut alice = running.peer(&ground, "alice").await;
+    let mut bob = running.peer(&ground, "bob").await;
+    let mut owner = running.peer(&ground, "owner").await;
+    let bytes = bytes_of(50_000, 1);
+    for ticket in [alice.sign(&alice.ticket(&owner, &bytes)), bob.sign(&bob.ticket(&owner, &bytes))] {
+        owner.store(&ticket, &bytes).await.expect("stores");
+    }
+    let name = ObjectName(*blake3::hash(&bytes).as_bytes());
+    let secrets = Secrets::of(&ground.disk_path());
+    let key = secrets.blinding_or_make(name).expect("makes one");
+    bob.delete(&bytes).await.expect("his");
+    assert!(secrets.blinding(name).expect("alice's needs it") == key);
+    alice.delete(&bytes).await.expect("hers");
+    secrets.blinding(name).expect_err("nobody needs it");
+}
+
+/// The room of an upload is taken once, however often its stream breaks.
+#[tokio::test]
+async fn an_interrupted_upload_needs_no_more_room_to_go_on() {
+    let ground = Ground::new();
+    let running = ground.start().await;
+    let alice = running.peer(&ground, "alice").await;
+    let mut owner = running.peer(&ground, "owner").await;
+    // More than half of the room of a share.
+    let bytes = bytes_of(6 << 20, 1);
+    let ticket = alice.sign(&alice.ticket(&owner, &bytes));
+    let messages = owner.upload(&ticket, &bytes, 0).into_iter().take(3);
+    owner.client.store(tokio_stream::iter(messages)).await.expect_err("is not complete");
+    let rest = owner.upload(&ticket, &bytes, 200_000);
+    owner.client.store(tokio_stream::iter(rest)).await.expect("goes on");
+    assert_eq!(owner.retrieve(&bytes, 0, 0).await.expect("is there"), bytes);
+}
+
+/// Tickets cost a validator nothing, so those of one must not take the places of another's.
+#[tokio::test]
+async fn uploads_under_one_validators_tickets_leave_places_for_others() {
+    let mut ground = Ground::new();
+    ground.limits.uploads = 2;
+    let running = ground.start().await;
+    let alice = running.peer(&ground, "alice").await;
+    let bob = running.peer(&ground, "bob").await;
+    let mut owner = running.peer(&ground, "owner").await;
+    let mut other = running.peer(&ground, "other").await;
+    let [first, second, third] = [1, 2, 3].map(|seed| bytes_of(200_000, seed));
+    let ticket = alice.sign(&alice.ticket(&owner, &first));
+    let (sender, messages) = tokio::sync::mpsc::channel(2);
+    let mut client = owner.client.clone();
+    let stream = tokio_stream::wrappers::ReceiverStream::new(messages);
+    let held = tokio::spawn(async move { client.store(stream).await });
+    for message in owner.upload(&ticket, &first, 0).into_iter().take(2) {
+        sender.send(message).await.expect("is taken");
+    }
+    while owner.progress(&ticket).await.0 == 0 {
+        tokio::task::yield_now().await;
+    }
+    let ticket = alice.sign(&alice.ticket(&other, &second));
+    let refused = other.store(&ticket, &second).await.expect_err("alice's place is taken");
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    let ticket = bob.sign(&bob.ticket(&other, &third));
+    other.store(&ticket, &third).await.expect("bob has his own");
+    held.abort();
+}
+
+/// A byte now and then keeps a stream moving, and its place taken.
+#[tokio::test]
+async fn an_upload_that_only_trickles_is_ended() {
+    let mut ground = Ground::new();
+    (ground.limits.idle_ms, ground.limits.upload_bytes_per_second) = (2_000, 1 << 30);
+    let running = ground.start().await;
+    let alice = running.peer(&ground, "alice").await;
+    let owner = running.peer(&ground, "owner").await;
+    let bytes = bytes_of(100_000, 1);
+    let ticket = alice.sign(&alice.ticket(&owner, &bytes));
+    let (sender, messages) = tokio::sync::mpsc::channel(1);
+    let opening = owner.upload(&ticket, &bytes, 0).remove(0);
+    let mut client = owner.client.clone();
+    let stream = tokio_stream::wrappers::ReceiverStream::new(messages);
+    let upload = tokio::spawn(async move { client.store(stream).await });
+    sender.send(opening).await.expect("is taken");
+    for (offset_bytes, byte) in (0..).zip(bytes) {
+        let part = proto::Part { offset_bytes, bytes: vec![byte].into() };
+        // Below the idle time, until nobody takes more.
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        if sender.send(proto::StoreRequest { open: None, part: Some(part) }).await.is_err() {
+            break;
+        }
+    }
+    assert_eq!(upload.await.expect("no panic").expect_err("is too slow").code(), Code::Aborted);
 }

@@ -2,7 +2,6 @@
 
 use holdfast_engine::challenge::Challenge;
 use holdfast_engine::policy::Policy;
-use holdfast_engine::possession::Replica;
 use holdfast_engine::possession::challenge::{Ask, AuditKind, Form, ObjectChallenge};
 use holdfast_engine::possession::chunks::verify_chunks;
 use holdfast_engine::possession::record::ObjectRecord;
@@ -168,28 +167,13 @@ async fn an_object_is_audited_under_the_record_that_is_kept() {
     let bytes = bytes_of(200_000, 1);
     let ticket = alice.sign(&alice.ticket(&owner, &bytes));
     owner.store(&ticket, &bytes).await.expect("stores");
-    let record = ObjectRecord {
-        replica: Replica::new(*blake3::hash(&bytes).as_bytes(), 200_000, 0).expect("a replica"),
-        height: recorder.height().expect("a height"),
-        network: alice.speaker.network(),
-        miner: alice.miner,
-        checker: owner.speaker.account(),
-        table_root: None,
-        tokens: None,
-    };
-    let keep = async |peer: &mut Peer, record: Vec<u8>| {
-        let mut request = proto::KeepRecordRequest { record: record.into(), seal: None };
-        peer.speaker.ask(methods::MINER_KEEP_RECORD, peer.miner, &mut request);
-        peer.client.keep_record(request).await
-    };
+    let record = owner.record(&bytes, recorder.height().expect("a height"));
     let strange = ObjectRecord { checker: other.speaker.account(), ..record.clone() };
-    let strange = strange.sign(other.speaker.signer()).encode().to_vec();
-    assert_eq!(keep(&mut owner, strange).await.expect_err("a stranger").code(), Code::PermissionDenied);
-    let forged = record.clone().sign(other.speaker.signer()).encode().to_vec();
-    let forged = keep(&mut owner, forged).await.expect_err("forged");
+    let strange = alice.keep_record(&strange.sign(other.speaker.signer())).await.expect_err("a stranger");
+    assert_eq!(strange.code(), Code::PermissionDenied);
+    let forged = alice.keep_record(&record.clone().sign(other.speaker.signer())).await.expect_err("forged");
     assert_eq!(class_of(&forged), Some(Class::BadSignature));
-    let signed = record.clone().sign(owner.speaker.signer()).encode().to_vec();
-    keep(&mut owner, signed).await.expect("keeps");
+    alice.keep_record(&record.clone().sign(owner.speaker.signer())).await.expect("keeps");
     recorder.advance(ground.policy.finality_blocks).expect("advances");
     let at = newest(&recorder);
     let ask = |kind| Ask {

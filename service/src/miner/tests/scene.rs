@@ -10,6 +10,8 @@ use holdfast_engine::jobs::control::Control;
 use holdfast_engine::jobs::fill::fill;
 use holdfast_engine::message::Ticket;
 use holdfast_engine::policy::Policy;
+use holdfast_engine::possession::Replica;
+use holdfast_engine::possession::record::{ObjectRecord, SignedRecord};
 use holdfast_engine::recorder::{FileRecorder, Recorder, Simulation, SimulationSettings};
 use holdfast_engine::registration::Profile;
 use holdfast_engine::signature::Signer;
@@ -247,6 +249,14 @@ impl Peer {
         Ok(self.client.store(tokio_stream::iter(messages)).await?.into_inner())
     }
 
+    /// How many bytes are kept of an upload, and whether that is all.
+    pub(super) async fn progress(&mut self, ticket: &proto::Ticket) -> (u64, bool) {
+        let mut request = proto::StoreProgressRequest { ticket: Some(ticket.clone()), seal: None };
+        self.speaker.ask(methods::MINER_STORE_PROGRESS, self.miner, &mut request);
+        let progress = self.client.store_progress(request).await.expect("answers").into_inner();
+        (progress.kept_bytes, progress.complete)
+    }
+
     pub(super) async fn retrieve(
         &mut self,
         bytes: &[u8],
@@ -268,6 +278,26 @@ impl Peer {
         let mut request = proto::DeleteRequest { object: Some(name_of(bytes)), seal: None };
         self.speaker.ask(methods::MINER_DELETE, self.miner, &mut request);
         Ok(self.client.delete(request).await?.into_inner().freed_bytes)
+    }
+
+    /// What an owner says of bytes that a validator's miner keeps.
+    pub(super) fn record(&self, bytes: &[u8], height: u64) -> ObjectRecord {
+        let length = bytes.len() as u64;
+        ObjectRecord {
+            replica: Replica::new(*blake3::hash(bytes).as_bytes(), length, 0).expect("a replica"),
+            height,
+            network: self.speaker.network(),
+            miner: self.miner,
+            checker: self.speaker.account(),
+            table_root: None,
+            tokens: None,
+        }
+    }
+
+    pub(super) async fn keep_record(&mut self, record: &SignedRecord) -> Result<(), Status> {
+        let mut request = proto::KeepRecordRequest { record: record.encode().to_vec().into(), seal: None };
+        self.speaker.ask(methods::MINER_KEEP_RECORD, self.miner, &mut request);
+        self.client.keep_record(request).await.map(drop)
     }
 
     pub(super) async fn commitment(&mut self) -> Result<Commitment, Status> {
