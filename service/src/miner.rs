@@ -34,7 +34,7 @@ use crate::wire::clock::Clock;
 use answers::Answers;
 use catalogue::Catalogue;
 use chains::Chains;
-use limits::{Gate, Limits, Slots};
+use limits::{Gate, Limits, Slots, Streams};
 use serve::Service;
 use shares::Shares;
 use stats::Stats;
@@ -85,6 +85,7 @@ pub struct Miner {
     chains: Chains,
     gate: Gate,
     slots: Arc<Slots>,
+    streams: Arc<Streams>,
     stats: Stats,
     tables: Tables,
     index: Arc<dyn Index>,
@@ -131,6 +132,7 @@ impl Miner {
             index,
             missing_objects,
             gate: Gate::new(limits.clone(), account),
+            streams: Arc::default(),
             stats: Stats::default(),
             tables: Tables::default(),
             limits,

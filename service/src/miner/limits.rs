@@ -3,6 +3,7 @@
 mod bucket;
 mod gate;
 mod slots;
+mod streams;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use gate::Gate;
 pub(super) use slots::{Slot, Slots};
+pub(super) use streams::Streams;
 
 /// The table `[limits]` of a miner's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -34,6 +34,7 @@ pub(super) async fn commitment(
     let share = miner.shares.of_partition(partition_id).filter(|share| share.validator() == caller);
     let missing = || MinerError::not_found(format!("no partition {partition_id} is kept here for {caller}"));
     let share = share.ok_or_else(missing)?;
+    let open = miner.streams.open(caller)?;
     let turn = miner.turn(caller).await?;
     let (recorder, signer) = (Arc::clone(&miner.recorder), Arc::clone(miner.correspondent.signer()));
     let bytes = blocking(move || {
@@ -46,6 +47,7 @@ pub(super) async fn commitment(
     tokio::spawn(async move {
         // A caller that is gone has no use for the rest.
         let _ = outlet.send_all(bytes).await;
+        drop(open);
     });
     Ok(stream)
 }
@@ -60,6 +62,9 @@ pub(super) async fn challenge(
     if found > limit {
         return Err(MinerError::busy(format!("{found} challenges at once; at most {limit} are answered")));
     }
+    // Before anybody waits for a block, which takes others' time.
+    check_validates(miner, caller)?;
+    let open = miner.streams.open(caller)?;
     let seen = look_at_block(miner, request.height).await?;
     let mut samples = 0_u32;
     let questions: Vec<Result<Question, MinerError>> = request
@@ -86,6 +91,7 @@ pub(super) async fn challenge(
             () = gone => {}
             _ = answer_all(&miner, caller, questions, &outlet) => {}
         }
+        drop(open);
     });
     Ok(stream)
 }
@@ -185,7 +191,21 @@ fn refused(reason: &'static str, message: String) -> MinerError {
     MinerError::Refused { code: Code::FailedPrecondition, reason, message, advice }
 }
 
-/// Signs what follows our own view of the caller's chains.
+/// Whoever neither validates nor has a share here has nothing to audit.
+fn check_validates(miner: &Miner, caller: Account) -> Result<(), MinerError> {
+    if miner.validators.stake_rao(&caller).is_some() || !miner.shares.of_validator(&caller).is_empty() {
+        return Ok(());
+    }
+    Err(MinerError::Refused {
+        code: Code::PermissionDenied,
+        reason: "no-validator",
+        message: format!("{caller} is no validator, and nothing is kept for it here"),
+        advice: "ask with the key of a validator",
+    })
+}
+
+/// Signs what follows our own view of the caller's chains. A chain may begin with a missed round, of which we know nothing, so whoever
+/// neither validates nor has a share here could fill the index with chains of its own making.
 pub(super) async fn countersign(
     miner: &Miner,
     caller: Account,
@@ -195,6 +215,7 @@ pub(super) async fn countersign(
     if found > limit {
         return Err(MinerError::busy(format!("{found} receipts at once; at most {limit} are taken")));
     }
+    check_validates(miner, caller)?;
     let finality_blocks = miner.policy.finality_blocks;
     let newest = miner.ask_recorder(|recorder| recorder.height()).await?;
     let final_height = newest.saturating_sub(finality_blocks);
