@@ -202,10 +202,11 @@ pub fn settled_batches(batches: &[Batch], height: u64, finality_blocks: u64) -> 
     batches.split_at(batches.iter().position(young).unwrap_or(batches.len())).0
 }
 
-/// The windows that batch number `batch` added and that still exist after the last of `batches`.
+/// The windows that batch number `batch` added and that were never trimmed since. What was trimmed and added again is the later
+/// batch's: its records may be others, and no seal audit of the earlier batch was about them.
 pub fn added_windows(batches: &[Batch], batch: usize) -> Option<Range<u64>> {
     let start = batch.checked_sub(1).map_or(Some(0), |before| Some(batches.get(before)?.end))?;
-    let end = batches.get(batch)?.end.min(batches.last()?.end);
+    let end = batches.get(batch..)?.iter().map(|batch| batch.end).min()?;
     (start < end).then_some(start..end)
 }
 

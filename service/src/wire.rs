@@ -18,8 +18,10 @@ use clock::Clock;
 
 pub use canonical::methods;
 
-/// Senders that a node remembers at once, and messages of each within the time that one could be replayed.
-const SENDERS_MAX: usize = 4096;
+/// Senders that a node remembers at once, and messages of each within the time that one could be replayed. Anybody can be many
+/// senders, and a sender is remembered for a minute at most. So this is above what strangers can say to a miner in that time
+/// ([`Limits::strangers_per_second`](crate::miner::limits::Limits)), or they would shut out those whom it knows.
+const SENDERS_MAX: usize = 1 << 16;
 const MESSAGES_PER_SENDER_MAX: usize = 1 << 16;
 
 /// One node's side of all its conversations: signs what it says, checks what it hears.

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use holdfast_engine::account::Account;
 use holdfast_engine::beacon::audit_limit;
 use holdfast_engine::receipt::{
-    ANCHOR_BLOCKS, ChainFailure, ChainKey, ChainReport, ChainVerifier, ObjectNumber, Subject,
+    ANCHOR_BLOCKS, ChainFailure, ChainKey, ChainReport, ChainVerifier, ObjectNumber, Subject, VoidReason,
 };
 use holdfast_engine::recorder::Recorder;
 use holdfast_engine::rejection::{Class, Rejection};
@@ -134,11 +134,22 @@ fn verify_receipts(
     for rows in reader.rows::<ReceiptRow>() {
         for row in rows? {
             let body = &row.receipt.body;
-            if let Some(proof) = pairs.prove(body.height, &body.challenge_seed)? {
-                verifier.add_anchored(&proof).map_err(refuse)?;
-                matched += 1;
+            let proof = pairs.prove(body.height, &body.challenge_seed)?;
+            if let Some(proof) = &proof {
+                verifier.add_anchored(proof).map_err(refuse)?;
             }
-            verifier.push(&row.receipt.encode()).map_err(refuse)?;
+            let standing = verifier.push(&row.receipt.encode()).map_err(refuse)?;
+            // One that is not of the challenge of its round may name the seed of any.
+            let seed_is_open = matches!(
+                standing.void,
+                Some(
+                    VoidReason::WrongSeed
+                        | VoidReason::UnknownRecord
+                        | VoidReason::NotRecorded
+                        | VoidReason::TooEarly
+                )
+            );
+            matched += u64::from(proof.is_some() && !seed_is_open);
             verifier.forget_anchored();
         }
     }

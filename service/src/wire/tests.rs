@@ -62,6 +62,15 @@ fn a_message_without_a_seal_is_from_nobody() {
     assert_eq!(refused.class, Class::BadSignature);
 }
 
+/// A sender is remembered for a minute at most, of a clock that is 30 s ahead. If strangers could fill the book in that time, a
+/// validator that asks every few hours would find no place in it.
+#[test]
+fn strangers_do_not_shut_out_those_who_are_known() {
+    let strangers = crate::miner::limits::Limits::default().strangers_per_second;
+    let remembered_seconds = 2 * holdfast_engine::message::CLOCK_SKEW_MS / 1000;
+    assert!(u64::from(strangers) * remembered_seconds < SENDERS_MAX as u64 / 2);
+}
+
 #[test]
 fn the_canonical_encoding_is_the_specs() {
     // message-v1 §3, worked by hand: presence, 32 bytes with their count, length; offset; length.

@@ -122,6 +122,26 @@ fn audited_windows_exchanged_by_a_later_batch() {
     assert_eq!(class(Commitment::new(fields)), Some(Class::WrongRecord));
 }
 
+/// Windows are trimmed after their seal audit, and others come in their place, one fewer so that the first batch's root is
+/// that of no table any more. They are the later batch's, whose seal audit they have yet to pass.
+#[test]
+fn audited_windows_trimmed_and_replaced() {
+    let mut fields = CommitmentFields::clone(&PARTITION.commitment);
+    let first = fields.batches[0];
+    assert_eq!(first.end, 6);
+    let root_of = |records: &[_], end: usize| partition_root(&records[..end]);
+    fields.records.pop();
+    fields.records[4].root = [9; 32];
+    for (end, later) in [(2, 5), (5, 10)] {
+        let partition_root = root_of(&fields.records, end);
+        fields.batches.push(Batch { end: end as u64, height: first.height + later, partition_root });
+    }
+    let replaced = Commitment::new(fields).expect("who has not seen the first commitment cannot tell");
+    assert_eq!(replaced.added_windows(0), Some(0..2), "what the first seal audit was about and is left");
+    assert_eq!(replaced.added_windows(1), None);
+    assert_eq!(replaced.added_windows(2), Some(2..5));
+}
+
 #[test]
 fn table_that_is_not_the_registered_one() {
     let mut fields = CommitmentFields::clone(&PARTITION.commitment);

@@ -1,7 +1,7 @@
 //! What an export shows by itself, and against the chain.
 
 use super::*;
-use holdfast_engine::receipt::VoidReason;
+use holdfast_engine::receipt::{Body, ChainKey, VoidReason};
 
 #[test]
 fn an_honest_export_verifies_from_itself_alone() {
@@ -97,6 +97,24 @@ fn rounds_without_receipts_are_missing() {
     assert_eq!(missing, [12, 24], "of the partition and of the object");
     let timely = scene.receipts.iter().filter(|row| row.latency_ms.is_some()).count() as u64;
     assert_eq!(report.anchored_without_receipt, timely);
+}
+
+/// A receipt of somebody else that names the seed of an answer without a receipt is no receipt of that answer.
+#[test]
+fn a_made_up_receipt_hides_none_that_is_left_out() {
+    let scene = Scene::new();
+    let directory = scene.written();
+    let mut rows = scene.receipts.clone();
+    let left_out = rows.pop().unwrap();
+    let body = left_out.receipt.body;
+    let key = ChainKey { miner: scene.rounds.validator.account(), ..body.key };
+    let made_up = Body { key, previous: [0; 32], ..body };
+    let receipt = Receipt::issue(made_up, &scene.rounds.network(), &scene.rounds.validator);
+    rows.push(ReceiptRow { receipt, ..left_out });
+    forge_table(directory.path(), &scene.settings(), &rows);
+    let report = verify(directory.path()).unwrap();
+    let reasons: Vec<_> = report.chains.void.iter().map(|void| void.reason).collect();
+    assert_eq!((reasons, report.anchored_without_receipt), (vec![VoidReason::WrongSeed], 1));
 }
 
 /// Without the rates nobody knows which rounds there were; whoever knows them from elsewhere says so.

@@ -60,6 +60,8 @@ pub(super) async fn challenge(
     if found > limit {
         return Err(MinerError::busy(format!("{found} challenges at once; at most {limit} are answered")));
     }
+    // Before anybody waits for a block, which takes others' time.
+    check_validates(miner, caller)?;
     let seen = look_at_block(miner, request.height).await?;
     let mut samples = 0_u32;
     let questions: Vec<Result<Question, MinerError>> = request
@@ -185,7 +187,21 @@ fn refused(reason: &'static str, message: String) -> MinerError {
     MinerError::Refused { code: Code::FailedPrecondition, reason, message, advice }
 }
 
-/// Signs what follows our own view of the caller's chains.
+/// Whoever neither validates nor has a share here has nothing to audit.
+fn check_validates(miner: &Miner, caller: Account) -> Result<(), MinerError> {
+    if miner.validators.stake_rao(&caller).is_some() || !miner.shares.of_validator(&caller).is_empty() {
+        return Ok(());
+    }
+    Err(MinerError::Refused {
+        code: Code::PermissionDenied,
+        reason: "no-validator",
+        message: format!("{caller} is no validator, and nothing is kept for it here"),
+        advice: "ask with the key of a validator",
+    })
+}
+
+/// Signs what follows our own view of the caller's chains. A chain may begin with a missed round, of which we know nothing, so whoever
+/// neither validates nor has a share here could fill the index with chains of its own making.
 pub(super) async fn countersign(
     miner: &Miner,
     caller: Account,
@@ -195,6 +211,7 @@ pub(super) async fn countersign(
     if found > limit {
         return Err(MinerError::busy(format!("{found} receipts at once; at most {limit} are taken")));
     }
+    check_validates(miner, caller)?;
     let finality_blocks = miner.policy.finality_blocks;
     let newest = miner.ask_recorder(|recorder| recorder.height()).await?;
     let final_height = newest.saturating_sub(finality_blocks);

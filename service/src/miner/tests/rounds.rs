@@ -72,6 +72,29 @@ async fn a_round_of_windows_is_answered_once_and_signed_once() {
     assert!(refused[0].refused.starts_with("broken-chain"), "{}", refused[0].refused);
 }
 
+/// A chain may begin with a missed round, so anybody could begin as many as fill the disk.
+#[tokio::test]
+async fn chains_are_begun_by_validators_only() {
+    let ground = Ground::new();
+    let running = ground.start().await;
+    let recorder = ground.recorder();
+    let mut alice = running.peer(&ground, "alice").await;
+    let mut stranger = running.peer(&ground, "stranger").await;
+    let challenge = space(&mut alice, newest(&recorder), &ground.policy).await;
+    recorder.advance(ground.policy.finality_blocks).expect("advances");
+    let missed = Got { refused: "nobody was there".to_owned(), ..Got::default() };
+    let ours = receipt(&alice, &challenge, &missed, [0; 32]);
+    let mut body = ours.body;
+    body.key.validator = stranger.speaker.account();
+    let theirs = Receipt::issue(body, &stranger.speaker.network(), stranger.speaker.signer());
+    let refused = stranger.countersign(&[theirs.encode().to_vec()]).await.expect_err("a stranger");
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let refused = stranger.challenge(1 << 40, &[challenge.encode().to_vec()]).await.expect_err("a stranger");
+    assert_eq!(refused.code(), Code::PermissionDenied, "before anybody waits for that block");
+    let followed = alice.countersign(&[ours.encode().to_vec()]).await.expect("answers");
+    assert!(followed[0].refused.is_empty(), "{}", followed[0].refused);
+}
+
 /// A miner that forgot where a chain stands could be made to sign two links in one place.
 #[tokio::test]
 async fn chains_go_on_after_a_restart() {
