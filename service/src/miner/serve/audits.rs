@@ -12,12 +12,13 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
-use super::outlet::{Gone, Outlet, parts};
+use super::outlet::{Gone, Outlet};
 use crate::local::commit;
 use crate::miner::answers::Promise;
 use crate::miner::chains::Promised;
 use crate::miner::{Miner, MinerError, blocking};
 use crate::proto;
+use crate::wire::parts::parts;
 use question::{Question, Seen};
 
 /// How long a challenge may wait for its block to be known here, and how often it is looked.
