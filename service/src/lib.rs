@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod client;
 pub mod encryption;
+pub mod engine_service;
 pub mod export;
 pub mod identity;
 pub mod index;

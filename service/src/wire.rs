@@ -3,6 +3,7 @@
 
 pub mod canonical;
 pub mod clock;
+pub mod parts;
 pub mod status;
 
 use std::sync::{Arc, Mutex, PoisonError};

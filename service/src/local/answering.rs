@@ -1,4 +1,4 @@
-//! Answers for partitions, from their files.
+//! Who is asked in a challenge, and answers for partitions, from their files.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,13 +6,50 @@ use std::sync::Arc;
 use holdfast_engine::challenge::{Challenge, Kind};
 use holdfast_engine::jobs::answer::{AnswerError, Answerer};
 use holdfast_engine::jobs::control::Control;
+use holdfast_engine::possession::challenge::ObjectChallenge;
+use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::space::window::WindowMaker;
 use holdfast_partition::manifest::Partition;
 use holdfast_partition::partition_file::OpenMode;
 
+use crate::local::audits::HeldObject;
 use crate::local::disks::Disk;
 use crate::local::failure::Failure;
 use crate::local::machine::Machine;
+use crate::local::objects::ObjectDirectory;
+
+/// The partition that a challenge is about, by the digest of its registration.
+pub fn find_partition<'d>(
+    disks: &'d [Disk],
+    challenge: &Challenge,
+) -> Result<(&'d Disk, &'d Partition), Failure> {
+    for disk in disks {
+        for partition in &disk.manifest.partitions {
+            if disk.registration(partition)?.digest() == challenge.registration_digest {
+                return Ok((disk, partition));
+            }
+        }
+    }
+    Err(Failure::NotFound(format!(
+        "no partition here is the challenged one (id {}, validator {})",
+        challenge.partition_id, challenge.validator
+    )))
+}
+
+/// The object that a challenge is about, under `record` or else the record that is kept with it.
+pub fn find_object(
+    directories: &[ObjectDirectory],
+    challenge: &ObjectChallenge,
+    record: Option<&SignedRecord>,
+) -> Result<HeldObject, Failure> {
+    for directory in directories {
+        if let Some(held) = HeldObject::find(directory, challenge, record)? {
+            return Ok(held);
+        }
+    }
+    let root = hex::encode(challenge.replica.object_root());
+    Err(Failure::NotFound(format!("no object here is the challenged one ({root})")))
+}
 
 /// Reads or remakes what the challenge asks for.
 pub fn answer_partition(

@@ -304,9 +304,24 @@ pub fn check_question(
     challenge: &ObjectChallenge,
     policy: &Policy,
 ) -> Result<(), Rejection> {
+    check_signed(signed, policy)?;
+    check_asked(signed, challenge, policy)
+}
+
+/// That a record is signed, if that is demanded, and by whom it says.
+pub(super) fn check_signed(signed: &SignedRecord, policy: &Policy) -> Result<(), Rejection> {
     if policy.signatures_required || !signed.signature.is_none() {
         signed.check_signature()?;
     }
+    Ok(())
+}
+
+/// The rest of [`check_question`].
+pub(super) fn check_asked(
+    signed: &SignedRecord,
+    challenge: &ObjectChallenge,
+    policy: &Policy,
+) -> Result<(), Rejection> {
     challenge.check_against(&signed.record, policy.finality_blocks)?;
     policy.objects.check_challenge(challenge)
 }

@@ -1,10 +1,12 @@
 //! What goes to standard output (the report, as JSON or text) and to standard error (everything else).
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use holdfast_engine::jobs::progress::Watcher;
 use serde::Serialize;
 
 use crate::local::failure::Failure;
@@ -73,17 +75,38 @@ pub trait Report: Serialize {
     }
 }
 
-/// The way to the person or script that called.
-#[derive(Clone, Debug)]
+/// Who hears progress and messages in place of standard error.
+pub type Listener = Arc<dyn Watcher + Send>;
+
+/// The way to the person or script that called, or to whoever watches a job of a service.
+#[derive(Clone)]
 pub struct Console {
     json: bool,
     progress: ProgressWhen,
+    listener: Option<Listener>,
+}
+
+impl fmt::Debug for Console {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Console { json, progress, listener } = self;
+        write!(f, "Console({json}, {progress:?}, listener: {})", listener.is_some())
+    }
 }
 
 impl Console {
     /// A console that obeys the output flags.
     pub fn new(arguments: &OutputArguments) -> Console {
-        Console { json: arguments.json, progress: arguments.progress }
+        Console { json: arguments.json, progress: arguments.progress, listener: None }
+    }
+
+    /// A console without a terminal: progress and messages go to the listener. Nobody can be asked.
+    pub fn heard_by(listener: Listener) -> Console {
+        Console { json: true, progress: ProgressWhen::Never, listener: Some(listener) }
+    }
+
+    /// Who hears progress and messages, if not a terminal.
+    pub fn listener(&self) -> Option<&Listener> {
+        self.listener.as_ref()
     }
 
     /// Whether the report is JSON.
@@ -104,7 +127,7 @@ impl Console {
     /// Prints the report and gives the command's exit.
     pub fn report(&self, report: &impl Report) -> Result<Exit, Failure> {
         let text = if self.json {
-            let mut text = serde_json::to_string_pretty(report).map_err(Failure::json)?;
+            let mut text = json_text(report)?;
             text.push('\n');
             text
         } else {
@@ -118,6 +141,9 @@ impl Console {
 
     /// A message to people, on standard error.
     pub fn note(&self, message: impl AsRef<str>) {
+        if let Some(listener) = &self.listener {
+            return listener.notice(message.as_ref());
+        }
         // Nobody can be told that standard error is gone.
         let _ = writeln!(io::stderr(), "{}", message.as_ref());
     }
@@ -158,6 +184,11 @@ impl Console {
             _ => Err(Failure::Declined),
         }
     }
+}
+
+/// A report as commands print it with `--json`, without the line's end.
+pub fn json_text(report: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(report).map_err(Failure::json)
 }
 
 /// Writes to standard output. A reader that has gone away (`| head`) is no failure.

@@ -58,8 +58,27 @@ pub struct Gpus {
     opened: OnceLock<Opened>,
 }
 
+/// Which graphics processors are wanted, whoever says so.
+#[derive(Clone, Debug)]
+pub struct GpuWishes {
+    /// `auto`, `off`, `only`, or ids.
+    pub which: Vec<String>,
+    /// Memory to take on each of them at most, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Take software adapters too.
+    pub allow_software: bool,
+}
+
 impl GpuArguments {
-    /// Opens what the flags ask for.
+    /// What the flags ask for; nothing is opened yet.
+    pub fn resolve(&self) -> Result<Gpus, Failure> {
+        let GpuArguments { which, gpu_memory, allow_software_gpu } = self.clone();
+        GpuWishes { which, memory_bytes: gpu_memory, allow_software: allow_software_gpu }.resolve()
+    }
+}
+
+impl GpuWishes {
+    /// What is asked for; nothing is opened yet.
     pub fn resolve(&self) -> Result<Gpus, Failure> {
         let has = |word: &str| self.which.iter().any(|which| which == word);
         let ids: Vec<String> = self
@@ -85,8 +104,8 @@ impl GpuArguments {
     fn wanted(&self, ids: Vec<String>) -> Wanted {
         Wanted {
             ids,
-            allow_software: self.allow_software_gpu,
-            memory_bytes: self.gpu_memory,
+            allow_software: self.allow_software,
+            memory_bytes: self.memory_bytes,
             cache_directory: cache_directory(),
         }
     }

@@ -1,24 +1,31 @@
-//! Progress on standard error: one line a disk, redrawn in place on a terminal, plain lines elsewhere.
+//! Progress on standard error: one line a disk, redrawn in place on a terminal, plain lines elsewhere; or told to a listener.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use holdfast_engine::jobs::progress::{Snapshot, Watcher};
 
-use crate::local::console::Console;
+use crate::local::console::{Console, Listener};
 use crate::local::table;
 
 /// Plain lines (not on a terminal) come no closer together than this.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// All progress lines of a command.
-#[derive(Debug)]
 pub struct Board {
+    /// Who hears of it in place of standard error.
+    listener: Option<Listener>,
     /// `None`: silent. `Some(true)`: a terminal.
     mode: Option<bool>,
     lines: Mutex<Lines>,
+}
+
+impl fmt::Debug for Board {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Board({:?}, {:?})", self.mode, self.lines)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -29,9 +36,10 @@ struct Lines {
 }
 
 impl Board {
-    /// A board that obeys the output flags.
+    /// A board of this console: it obeys the output flags, or tells the console's listener.
     pub fn new(console: &Console) -> Arc<Board> {
-        Arc::new(Board { mode: console.progress(), lines: Mutex::default() })
+        let listener = console.listener().cloned();
+        Arc::new(Board { listener, mode: console.progress(), lines: Mutex::default() })
     }
 
     /// A new line for one disk with this many bytes to do in all.
@@ -50,6 +58,9 @@ impl Board {
 
     /// A message among the lines: above them on a terminal.
     fn note(&self, message: &str) {
+        if let Some(listener) = &self.listener {
+            return listener.notice(message);
+        }
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let mut out = String::new();
         if lines.drawn > 0 {
@@ -64,8 +75,12 @@ impl Board {
         let _ = std::io::stderr().write_all(out.as_bytes());
     }
 
-    fn set(&self, line: usize, text: String, done: bool) {
+    fn show(&self, line: usize, snapshot: &Snapshot) {
+        if let Some(listener) = &self.listener {
+            return listener.report(snapshot);
+        }
         let Some(terminal) = self.mode else { return };
+        let (text, done) = (line_of(snapshot), snapshot.done_bytes >= snapshot.total_bytes);
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(place) = lines.texts.get_mut(line) else { return };
         *place = text;
@@ -120,26 +135,35 @@ impl Watcher for DiskProgress {
     #[allow(clippy::cast_precision_loss)] // bytes of a disk are far below 2^52
     fn report(&self, snapshot: &Snapshot) {
         let finished = *self.finished_bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = finished + snapshot.done_bytes;
-        let share = if self.total_bytes == 0 { 1.0 } else { done as f64 / self.total_bytes as f64 };
-        let rate = snapshot.bytes_per_second;
-        let eta = match rate > 0.0 {
-            true => table::duration(self.total_bytes.saturating_sub(done) as f64 / rate),
-            false => "unknown".to_owned(),
+        let (done_bytes, rate) = (finished + snapshot.done_bytes, snapshot.bytes_per_second);
+        let left = self.total_bytes.saturating_sub(done_bytes) as f64;
+        let of_disk = Snapshot {
+            job: snapshot.job,
+            place: self.label.clone(),
+            done_bytes,
+            total_bytes: self.total_bytes,
+            bytes_per_second: rate,
+            eta_seconds: (rate > 0.0).then(|| left / rate),
         };
-        let text = format!(
-            "{} {}  {:5.1} %  {} of {}  {}  {eta} left",
-            snapshot.job,
-            self.label,
-            share * 100.0,
-            table::bytes(done),
-            table::bytes(self.total_bytes),
-            table::rate(rate),
-        );
-        self.board.set(self.line, text, done >= self.total_bytes);
+        self.board.show(self.line, &of_disk);
     }
 
     fn notice(&self, message: &str) {
         self.board.note(message);
     }
+}
+
+/// One report in words.
+#[allow(clippy::cast_precision_loss)] // bytes of a disk are far below 2^52
+fn line_of(snapshot: &Snapshot) -> String {
+    let Snapshot { job, place, done_bytes, total_bytes, bytes_per_second, eta_seconds } = snapshot;
+    let share = if *total_bytes == 0 { 1.0 } else { *done_bytes as f64 / *total_bytes as f64 };
+    let eta = eta_seconds.map_or_else(|| "unknown".to_owned(), table::duration);
+    format!(
+        "{job} {place}  {:5.1} %  {} of {}  {}  {eta} left",
+        share * 100.0,
+        table::bytes(*done_bytes),
+        table::bytes(*total_bytes),
+        table::rate(*bytes_per_second),
+    )
 }

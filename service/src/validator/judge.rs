@@ -12,13 +12,14 @@ use holdfast_engine::possession::generators::Generators;
 use holdfast_engine::possession::verify::PossessionCase;
 use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_engine::space::seal::verify_seal;
-use holdfast_engine::space::verify::{SpaceCase, verify_space_batch};
+use holdfast_engine::space::verify::SpaceCase;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use super::ValidatorError;
 use super::plan::{Against, Question};
 use crate::local::audits::{AnyChallenge, Kept, verify_object};
+use crate::local::judging::verify_spaces;
 
 /// A response that was promised and came in time, and its question.
 #[derive(Clone, Debug)]
@@ -91,7 +92,7 @@ impl Judge {
     fn together(&self, cases: &[&Case]) -> Vec<Verdict> {
         let mut verdicts: Vec<Option<Verdict>> = vec![None; cases.len()];
         let (places, spaces) = select(cases, space_case);
-        set(&mut verdicts, &places, self.spaces(&spaces));
+        set(&mut verdicts, &places, of_results(verify_spaces(self.backend, &spaces)));
         let (places, possessions) = select(cases, possession_case);
         set(&mut verdicts, &places, of_possession(&possessions));
         let others: Vec<usize> = (0..cases.len()).filter(|place| verdicts[*place].is_none()).collect();
@@ -99,14 +100,6 @@ impl Judge {
         set(&mut verdicts, &others, found);
         let unknown = || Verdict::Unknown("no verdict".to_owned());
         verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(unknown)).collect()
-    }
-
-    /// On all threads: each hashes the openings of its share side by side.
-    fn spaces(&self, cases: &[SpaceCase<'_>]) -> Vec<Verdict> {
-        let together = cases.len().div_ceil(rayon::current_num_threads()).max(1);
-        let verdicts =
-            cases.par_chunks(together).flat_map_iter(|share| verify_space_batch(self.backend, share));
-        verdicts.map(of_result).collect()
     }
 
     fn other(&self, case: &Case) -> Verdict {
@@ -161,9 +154,13 @@ fn of_possession(cases: &[PossessionCase<'_>]) -> Vec<Verdict> {
         return Vec::new();
     }
     match verify_possession_batch(Generators::standard(), cases) {
-        Ok(verdicts) => verdicts.into_iter().map(of_result).collect(),
+        Ok(verdicts) => of_results(verdicts),
         Err(error) => vec![Verdict::Unknown(format!("no randomness from the system: {error}")); cases.len()],
     }
+}
+
+fn of_results(results: Vec<Result<(), Rejection>>) -> Vec<Verdict> {
+    results.into_iter().map(of_result).collect()
 }
 
 fn of_result(result: Result<(), Rejection>) -> Verdict {

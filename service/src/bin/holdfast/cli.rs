@@ -41,7 +41,6 @@ use crate::console::{Console, Exit, OutputArguments, print};
 use crate::failure::Failure;
 
 pub(crate) use allocate::{simulation_settings, write_partitions};
-pub(crate) use verify::verify_response;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done or accepted, 1 we could not do it, 2 rejected (its class is in the JSON), 64 wrong usage.

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use holdfast_engine::accelerator::discovery::end_process_if_one_failed;
 // Under their short names for the whole command.
 use holdfast_service::local::{
-    allocation, answering, audits, commit, committing, console, disks, failure, files, gpus, identity,
-    interrupt, machine, medium, objects, progress, recording, settings, side_by_side, table,
+    allocation, answering, audits, commit, committing, console, devices, disks, failure, files, gpus,
+    identity, interrupt, jobs, judging, machine, medium, objects, progress, settings, side_by_side, table,
 };
 
 fn main() -> ExitCode {

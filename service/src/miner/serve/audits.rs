@@ -11,12 +11,13 @@ use holdfast_engine::receipt::Receipt;
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
-use super::outlet::{Gone, Outflow, Outlet, parts};
+use super::outlet::{Gone, Outflow, Outlet};
 use crate::local::commit;
 use crate::miner::answers::Promise;
 use crate::miner::chains::Promised;
 use crate::miner::{Miner, MinerError, blocking};
 use crate::proto;
+use crate::wire::parts::parts;
 use question::{Question, Seen};
 
 /// How long a challenge may wait for its block to be known here, and how often it is looked.

@@ -16,11 +16,10 @@ use tonic::Status;
 use crate::miner::limits::StreamPlace;
 use crate::miner::{Miner, MinerError};
 use crate::proto::Part;
+use crate::wire::parts::{PART_BYTES, parts};
 
 /// Messages that wait for a caller to take them.
 const WAITING: usize = 2;
-/// Bytes of one part.
-pub(super) const PART_BYTES: usize = 256 << 10;
 
 /// The caller is gone or takes nothing: there is nobody to tell.
 #[derive(Debug)]
@@ -86,9 +85,7 @@ impl Outlet<Part> {
         }
         Ok(())
     }
-}
 
-impl Outlet<Part> {
     /// Sends a file in parts, of which one is in memory. The inner error is that of reading it.
     pub(super) async fn send_file(&self, mut file: File) -> Result<io::Result<()>, Gone> {
         let mut offset_bytes = 0;
@@ -105,15 +102,4 @@ impl Outlet<Part> {
             }
         }
     }
-}
-
-/// The parts of a byte string; one of none for an empty one.
-pub(super) fn parts(mut bytes: Bytes) -> impl Iterator<Item = Part> {
-    let mut next = Some(0);
-    std::iter::from_fn(move || {
-        let offset_bytes = next?;
-        let part = bytes.split_to(bytes.len().min(PART_BYTES));
-        next = (!bytes.is_empty()).then_some(offset_bytes + part.len() as u64);
-        Some(Part { offset_bytes, bytes: part })
-    })
 }

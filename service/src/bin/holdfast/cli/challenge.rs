@@ -15,6 +15,7 @@ use super::options::{PolicyArguments, hex_digest};
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::files;
+use crate::judging::earliest_height;
 
 pub(super) use object::{ObjectWritten, Question};
 
@@ -109,11 +110,6 @@ impl Asked {
     fn height(&self, commitment: &Commitment, policy: &Policy) -> u64 {
         self.height.unwrap_or_else(|| earliest_height(commitment, policy))
     }
-}
-
-/// The first height at which a commitment can be challenged.
-pub(super) fn earliest_height(commitment: &Commitment, policy: &Policy) -> u64 {
-    commitment.last_batch().height.saturating_add(policy.finality_blocks)
 }
 
 impl SealAsked {

@@ -15,13 +15,13 @@ use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_engine::tree::RootHasher;
 use serde::Serialize;
 
-use super::verify::Verdict;
 use crate::allocation::NamedAccount;
 use crate::audits::read_record;
 use crate::committing::sign;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::files;
+use crate::judging::Verdict;
 use crate::progress::Board;
 use crate::table;
 

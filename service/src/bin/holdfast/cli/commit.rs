@@ -3,23 +3,20 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use holdfast_engine::accelerator::AcceleratorReport;
-use holdfast_engine::jobs::commit::CommitReport;
-use holdfast_engine::object::{Address, ObjectStat};
+use holdfast_engine::object::Address;
 use holdfast_partition::partition_file::OpenMode;
 use serde::Serialize;
 
 use super::object::address;
 use super::options::{MachineArguments, PartyArguments};
 use crate::audits::read_record;
-use crate::committing::{commit_object, forget_commitments, record_without_table, replace_record};
+use crate::committing::replace_record;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
-use crate::gpus::{self, GpuArguments};
+use crate::gpus::GpuArguments;
 use crate::interrupt;
-use crate::objects::{ObjectDirectory, OpenShelf};
-use crate::progress::Board;
-use crate::table;
+use crate::jobs::commit::{Wanted, commit_objects};
+use crate::objects::ObjectDirectory;
 
 /// Commit to objects that wait for it, and check the commitments; continues where it was interrupted
 #[derive(Args, Debug)]
@@ -64,65 +61,8 @@ impl Arguments {
         let parties = self.parties.resolve(directory, console)?;
         let machine = self.machine.resolve_with(self.gpus.resolve()?)?;
         let control = interrupt::control(self.machine.rate_limit);
-        let board = Board::new(console);
-        let mut report = Committed::default();
-        for (shelf, waiting) in self.waiting(directory)? {
-            let total: u64 = waiting.iter().map(|stat| stat.bytes).sum();
-            let progress = board.disk(shelf.shelf.path.display().to_string(), total);
-            for stat in waiting {
-                if self.again {
-                    forget_commitments(directory, &shelf, stat.root)?;
-                }
-                let committed = if self.no_table {
-                    record_without_table(directory, &shelf, &stat, &parties)?
-                } else {
-                    let jobs = (&machine, &*control, &progress as _);
-                    commit_object(directory, &shelf, &stat, &parties, jobs)?
-                };
-                let record = &committed.record.record;
-                report.objects.push(CommittedObject {
-                    cid: stat.cid.to_string(),
-                    blake3_root: stat.root.to_string(),
-                    commitment_root: record.table_root.map(hex::encode),
-                    record_digest: hex::encode(record.digest()),
-                    report: committed.report.unwrap_or_default(),
-                });
-                progress.finish_partition(stat.bytes);
-            }
-        }
-        report.count = report.objects.len();
-        report.accelerators = machine.gpus.reports();
-        console.report(&report)
-    }
-
-    /// Stores with the objects in them that are to be committed to.
-    fn waiting(&self, directory: &ObjectDirectory) -> Result<Vec<(OpenShelf, Vec<ObjectStat>)>, Failure> {
-        if let Some(cid) = &self.object {
-            let shelf = directory.find(cid, OpenMode::ReadWrite)?;
-            let stat = shelf.stat(cid)?;
-            let done = !self.again && self.is_done(&shelf, &stat)?;
-            return Ok(vec![(shelf, if done { vec![] } else { vec![stat] })]);
-        }
-        let mut all = Vec::new();
-        for shelf in directory.shelves() {
-            let shelf = directory.open_shelf(shelf, OpenMode::ReadWrite)?;
-            let mut waiting = Vec::new();
-            for stat in shelf.objects.list().map_err(|error| shelf.failed(error))? {
-                if !self.is_done(&shelf, &stat)? {
-                    waiting.push(stat);
-                }
-            }
-            all.push((shelf, waiting));
-        }
-        Ok(all)
-    }
-}
-
-impl Arguments {
-    /// Whether an object has what this run would give it.
-    fn is_done(&self, shelf: &OpenShelf, stat: &ObjectStat) -> Result<bool, Failure> {
-        let record = shelf.find_record(stat.root)?;
-        Ok(record.is_some_and(|signed| self.no_table || signed.record.table_root.is_some()))
+        let wanted = Wanted { object: self.object, again: self.again, no_table: self.no_table };
+        console.report(&commit_objects(directory, &wanted, &parties, (&machine, &control), console)?)
     }
 }
 
@@ -152,49 +92,11 @@ fn keep(directory: &ObjectDirectory, path: &std::path::Path) -> Result<Kept, Fai
     })
 }
 
-#[derive(Default, Serialize)]
-struct Committed {
-    count: usize,
-    /// Graphics processors that were opened.
-    accelerators: Vec<AcceleratorReport>,
-    objects: Vec<CommittedObject>,
-}
-
-#[derive(Serialize)]
-struct CommittedObject {
-    cid: String,
-    blake3_root: String,
-    commitment_root: Option<String>,
-    record_digest: String,
-    #[serde(flatten)]
-    report: CommitReport,
-}
-
 #[derive(Serialize)]
 struct Kept {
     cid: String,
     record_digest: String,
     tokens: u64,
-}
-
-impl Report for Committed {
-    fn text(&self, out: &mut String) {
-        for CommittedObject { cid, report, .. } in &self.objects {
-            #[allow(clippy::cast_precision_loss)] // a rate for people
-            let rate = table::rate(report.bytes as f64 / report.seconds.max(1e-9));
-            let kept = match report.blocks_kept {
-                0 => String::new(),
-                blocks => format!(", {blocks} blocks were done before"),
-            };
-            out.push_str(&format!(
-                "{cid}: {} committed and checked in {}, {rate}{kept}\n",
-                table::bytes(report.bytes),
-                table::duration(report.seconds)
-            ));
-        }
-        gpus::write_reports(&self.accelerators, out);
-        out.push_str(&format!("{} objects committed\n", self.count));
-    }
 }
 
 impl Report for Kept {

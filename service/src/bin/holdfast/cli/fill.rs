@@ -1,28 +1,14 @@
 //! `holdfast fill`: make and write every window that is not there yet.
 
-use std::path::PathBuf;
-
 use clap::Args;
-use holdfast_engine::accelerator::{AcceleratorReport, Devices};
-use holdfast_engine::jobs::control::Control;
-use holdfast_engine::jobs::fill::{FillReport, fill};
-use holdfast_partition::manifest::Partition;
-use holdfast_partition::partition_file::OpenMode;
-use serde::Serialize;
 
 use super::options::{DirArguments, MachineArguments};
-use crate::commit;
-use crate::console::{Console, Exit, Report};
+use crate::console::{Console, Exit};
 use crate::disks::Disk;
 use crate::failure::Failure;
-use crate::gpus::{self, GpuArguments, Work};
+use crate::gpus::GpuArguments;
 use crate::interrupt;
-use crate::machine::Machine;
-use crate::objects;
-use crate::progress::{Board, DiskProgress};
-use crate::recording::LocalRegistrar;
-use crate::side_by_side::{FailedDisk, each_disk};
-use crate::table;
+use crate::jobs::fill::fill_disks;
 
 /// Fill allocated partitions; continues where it was interrupted
 #[derive(Args, Debug)]
@@ -43,146 +29,7 @@ impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let mut disks = Disk::open_all(&self.disks.dirs)?;
         let machine = self.machine.resolve_with(self.gpus.resolve()?)?;
-        let bytes = disks.iter().map(Disk::window_bytes_allocated).sum();
-        let devices = machine.gpus.devices(Work::Windows, bytes, |message| console.note(message))?;
         let control = interrupt::control(self.machine.rate_limit);
-        let board = Board::new(console);
-        let _locks = disks.iter().map(Disk::lock).collect::<Result<Vec<_>, _>>()?;
-        let mut windows_again = 0;
-        for disk in &mut disks {
-            windows_again += objects::fill_again(disk, console)?;
-        }
-        let outcomes = each_disk(&disks, |disk| {
-            let total = disk.window_bytes_allocated();
-            let progress = board.disk(disk.directory.display().to_string(), total);
-            fill_disk(disk, (&machine, &devices), &control, &progress)
-        });
-        let accelerators = machine.gpus.reports();
-        let mut report = Filled { windows_again, accelerators, ..Filled::default() };
-        for (disk, outcome) in disks.iter().zip(outcomes) {
-            // What is complete is recorded, whatever became of the rest.
-            let recorded = LocalRegistrar::of(disk, console)
-                .and_then(|local| commit::record_batches(disk, local.registrar()));
-            report.add(disk, outcome, recorded)?;
-        }
-        control.checkpoint().inspect_err(|_| {
-            // A cancelled fill has no report; what went wrong on devices is to be seen all the same.
-            let mut text = String::new();
-            gpus::write_reports(&report.accelerators, &mut text);
-            console.note(text.trim_end());
-        })?;
-        console.report(&report)
-    }
-}
-
-/// Fills the partitions of one disk one after another; one that fails does not stop the next.
-fn fill_disk(
-    disk: &Disk,
-    machine: (&Machine, &Devices),
-    control: &Control,
-    progress: &DiskProgress,
-) -> (Vec<FilledPartition>, Vec<Failure>) {
-    let (mut filled, mut failures) = (Vec::new(), Vec::new());
-    for partition in &disk.manifest.partitions {
-        match fill_partition(disk, partition, machine, control, progress) {
-            Ok(report) => {
-                let (path, validator) = (disk.path(partition), partition.validator_hotkey.clone());
-                filled.push(FilledPartition { path, validator, report });
-            }
-            Err(Failure::Cancelled(_)) => break,
-            Err(failure) => failures.push(failure),
-        }
-        progress.finish_partition(partition.windows * disk.manifest.window.window_bytes);
-    }
-    (filled, failures)
-}
-
-fn fill_partition(
-    disk: &Disk,
-    partition: &Partition,
-    (machine, devices): (&Machine, &Devices),
-    control: &Control,
-    progress: &DiskProgress,
-) -> Result<FillReport, Failure> {
-    control.checkpoint()?;
-    let path = disk.path(partition);
-    let file = disk.open_file(partition, OpenMode::ReadWrite, machine.io)?;
-    let report = fill(&file, &machine.fill_options(&path, devices), control, progress);
-    let report = report.map_err(|error| Failure::fill(&path, error))?;
-    file.close().map_err(|error| Failure::partition(&path, error))?;
-    Ok(report)
-}
-
-#[derive(Default, Serialize)]
-struct Filled {
-    windows_filled: u64,
-    windows_kept: u64,
-    /// Windows that have a place again because objects went.
-    windows_again: u64,
-    bytes_written: u64,
-    partitions_recorded: u64,
-    /// Graphics processors that were opened.
-    accelerators: Vec<AcceleratorReport>,
-    partitions: Vec<FilledPartition>,
-    failures: Vec<FailedDisk>,
-}
-
-#[derive(Serialize)]
-struct FilledPartition {
-    path: PathBuf,
-    validator: String,
-    #[serde(flatten)]
-    report: FillReport,
-}
-
-impl Filled {
-    fn add(
-        &mut self,
-        disk: &Disk,
-        (partitions, failures): (Vec<FilledPartition>, Vec<Failure>),
-        recorded: Result<u64, Failure>,
-    ) -> Result<(), Failure> {
-        for partition in &partitions {
-            self.windows_filled += partition.report.windows_filled;
-            self.windows_kept += partition.report.windows_kept;
-            self.bytes_written += partition.report.bytes_written;
-        }
-        self.partitions.extend(partitions);
-        self.failures.extend(failures.iter().map(|failure| FailedDisk::new(disk, failure)));
-        match recorded {
-            Ok(count) => self.partitions_recorded += count,
-            // A disk that failed before will hardly give its records; its own failure says more.
-            Err(failure) if failures.is_empty() => self.failures.push(FailedDisk::new(disk, &failure)),
-            Err(_) => {}
-        }
-        Ok(())
-    }
-}
-
-impl Report for Filled {
-    fn text(&self, out: &mut String) {
-        for partition in &self.partitions {
-            let FillReport { windows_filled, windows_kept, bytes_written, seconds, .. } = partition.report;
-            #[allow(clippy::cast_precision_loss)] // a rate for people
-            let rate = table::rate(bytes_written as f64 / seconds.max(1e-9));
-            out.push_str(&format!(
-                "{} ({}): {windows_filled} windows filled, {windows_kept} kept, {} in {}",
-                partition.path.display(),
-                partition.validator,
-                table::bytes(bytes_written),
-                table::duration(seconds)
-            ));
-            out.push_str(&if windows_filled > 0 { format!(", {rate}\n") } else { "\n".to_owned() });
-        }
-        if self.windows_again > 0 {
-            out.push_str(&format!("{} windows took the place of objects that went\n", self.windows_again));
-        }
-        gpus::write_reports(&self.accelerators, out);
-        out.push_str(&format!("{} commitments recorded\n", self.partitions_recorded));
-        FailedDisk::write_all(&self.failures, out);
-    }
-
-    fn exit(&self) -> Exit {
-        if self.failures.is_empty() { Exit::Done } else { Exit::Failed }
+        console.report(&fill_disks(&mut disks, &machine, &control, console)?)
     }
 }

@@ -8,19 +8,18 @@ use holdfast_engine::challenge::Challenge;
 use holdfast_engine::jobs::progress::Meter;
 use holdfast_engine::possession::challenge::ObjectChallenge;
 use holdfast_engine::space::response::response_digest;
-use holdfast_partition::manifest::Partition;
 use serde::Serialize;
 
 use super::options::{DirArguments, MachineArguments};
-use super::verify::verify_response;
-use crate::answering::answer_partition;
-use crate::audits::{AnyChallenge, HeldObject, asked_for, read_challenge, read_record};
+use crate::answering::{answer_partition, find_object, find_partition};
+use crate::audits::{AnyChallenge, asked_for, read_challenge, read_record};
 use crate::commit;
 use crate::console::{Console, Exit, Report};
 use crate::disks::Disk;
 use crate::failure::Failure;
 use crate::files;
 use crate::interrupt;
+use crate::judging::verify_response;
 use crate::objects::ObjectDirectory;
 use crate::progress::Board;
 use crate::table;
@@ -63,7 +62,7 @@ impl Arguments {
 
     fn prove_partition(&self, challenge: &Challenge, console: &Console) -> Result<Exit, Failure> {
         let disks = Disk::open_all(&self.disks.dirs)?;
-        let (disk, partition) = find(&disks, challenge)?;
+        let (disk, partition) = find_partition(&disks, challenge)?;
         let machine = self.machine.resolve()?;
         let started = Instant::now();
         let response = answer_partition(disk, partition, challenge, &machine, &interrupt::control(None))?;
@@ -85,16 +84,8 @@ impl Arguments {
     ) -> Result<Exit, Failure> {
         let record = self.commitment.as_deref().map(read_record).transpose()?;
         let directories = ObjectDirectory::open_all(&self.disks.dirs)?;
-        let mut held = None;
-        for directory in &directories {
-            held = HeldObject::find(directory, of_object, record.as_ref())?;
-            if held.is_some() {
-                break;
-            }
-        }
+        let held = find_object(&directories, of_object, record.as_ref())?;
         let root = hex::encode(of_object.replica.object_root());
-        let held =
-            held.ok_or_else(|| Failure::NotFound(format!("no object here is the challenged one ({root})")))?;
         let machine = self.machine.resolve()?;
         let progress = Board::new(console).disk(root.clone(), of_object.replica.length());
         let meter = Meter::new(&progress, "prove", root.clone(), 0, of_object.replica.length());
@@ -108,21 +99,6 @@ impl Arguments {
         let samples = asked_for(of_object);
         console.report(&Proven::new(&self.out, challenge.kind(), &response, (seconds, samples), subject))
     }
-}
-
-/// The partition that a challenge is about, by the digest of its registration.
-fn find<'d>(disks: &'d [Disk], challenge: &Challenge) -> Result<(&'d Disk, &'d Partition), Failure> {
-    for disk in disks {
-        for partition in &disk.manifest.partitions {
-            if disk.registration(partition)?.digest() == challenge.registration_digest {
-                return Ok((disk, partition));
-            }
-        }
-    }
-    Err(Failure::NotFound(format!(
-        "no partition here is the challenged one (id {}, validator {})",
-        challenge.partition_id, challenge.validator
-    )))
 }
 
 #[derive(Serialize)]

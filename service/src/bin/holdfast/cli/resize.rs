@@ -1,18 +1,12 @@
 //! `holdfast resize`: change the number of windows of one partition.
 
-use std::path::PathBuf;
-
 use clap::Args;
-use serde::Serialize;
 
 use super::options::{ConfirmArguments, DirArguments, PartitionArguments};
-use crate::allocation::resize_partition;
-use crate::commit;
-use crate::console::{Console, Exit, Report};
+use crate::console::{Console, Exit};
 use crate::disks::Disk;
 use crate::failure::Failure;
-use crate::objects;
-use crate::recording::LocalRegistrar;
+use crate::jobs::resize::{Change, Resized, resize, windows_lost};
 
 /// Grow or shrink one partition; windows are appended or trimmed, nothing valid is filled again
 #[derive(Args, Debug)]
@@ -40,53 +34,7 @@ impl Arguments {
     }
 }
 
-/// Another number of windows for one partition.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Change {
-    #[serde(skip)]
-    place: usize,
-    path: PathBuf,
-    validator: String,
-    windows_before: u64,
-    windows: u64,
-    /// Disk space that becomes free, in bytes.
-    pub(super) bytes_freed: u64,
-    /// Disk space that is reserved, in bytes.
-    bytes_reserved: u64,
-}
-
-impl Change {
-    pub(super) fn of(disk: &Disk, place: usize, windows: u64) -> Change {
-        let partition = &disk.manifest.partitions[place];
-        let window_bytes = disk.slot_bytes();
-        Change {
-            place,
-            path: disk.path(partition),
-            validator: partition.validator_hotkey.clone(),
-            windows_before: partition.windows,
-            windows,
-            bytes_freed: partition.windows.saturating_sub(windows) * window_bytes,
-            bytes_reserved: windows.saturating_sub(partition.windows) * window_bytes,
-        }
-    }
-
-    fn line(&self) -> String {
-        let (bytes, what) = match self.bytes_freed {
-            0 => (self.bytes_reserved, "reserved"),
-            freed => (freed, "given back"),
-        };
-        format!(
-            "{} ({}): {} windows become {}, {} {what}\n",
-            self.path.display(),
-            self.validator,
-            self.windows_before,
-            self.windows,
-            crate::table::bytes(bytes)
-        )
-    }
-}
-
-/// Asks where windows are given up, resizes, and records what is complete.
+/// Asks where windows are given up, and resizes.
 pub(super) fn carry_out(
     disk: &mut Disk,
     changes: &[Change],
@@ -96,36 +44,15 @@ pub(super) fn carry_out(
     if confirm.dry_run {
         return Ok(());
     }
-    let _lock = disk.lock()?;
-    let lost: u64 = changes.iter().map(|change| change.windows_before.saturating_sub(change.windows)).sum();
-    if lost > 0 {
+    let agree = || {
+        let lost = windows_lost(changes);
+        if lost == 0 {
+            return Ok(());
+        }
         if !confirm.yes {
             changes.iter().for_each(|change| console.note(change.line().trim_end()));
         }
-        console.confirm(confirm.yes, &format!("Give up {lost} windows?"))?;
-    }
-    let local = LocalRegistrar::of(disk, console)?;
-    for change in changes {
-        resize_partition(disk, change.place, change.windows, local.registrar())?;
-        objects::follow_windows(disk, change.place, 0)?;
-    }
-    commit::record_batches(disk, local.registrar())?;
-    Ok(())
-}
-
-#[derive(Serialize)]
-pub(super) struct Resized {
-    pub(super) dry_run: bool,
-    pub(super) changes: Vec<Change>,
-}
-
-impl Report for Resized {
-    fn text(&self, out: &mut String) {
-        self.changes.iter().for_each(|change| out.push_str(&change.line()));
-        if self.dry_run {
-            out.push_str("nothing was changed (--dry-run)\n");
-        } else if self.changes.iter().any(|change| change.bytes_reserved > 0) {
-            out.push_str("next: holdfast fill\n");
-        }
-    }
+        console.confirm(confirm.yes, &format!("Give up {lost} windows?"))
+    };
+    resize(disk, changes, agree, console)
 }

@@ -5,10 +5,11 @@ use clap::Args;
 use holdfast_service::local::size;
 
 use super::options::{ConfirmArguments, DirArguments};
-use super::resize::{Change, Resized, carry_out};
+use super::resize::carry_out;
 use crate::console::{Console, Exit};
 use crate::disks::Disk;
 use crate::failure::Failure;
+use crate::jobs::resize::{Change, Resized};
 use crate::table;
 
 /// Give disk space back: trim the last windows of all partitions in proportion until a disk has the bytes free

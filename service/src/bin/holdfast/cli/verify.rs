@@ -3,23 +3,17 @@
 mod judge;
 mod lines;
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use holdfast_engine::backend::{self, Backend};
-use holdfast_engine::challenge::{Challenge, Kind};
-use holdfast_engine::commitment::Commitment;
-use holdfast_engine::policy::Policy;
-use holdfast_engine::rejection::Rejection;
-use holdfast_engine::space::seal::verify_seal;
-use holdfast_engine::space::verify::verify_space;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::options::PolicyArguments;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
+use crate::judging::Verdict;
 use crate::table;
 
 use judge::{Evidence, Examined, Judge};
@@ -124,64 +118,9 @@ fn begins_with(path: &Path, tags: &[&[u8; 4]]) -> Result<bool, Failure> {
     Ok(tags.iter().any(|tag| start == **tag))
 }
 
-/// Whether the challenge is one that this policy asks of this commitment; gives the commitment as it was in force then.
-pub(super) fn check_question<'c>(
-    commitment: &'c Commitment,
-    challenge: &Challenge,
-    policy: &Policy,
-) -> Result<Cow<'c, Commitment>, Rejection> {
-    if policy.signatures_required || !commitment.signature.is_none() {
-        commitment.check_signature()?;
-    }
-    let in_force = commitment.in_force(challenge.height, policy.finality_blocks)?;
-    challenge.check_against(&in_force, policy.finality_blocks)?;
-    policy.check_challenge(challenge)?;
-    Ok(in_force)
-}
-
-/// Judges one response.
-pub(crate) fn verify_response(
-    backend: &dyn Backend,
-    commitment: &Commitment,
-    challenge: &Challenge,
-    response: &[u8],
-) -> Result<(), Rejection> {
-    match challenge.kind {
-        Kind::Space => verify_space(backend, commitment, challenge, response),
-        Kind::Seal => verify_seal(backend, commitment, challenge, response),
-    }
-}
-
 /// The back end that verifies.
 fn fastest() -> Result<&'static dyn Backend, Failure> {
     backend::select(backend::Choice::Auto).map_err(|error| Failure::Absent(error.to_string()))
-}
-
-/// Accepted, or the class and the reason.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Verdict {
-    verdict: &'static str,
-    pub(super) class: Option<&'static str>,
-    detail: Option<String>,
-}
-
-impl Verdict {
-    pub(super) fn new(verdict: Result<(), Rejection>) -> Verdict {
-        match verdict {
-            Ok(()) => Verdict { verdict: "accepted", class: None, detail: None },
-            Err(Rejection { class, detail }) => {
-                Verdict { verdict: "rejected", class: Some(class.name()), detail: Some(detail) }
-            }
-        }
-    }
-
-    /// In one line.
-    pub(super) fn line(&self) -> String {
-        match (self.class, &self.detail) {
-            (Some(class), Some(detail)) => format!("REJECTED  {class}: {detail}"),
-            _ => "accepted".to_owned(),
-        }
-    }
 }
 
 #[derive(Serialize)]

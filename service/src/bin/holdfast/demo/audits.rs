@@ -19,11 +19,11 @@ use serde::Serialize;
 use super::MINER;
 use super::stage::Stage;
 use crate::answering::answer_partition;
-use crate::cli::verify_response;
 use crate::commit;
 use crate::disks::Disk;
 use crate::failure::Failure;
 use crate::files::write_whole;
+use crate::judging::verify_response;
 use crate::table;
 
 /// One validator's side of the demo: what it keeps of its partition, and the last link of its chain.

@@ -12,7 +12,6 @@ use holdfast_engine::rejection::Class;
 use holdfast_partition::partition_file::OpenMode;
 use serde::Serialize;
 
-use super::earliest_height;
 use super::object::VALIDATOR;
 use crate::allocation::NamedAccount;
 use crate::audits::{asked_for, read_record};
@@ -23,6 +22,7 @@ use crate::console::{Console, Exit, Report};
 use crate::disks::Disk;
 use crate::failure::Failure;
 use crate::files;
+use crate::judging::earliest_height;
 use crate::objects::ObjectDirectory;
 use crate::table::{self, Table};
 

@@ -8,10 +8,8 @@ use std::time::Instant;
 use holdfast_engine::account::Account;
 use holdfast_engine::backend::Backend;
 use holdfast_engine::policy::Policy;
-use holdfast_engine::possession::batch::{Collector, Limits};
 use holdfast_engine::possession::challenge::AuditKind;
 use holdfast_engine::possession::commitment_table::CommitmentTable;
-use holdfast_engine::possession::generators::Generators;
 use holdfast_engine::possession::points_file::{POINTS_HEADER_BYTES, PointsHeader};
 use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::possession::token::TokenFile;
@@ -21,14 +19,13 @@ use holdfast_engine::tree;
 use serde::Serialize;
 
 use super::lines::{Bytes, Line};
-use super::{
-    Arguments, Batch, Judged, Verdict, Verdicts, check_question, fastest, files_with, verify_response,
-};
+use super::{Arguments, Batch, Judged, Verdicts, fastest, files_with};
 use crate::allocation::NamedAccount;
 use crate::audits::{self, AnyChallenge, AnyCommitment, Kept, challenge_named_by, verify_object};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::files;
+use crate::judging::{SharedEquation, Verdict, check_question, verify_response};
 
 /// Everything but the responses.
 pub(super) struct Evidence {
@@ -143,25 +140,16 @@ pub(super) struct Judge<'e> {
     backend: &'static dyn Backend,
     /// Records of an object that another record stands before.
     twins: HashSet<[u8; 32]>,
-    batch: Option<Collected>,
+    batch: Option<Together>,
     /// Challenges that were answered.
     answered: HashSet<[u8; 32]>,
     responses: Vec<Judged>,
 }
 
-/// Possession responses that wait for the shared equation, and how far it is with those before.
-struct Collected {
-    collector: Collector,
-    /// Positions in the report of those that wait.
-    waiting: Vec<usize>,
+/// Possession responses that share equations, and what those took that are settled.
+struct Together {
+    equation: SharedEquation,
     concluded: Batch,
-}
-
-impl Collected {
-    fn new() -> Collected {
-        let concluded = Batch { responses: 0, seconds: 0.0 };
-        Collected { collector: Collector::new(Limits::default()), waiting: Vec::new(), concluded }
-    }
 }
 
 impl<'e> Judge<'e> {
@@ -171,7 +159,10 @@ impl<'e> Judge<'e> {
             policy,
             backend: fastest()?,
             twins: twins(&evidence.commitments),
-            batch: batch.then(Collected::new),
+            batch: batch.then(|| Together {
+                equation: SharedEquation::new(),
+                concluded: Batch { responses: 0, seconds: 0.0 },
+            }),
             answered: HashSet::new(),
             responses: Vec::new(),
         })
@@ -295,32 +286,22 @@ impl<'e> Judge<'e> {
 
     /// Lets a response wait for the equation that it shares; if there are too many, those before are settled first.
     fn collect(&mut self, response: CheckedResponse) -> Result<(), Failure> {
-        let limits = Limits::default();
-        let full = self.batch.as_ref().is_some_and(|Collected { collector, .. }| {
-            let held_bytes = collector.held_bytes() + response.held_bytes();
-            collector.len() >= limits.responses || held_bytes > limits.held_bytes
-        });
-        if full {
+        if self.batch.as_ref().is_some_and(|batch| !batch.equation.has_room_for(&response)) {
             self.settle()?;
         }
         let position = self.responses.len();
         let Some(batch) = &mut self.batch else { return Ok(()) };
-        batch.collector.add(response).map_err(|error| Failure::work("state", "the batch", error))?;
-        batch.waiting.push(position);
-        Ok(())
+        batch.equation.add(position, response)
     }
 
     /// Settles what waits for the shared equation.
     fn settle(&mut self) -> Result<(), Failure> {
         let Some(batch) = &mut self.batch else { return Ok(()) };
-        let collector = std::mem::replace(&mut batch.collector, Collector::new(Limits::default()));
         let started = Instant::now();
-        let verdicts = collector
-            .conclude(Generators::standard())
-            .map_err(|error| Failure::Absent(format!("no randomness from the system: {error}")))?;
+        let verdicts = batch.equation.settle()?;
         batch.concluded.seconds += started.elapsed().as_secs_f64();
         batch.concluded.responses += verdicts.len();
-        for (position, verdict) in batch.waiting.drain(..).zip(verdicts) {
+        for (position, verdict) in verdicts {
             self.responses[position].verdict = Verdict::new(verdict);
         }
         Ok(())

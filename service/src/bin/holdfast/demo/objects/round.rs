@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::{Scene, wrong};
 use crate::answering::answer_partition;
 use crate::audits::{AnyChallenge, Kept, verify_object};
-use crate::cli::verify_response;
 use crate::commit;
 use crate::failure::Failure;
+use crate::judging::verify_response;
 use crate::table;
 
 /// What the round asked for, and what it took.

@@ -1,0 +1,99 @@
+//! The calls: convert, do, convert.
+
+use std::sync::Arc;
+
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use super::jobs::Terms;
+use super::{Engine, EngineError, answer, blocking, verify, watch};
+use crate::local::console::json_text;
+use crate::local::devices::Devices;
+use crate::proto::{self, engine_server};
+
+/// Serves an engine.
+#[derive(Clone, Debug)]
+pub(super) struct Service(pub(super) Arc<Engine>);
+
+type Stream<T> = ReceiverStream<Result<T, Status>>;
+
+#[async_trait]
+impl engine_server::Engine for Service {
+    type WatchStream = Stream<proto::JobState>;
+    type AnswerStream = Stream<proto::Part>;
+    type WorkStream = Stream<proto::WorkOrder>;
+
+    async fn submit(&self, request: Request<proto::SubmitRequest>) -> Result<Response<proto::Job>, Status> {
+        let (id, terms) = Terms::read(request.into_inner())?;
+        Ok(Response::new(self.0.jobs.submit(id, terms).await?.into()))
+    }
+
+    async fn watch(
+        &self,
+        request: Request<proto::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let states = self.0.jobs.watch(&request.into_inner().request_id)?;
+        Ok(Response::new(watch::states(states, self.0.stop.clone())))
+    }
+
+    async fn pause(&self, request: Request<proto::JobRequest>) -> Result<Response<proto::Job>, Status> {
+        Ok(Response::new(self.0.jobs.pause(&request.into_inner().request_id).await?.into()))
+    }
+
+    async fn resume(&self, request: Request<proto::JobRequest>) -> Result<Response<proto::Job>, Status> {
+        Ok(Response::new(self.0.jobs.resume(&request.into_inner().request_id).await?.into()))
+    }
+
+    async fn cancel(&self, request: Request<proto::JobRequest>) -> Result<Response<proto::Job>, Status> {
+        Ok(Response::new(self.0.jobs.cancel(&request.into_inner().request_id).await?.into()))
+    }
+
+    async fn list_jobs(
+        &self,
+        _: Request<proto::ListJobsRequest>,
+    ) -> Result<Response<proto::ListJobsResponse>, Status> {
+        let without_report = |mut job: proto::Job| {
+            if let Some(state) = &mut job.state {
+                state.report_json.clear();
+            }
+            job
+        };
+        let jobs = self.0.jobs.list().into_iter().map(|job| without_report(job.into())).collect();
+        Ok(Response::new(proto::ListJobsResponse { jobs }))
+    }
+
+    async fn devices(
+        &self,
+        _: Request<proto::DevicesRequest>,
+    ) -> Result<Response<proto::DevicesResponse>, Status> {
+        let turn = self.0.surveys.turn().await?;
+        let directories = self.0.directories.clone();
+        let json = blocking(move || {
+            let json = json_text(&Devices::survey(&directories, false)?)?;
+            drop(turn);
+            Ok(json)
+        });
+        Ok(Response::new(proto::DevicesResponse { json: json.await? }))
+    }
+
+    async fn answer(
+        &self,
+        request: Request<proto::AnswerRequest>,
+    ) -> Result<Response<Self::AnswerStream>, Status> {
+        Ok(Response::new(answer::answer(&self.0, request.into_inner()).await?))
+    }
+
+    async fn verify(
+        &self,
+        request: Request<Streaming<proto::VerifyRequest>>,
+    ) -> Result<Response<proto::VerifyResponse>, Status> {
+        Ok(Response::new(verify::verify(&self.0, request.into_inner()).await?))
+    }
+
+    async fn work(
+        &self,
+        _: Request<Streaming<proto::WorkerEvent>>,
+    ) -> Result<Response<Self::WorkStream>, Status> {
+        Err(EngineError::no_workers().into())
+    }
+}
