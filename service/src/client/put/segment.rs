@@ -220,10 +220,10 @@ impl Troubles {
     }
 }
 
-/// Whether the same miner may take the rest.
+/// Whether the same miner may take the rest: it says so, or the connection broke in the middle, perhaps on our side.
 fn has_broken_off(error: &PeerError) -> bool {
     let PeerError::Status { status, .. } = error else { return false };
-    matches!(status.code(), Code::Aborted | Code::FailedPrecondition)
+    matches!(status.code(), Code::Aborted | Code::FailedPrecondition | Code::Unknown)
 }
 
 fn content(plan: &Plan, segment: u32, shard: u8) -> Content {

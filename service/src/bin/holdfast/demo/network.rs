@@ -1,8 +1,9 @@
-//! The network, told as it happens: a simulated chain, three validators, and six miners of which one is honest and fast. Real
-//! files, real sockets; every block is made when all have done what the last one asked for.
+//! The network, told as it happens: a simulated chain, three validators, and six miners of which one is honest and fast,
+//! and owners that store files. Real files, real sockets; every block is made when all have done what the last one asked for.
 
 mod miner;
 mod mischief;
+mod owners;
 mod stage;
 mod validator;
 
@@ -22,6 +23,7 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::table::{self, Table};
 use miner::{Conduct, DemoMiner};
+use owners::{DemoOwner, FileOutcome, store_all};
 use stage::{Stage, VALIDATORS, account};
 use validator::DemoValidator;
 
@@ -51,7 +53,15 @@ struct NetworkReport {
     kept: bool,
     seconds: f64,
     rounds: u64,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+/// What became of miners, files and receipts.
+#[derive(Serialize)]
+struct Outcome {
     miners: Vec<MinerOutcome>,
+    files: Vec<FileOutcome>,
     receipts: Vec<VerifiedReceipts>,
 }
 
@@ -95,34 +105,38 @@ pub(crate) fn run(wishes: &NetworkWishes, console: &Console) -> Result<Exit, Fai
     runtime.shutdown_background();
     // Cleaned up whether or not the play went well.
     let cleaned = stage.clear();
-    let (miners, receipts) = outcome?;
+    let outcome = outcome?;
     cleaned?;
     console.report(&NetworkReport {
         directory: stage.directory().to_owned(),
         kept: wishes.keep,
         seconds: started.elapsed().as_secs_f64(),
         rounds: wishes.rounds,
-        miners,
-        receipts,
+        outcome,
     })
 }
 
-async fn play(
-    stage: &Stage<'_>,
-    wishes: &NetworkWishes,
-) -> Result<(Vec<MinerOutcome>, Vec<VerifiedReceipts>), Failure> {
+async fn play(stage: &Stage<'_>, wishes: &NetworkWishes) -> Result<Outcome, Failure> {
     let control = interrupt::control(None);
     let mut miners = settle(stage).await?;
     let mut validators = Vec::new();
     for (name, _) in VALIDATORS {
         validators.push(DemoValidator::open(name, stage).await?);
     }
+    stage.say("\n2. Owners store files: encrypted before anything leaves, in pieces, with miners that a validator chooses");
+    let owners = store_all(stage, &validators).await?;
+    for miner in &miners {
+        let lost = miner.lose_objects()?;
+        if lost > 0 {
+            stage.say(&format!("  {} loses all that it keeps of them: {lost} pieces", miner.conduct.name()));
+        }
+    }
     // Windows count from their seal audit on.
     for _ in 0..SETTLING_BLOCKS {
         control.checkpoint()?;
         next_block(stage, &miners, &validators).await?;
     }
-    stage.say("\n2. Rounds: every block draws samples that nobody could know; 1 s to promise an answer");
+    stage.say("\n3. Rounds: every block draws samples that nobody could know; 1 s to promise an answer");
     let rounds = wishes.rounds;
     for round in 1..=rounds {
         control.checkpoint()?;
@@ -133,7 +147,11 @@ async fn play(
             show(stage, &statuses(&validators).await?);
         }
     }
-    stage.say("\n3. Receipts: both sides sign what is final; `holdfast chain verify` checks them, by another process, from files alone");
+    stage.say(
+        "\n4. Owners get their files back: every block is checked, and who fails is replaced by the next",
+    );
+    let files = get_back(stage, &owners, &validators).await?;
+    stage.say("\n5. Receipts: both sides sign what is final; `holdfast chain verify` checks them, by another process, from files alone");
     for _ in 0..SETTLING_BLOCKS {
         control.checkpoint()?;
         next_block(stage, &miners, &validators).await?;
@@ -141,12 +159,24 @@ async fn play(
     for miner in &mut miners {
         miner.stop().await;
     }
-    let outcomes = outcomes(&statuses(&validators).await?);
+    let miners = outcomes(&statuses(&validators).await?);
     let mut receipts = Vec::new();
     for validator in &validators {
         receipts.push(verify(stage, validator).await?);
     }
-    Ok((outcomes, receipts))
+    Ok(Outcome { miners, files, receipts })
+}
+
+async fn get_back(
+    stage: &Stage<'_>,
+    owners: &[DemoOwner],
+    validators: &[DemoValidator],
+) -> Result<Vec<FileOutcome>, Failure> {
+    let mut files = Vec::new();
+    for owner in owners {
+        files.push(owner.get_back(stage, validators).await?);
+    }
+    Ok(files)
 }
 
 /// Miners with filled disks, that serve and are known to the chain.
@@ -285,7 +315,7 @@ impl Report for NetworkReport {
     fn text(&self, out: &mut String) {
         out.push_str("\nWhat each miner is worth, as a share of all weights\n");
         let mut lines = Table::new(&["miner", "", "share"]);
-        for miner in &self.miners {
+        for miner in &self.outcome.miners {
             let bar: String = (0..BAR)
                 .filter(|place| f64::from(*place) < miner.mean_share * f64::from(BAR))
                 .map(|_| '#')

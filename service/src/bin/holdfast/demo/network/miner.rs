@@ -1,5 +1,6 @@
 //! One miner of the demo: real files, a real socket, and what is wrong with it.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use holdfast_engine::registration::Profile;
 use holdfast_engine::signature::Signer;
 use holdfast_partition::allocate::StakeTable;
 use holdfast_partition::io::IoChoice;
+use holdfast_partition::objects::ObjectFile;
 use holdfast_partition::partition_file::OpenMode;
 use holdfast_service::chain::Chain;
 use holdfast_service::index::{EmbeddedIndex, EmbeddedSettings};
@@ -31,6 +33,7 @@ use crate::disks::Disk;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::machine::Machine;
+use crate::objects::ObjectDirectory;
 
 /// Bytes of a window; the real default is 1 GiB, and this demo wants to end.
 const WINDOW_BYTES: u64 = 32 << 10;
@@ -133,7 +136,11 @@ impl DemoMiner {
         };
         let path = recorder.path().to_owned();
         let site = Site { miner: &miner, netuid: 0, wallet: None, hotkey: None, recorder: path };
-        let disk = apply(propose(&directory, &shares)?, &site, recorder, stage.console)?;
+        let proposal = propose(&directory, &shares)?;
+        let budgets: BTreeMap<String, u64> =
+            proposal.partitions.iter().map(|share| (share.validator.clone(), share.bytes)).collect();
+        let disk = apply(proposal, &site, recorder, stage.console)?;
+        leave_room(&directory, &budgets)?;
         for partition in &disk.manifest.partitions {
             let path = disk.path(partition);
             let file = disk.open_file(partition, OpenMode::ReadWrite, IoChoice::Auto)?;
@@ -161,7 +168,25 @@ impl DemoMiner {
             let file = disk.open_file(partition, OpenMode::ReadOnly, IoChoice::Pread)?;
             for window in (0..partition.windows).step_by(one_in) {
                 let at = file.window_offset(window).map_err(|error| Failure::partition(&path, error))?;
-                overwrite(&path, at)?;
+                overwrite(&path, at, WINDOW_BYTES)?;
+                lost += 1;
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Overwrites what this miner keeps for owners, if it loses that, behind its back. Returns how many objects it was.
+    pub(super) fn lose_objects(&self) -> Result<u64, Failure> {
+        if self.conduct != Conduct::Lossy {
+            return Ok(0);
+        }
+        let directory = ObjectDirectory::open(&self.directory)?;
+        let mut lost = 0;
+        for shelf in directory.shelves() {
+            let open = directory.open_shelf(shelf, OpenMode::ReadOnly)?;
+            let store = open.objects.store();
+            for object in store.list().map_err(|error| open.store_failed(error))? {
+                overwrite(&store.file_path(object.entry.name, ObjectFile::Data), 0, object.entry.data_bytes)?;
                 lost += 1;
             }
         }
@@ -218,9 +243,22 @@ impl DemoMiner {
     }
 }
 
-/// Zeros in place of a window.
-fn overwrite(path: &Path, at: u64) -> Result<(), Failure> {
-    let zeros = vec![0; usize::try_from(WINDOW_BYTES).unwrap_or_default()];
+/// The whole share of each validator is its windows' and its objects' together.
+fn leave_room(directory: &Path, budgets: &BTreeMap<String, u64>) -> Result<(), Failure> {
+    let objects = ObjectDirectory::open(directory)?;
+    let partitions = objects.disk.iter().flat_map(|disk| &disk.manifest.partitions);
+    for (place, partition) in partitions.enumerate() {
+        let Some(shelf) = objects.beside(place) else { continue };
+        let open = objects.open_or_create(shelf)?;
+        let budget_bytes = budgets.get(&partition.validator_hotkey).copied().unwrap_or(partition.size_bytes);
+        open.objects.store().set_budget(budget_bytes).map_err(|error| open.store_failed(error))?;
+    }
+    Ok(())
+}
+
+/// Zeros in place of what was there.
+fn overwrite(path: &Path, at: u64, length_bytes: u64) -> Result<(), Failure> {
+    let zeros = vec![0; usize::try_from(length_bytes).unwrap_or_default()];
     let file = std::fs::OpenOptions::new().write(true).open(path);
     let written = file.and_then(|file| file.write_all_at(&zeros, at).and_then(|()| file.sync_all()));
     written.map_err(|error| Failure::file("write to", path, error))

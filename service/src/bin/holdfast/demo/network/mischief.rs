@@ -35,7 +35,7 @@ type Events<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 pub(super) enum Mischief {
     /// They are held back for so long.
     Late(Duration),
-    /// There are none: random bytes are promised with the miner's key, and sent.
+    /// There are none: random bytes are promised with the miner's key, and sent. Objects are taken, and not there when they are asked for.
     Lies(Arc<Signer>),
 }
 
@@ -167,6 +167,9 @@ impl Miner for Proxy {
         &self,
         request: Request<RetrieveRequest>,
     ) -> Result<Response<Self::RetrieveStream>, Status> {
+        if let Mischief::Lies(_) = self.mischief {
+            return Err(Status::not_found("no such object"));
+        }
         self.behind.clone().retrieve(request).await
     }
 

@@ -1,0 +1,323 @@
+//! A network on the loopback: a simulated chain, a validator that cares for files, and miners, each behind a proxy. All are processes.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_engine::account::Account;
+use holdfast_engine::policy::Policy;
+use holdfast_engine::signature::Signer;
+use holdfast_service::chain::{Chain, FileChain};
+use holdfast_service::encryption::OwnerKey;
+use holdfast_service::validator::peers::{Peer, Peers};
+use holdfast_service::wire::Correspondent;
+use holdfast_service::wire::clock::SystemClock;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::process::{Ended, Process, holdfast, wait_for};
+use crate::proxy::{Fault, Proxy};
+
+pub(crate) const VALIDATOR: &str = "validator";
+pub(crate) const OWNER: &str = "owner";
+/// Milliseconds to promise an answer: enough for a busy machine, and what waiting for one that does not come takes.
+pub(crate) const DEADLINE_MS: u32 = 3_000;
+/// How long the network may take to tell how much room a miner has.
+const ALLOCATION_TIMEOUT: Duration = Duration::from_secs(20);
+
+pub(crate) fn account(name: &str) -> Account {
+    Signer::development(name).account()
+}
+
+/// A miner: its files stay when its process ends.
+pub(crate) struct Miner {
+    pub(crate) name: String,
+    pub(crate) proxy: Proxy,
+    pub(crate) process: Option<Process>,
+}
+
+/// How rounds with one miner ended, as its receipts have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rounds {
+    pub(crate) accepted: u64,
+    pub(crate) countersigned: u64,
+    pub(crate) rejected: u64,
+    pub(crate) missed: u64,
+}
+
+pub(crate) struct Network {
+    folder: TempDir,
+    chain: Option<Process>,
+    validator: Option<Process>,
+    pub(crate) miners: Vec<Miner>,
+    key: OwnerKey,
+    pub(crate) runtime: Runtime,
+}
+
+impl Network {
+    /// With so many miners that have filled their disks, and a validator that knows them.
+    pub(crate) fn start(miners: usize) -> Network {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let mut network = Network {
+            folder: tempfile::tempdir().expect("a directory"),
+            chain: None,
+            validator: None,
+            miners: Vec::new(),
+            key: OwnerKey::generate(),
+            runtime: runtime.expect("a thread"),
+        };
+        let names: Vec<String> = (0..miners).map(|number| format!("miner-{number}")).collect();
+        let mut policy = Policy { deadline_ms: DEADLINE_MS, ..Policy::test() };
+        policy.objects.deadline_ms = DEADLINE_MS;
+        network.write("policy.json", &serde_json::to_string(&policy).expect("JSON"));
+        network.write("key.txt", secret(&network.key).as_str());
+        let validator = json!({ "hotkey": VALIDATOR, "validator_permit": true, "stake_rao": 1_u64 << 40 });
+        let neurons: Vec<Value> =
+            std::iter::once(validator).chain(names.iter().map(|name| json!({ "hotkey": name }))).collect();
+        network.start_chain(&json!({ "neurons": neurons }));
+        for (number, name) in names.into_iter().enumerate() {
+            let proxy = Proxy::new();
+            network.write(&format!("{name}.toml"), &network.miner_configuration(&name, proxy.address));
+            network.miners.push(Miner { name, proxy, process: None });
+            network.start_miner(number);
+        }
+        (0..miners).for_each(|number| network.wait_until_filled(number));
+        network.write("validator.toml", &network.validator_configuration());
+        network.start_validator();
+        network
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.path(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).expect("writes");
+    }
+
+    /// Of a miner that is found at this address.
+    fn miner_configuration(&self, name: &str, announced: SocketAddr) -> String {
+        let [chain, disk, policy] =
+            ["chain", &format!("{name}.disk"), "policy.json"].map(|file| self.text(file));
+        format!(
+            "policy = \"{policy}\"\n[identity]\ndevelopment_name = \"{name}\"\n\
+             [chain]\ndirectory = \"{chain}\"\nannounce = \"{announced}\"\n\
+             [server]\nlisten = \"127.0.0.1:0\"\n[[disk]]\ndirectory = \"{disk}\"\nmax = \"48MiB\"\n\
+             [allocation]\nwindow = \"32KiB\"\nprofile = \"swift\"\nobject_reserve = 0.9\n[filling]\nthreads = 1\n"
+        )
+    }
+
+    fn validator_configuration(&self) -> String {
+        let [chain, policy, index, workshop] =
+            ["chain", "policy.json", "validator.index", ""].map(|file| self.text(file));
+        format!(
+            "policy = \"{policy}\"\n[identity]\ndevelopment = \"{VALIDATOR}\"\n[chain]\ndirectory = \"{chain}\"\n\
+             [index]\nlocation = \"{index}\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
+             [rounds]\nasked_within_blocks = 4\ntempo_blocks = 20\n\
+             [care]\ntend_every_blocks = 1\nworkshop = \"{workshop}\"\n"
+        )
+    }
+
+    /// Starts what makes blocks, or goes on with it, with events to come.
+    pub(crate) fn start_chain(&mut self, script: &Value) {
+        self.write("script.json", &script.to_string());
+        let (chain, script) = (self.text("chain"), self.text("script.json"));
+        let arguments = ["chain", "simulate", &chain, "--script", &script, "--block-ms", "300"];
+        let options = ["--finality", "2", "--weights-interval", "10"];
+        let mut process = Process::start(&mut holdfast(&[&arguments[..], &options].concat()));
+        process.says("block ");
+        self.chain = Some(process);
+    }
+
+    pub(crate) fn kill_chain(&mut self) {
+        self.chain.take().expect("it runs").kill();
+    }
+
+    /// The newest block.
+    pub(crate) fn height(&self) -> u64 {
+        let shown = self.run(&["chain", "show", &self.text("chain")]).json();
+        shown["head"]["height"].as_u64().expect("a height")
+    }
+
+    pub(crate) fn start_miner(&mut self, number: usize) {
+        let config = self.text(&format!("{}.toml", self.miners[number].name));
+        let mut process = Process::start(&mut holdfast(&["miner", "run", "--config", &config]));
+        let miner = &mut self.miners[number];
+        miner.proxy.lead_to(Some(process.serves_at()));
+        miner.process = Some(process);
+    }
+
+    pub(crate) fn kill_miner(&mut self, number: usize) {
+        let miner = &mut self.miners[number];
+        miner.process.take().expect("it runs").kill();
+        miner.proxy.lead_to(None);
+    }
+
+    pub(crate) fn start_validator(&mut self) {
+        let config = self.text("validator.toml");
+        let mut process = Process::start(&mut holdfast(&["validator", "run", "--config", &config]));
+        process.serves_at();
+        self.validator = Some(process);
+    }
+
+    pub(crate) fn kill_validator(&mut self) {
+        self.validator.take().expect("it runs").kill();
+    }
+
+    pub(crate) fn network(&self) -> [u8; 32] {
+        let chain = FileChain::open(&self.path("chain")).expect("a chain");
+        chain.recorder().network().expect("a network")
+    }
+
+    /// Talks to nodes as this development name.
+    pub(crate) fn correspondent(&self, name: &str) -> Arc<Correspondent> {
+        let signer = Arc::new(Signer::development(name));
+        Arc::new(Correspondent::new(self.network(), signer, Arc::new(SystemClock)))
+    }
+
+    pub(crate) fn peer(&self, number: usize) -> Peer {
+        let miner = &self.miners[number];
+        Peer { account: account(&miner.name), endpoint: miner.proxy.address }
+    }
+
+    /// Where the validator is, as the chain has it.
+    pub(crate) fn validator_endpoint(&self) -> SocketAddr {
+        let chain = FileChain::open(&self.path("chain")).expect("a chain");
+        let metagraph = self.runtime.block_on(chain.metagraph()).expect("a metagraph");
+        metagraph.neuron_of(&account(VALIDATOR)).and_then(|neuron| neuron.endpoint).expect("announced")
+    }
+
+    fn wait_until_filled(&self, number: usize) {
+        let (peers, peer) = (Peers::new(self.correspondent(VALIDATOR)), self.peer(number));
+        wait_for("filled and registered windows", || {
+            let allocation = self.runtime.block_on(peers.allocation(peer, ALLOCATION_TIMEOUT)).ok()?;
+            let partition = allocation.partitions.first()?;
+            let is_filled = partition.windows_registered > 0
+                && partition.windows_registered == partition.windows_allocated;
+            (is_filled && allocation.free_object_bytes > 0).then_some(())
+        });
+    }
+
+    /// From now on this is wrong on the way to all miners; what strikes once strikes one of them.
+    pub(crate) fn set_all(&self, fault: Option<Fault>) {
+        let struck_anywhere = Arc::default();
+        self.miners.iter().for_each(|miner| miner.proxy.set_at_one_of(fault, &struck_anywhere));
+    }
+
+    /// Waits for a fault that strikes once; the miner that it has struck.
+    pub(crate) fn wait_until_one_is_struck(&self) -> usize {
+        wait_for("a fault strikes", || self.miners.iter().position(|miner| miner.proxy.has_struck()))
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        self.spawn(arguments).end()
+    }
+
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Process {
+        Process::start(&mut holdfast(&[arguments, &["--json"]].concat()))
+    }
+
+    /// Begins a command of the owner.
+    pub(crate) fn spawn_owner(&self, arguments: &[&str]) -> Process {
+        let (chain, state) = (self.text("chain"), self.text("owner.state"));
+        let owner = ["--chain", &chain, "--state", &state, "--development-name", OWNER];
+        self.spawn(&[arguments, &owner].concat())
+    }
+
+    pub(crate) fn owner(&self, arguments: &[&str]) -> Ended {
+        self.spawn_owner(arguments).end()
+    }
+
+    /// Makes a file of so many bytes, and begins to store it.
+    pub(crate) fn begin_put(&self, name: &str, length_bytes: usize, coding: &str) -> Process {
+        std::fs::write(self.path(name), bytes_of(name, length_bytes)).expect("writes");
+        let (file, recipient) = (self.text(name), self.key.recipient());
+        self.spawn_owner(&["put", &file, "--recipient", &recipient, "--coding", coding])
+    }
+
+    /// Stores a file; its CID.
+    #[track_caller]
+    pub(crate) fn put(&self, name: &str, length_bytes: usize, coding: &str) -> String {
+        cid_of(&self.begin_put(name, length_bytes, coding).end().json())
+    }
+
+    pub(crate) fn begin_get(&self, cid: &str, out: &str) -> Process {
+        let (out, key) = (self.text(out), self.text("key.txt"));
+        self.spawn_owner(&["get", cid, "--identity", &key, "--out", &out])
+    }
+
+    /// Gets a file back and compares it with what was stored; what the command told.
+    #[track_caller]
+    pub(crate) fn get_and_compare(&self, cid: &str, name: &str) -> Value {
+        let out = format!("{name}.back");
+        let told = self.begin_get(cid, &out).end().json();
+        self.compare(&out, name);
+        told
+    }
+
+    #[track_caller]
+    pub(crate) fn compare(&self, out: &str, name: &str) {
+        let [found, stored] = [out, name].map(|file| std::fs::read(self.path(file)).expect("reads"));
+        assert!(found == stored, "{name} came back as another file");
+    }
+
+    /// How rounds ended so far, by the name of the miner. Fails the test unless all receipts are whole, in their chains and of the
+    /// rounds that the chain had, and unless nobody has ever signed two for one place.
+    #[track_caller]
+    pub(crate) fn rounds(&self) -> BTreeMap<String, Rounds> {
+        let (chain, out) = (self.text("chain"), self.text("receipts.chain"));
+        let of_validator = ["--validator", VALIDATOR, "--chain", &chain];
+        self.run(&[&["validator", "export", "--out", &out], &of_validator[..]].concat()).json();
+        let recorder = self.text("chain/recorder.json");
+        let report = self.run(&["chain", "verify", &out, "--recorder", &recorder]).json();
+        let status = self.run(&[&["validator", "status"], &of_validator[..]].concat()).json();
+        assert_eq!(status["evidence"], json!([]), "nobody has signed two for one place");
+        let mut rounds: BTreeMap<String, Rounds> = BTreeMap::new();
+        let names: BTreeMap<String, String> =
+            self.miners.iter().map(|miner| (account(&miner.name).to_ss58(), miner.name.clone())).collect();
+        for chain in report["chains"].as_array().expect("chains") {
+            let name = &names[chain["miner"].as_str().expect("an address")];
+            let count = |field: &str| chain[field].as_u64().unwrap_or_else(|| panic!("{field} in {chain}"));
+            let of_miner = rounds.entry(name.clone()).or_default();
+            of_miner.accepted += count("accepted");
+            of_miner.countersigned += count("accepted_signed_by_both");
+            of_miner.rejected += count("rejected");
+            of_miner.missed += count("missed");
+        }
+        rounds
+    }
+
+    pub(crate) fn rounds_of(&self, number: usize) -> Rounds {
+        self.rounds().get(&self.miners[number].name).copied().unwrap_or_default()
+    }
+
+    /// Waits until rounds with a miner have come so far.
+    #[track_caller]
+    pub(crate) fn wait_for_rounds(&self, number: usize, what: &str, far: impl Fn(&Rounds) -> bool) -> Rounds {
+        wait_for(what, || Some(self.rounds_of(number)).filter(&far))
+    }
+}
+
+pub(crate) fn cid_of(stored: &Value) -> String {
+    stored["cid"].as_str().expect("a CID").to_owned()
+}
+
+fn secret(key: &OwnerKey) -> zeroize::Zeroizing<String> {
+    use age::secrecy::ExposeSecret;
+    zeroize::Zeroizing::new(key.identity_file().expose_secret().to_owned())
+}
+
+/// Bytes of no meaning that differ from file to file.
+pub(crate) fn bytes_of(name: &str, length_bytes: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length_bytes];
+    blake3::Hasher::new().update(name.as_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}
