@@ -1,0 +1,29 @@
+//! The network end to end, with one party that cheats: real servers on sockets of this machine, real files, a simulated chain.
+//!
+//! - `audits`, `sybils`: miners that answer audits without what they should have (`reference`: FileTAO's attacks A1 to A9)
+//! - `malformed`: replies of miners that no program of ours would send
+//! - `receipts`: miners that do not sign, or sign twice
+//! - `objects`: miners that lose, forge or never had what owners gave them; sizes that must not be lost
+//! - `validators`: a validator that cheats miners, other validators and owners
+//! - `owners`: an owner that cheats a validator and miners
+
+#[path = "network/scene.rs"]
+mod scene;
+
+#[path = "network/conduct.rs"]
+mod conduct;
+#[path = "network/disk.rs"]
+mod disk;
+#[path = "network/files.rs"]
+mod files;
+#[path = "network/server.rs"]
+mod server;
+#[path = "network/station.rs"]
+mod station;
+
+#[path = "network/audits.rs"]
+mod audits;
+#[path = "network/malformed.rs"]
+mod malformed;
+#[path = "network/sybils.rs"]
+mod sybils;

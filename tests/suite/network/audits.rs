@@ -1,0 +1,264 @@
+//! Miners that answer audits without what they should have. Each is caught in the round, and falls below whoever is honest.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use holdfast_engine::challenge::SpaceSample;
+use holdfast_engine::receipt::Outcome;
+use holdfast_engine::rejection::Class;
+use holdfast_engine::space::response::{HEADER_BYTES, opening_bytes};
+use holdfast_engine::tree::{CHUNK_BYTES, Outboard};
+use holdfast_service::local::audits::AnyChallenge;
+use holdfast_service::pieces::Content;
+use holdfast_service::validator::holdings::Holdings;
+use holdfast_service::validator::peers::Peer;
+
+use super::conduct::{Answering, Late, bodies};
+use super::disk::RealMiner;
+use super::files::put;
+use super::scene::{ACCEPTED, Found, Scene, bytes_of};
+use super::station::{Asked, Conduct, Honest, Me, Station, body, listed};
+
+const SPACE: &str = "space";
+const CHUNKS: &str = "chunks";
+const OBJECT_BYTES: usize = 2_000_000;
+/// Where a response names its challenge.
+const NAMED: std::ops::Range<usize> = 16..48;
+
+/// Two miners that have earned by being honest, one of which cheats from now on.
+struct Pair {
+    scene: Scene,
+    honest: RealMiner,
+    cheat: Station,
+}
+
+impl Pair {
+    async fn new() -> Pair {
+        let scene = Scene::new().await;
+        let (honest, cheat) = (scene.honest("honest").await, scene.hostile("cheat").await);
+        scene.step().await;
+        // A replica for each, larger than the windows, so that every round asks both about it, too.
+        put(&scene.owner("owner"), &bytes_of(OBJECT_BYTES, 1), "replicate-2").await;
+        scene.pass_record_heights();
+        scene.settle().await;
+        let pair = Pair { scene, honest, cheat };
+        assert!(pair.scores().await.1 > 0.0, "it has earned something so far");
+        pair
+    }
+
+    async fn scores(&self) -> (f64, f64) {
+        (self.scene.score(self.honest.account()).await, self.scene.score(self.cheat.account()).await)
+    }
+
+    /// One round under a conduct; how the cheat's questions came out, by kind. Whoever is honest passed all.
+    async fn round(&self, conduct: impl Conduct + 'static) -> HashMap<&'static str, Found> {
+        self.cheat.behave(conduct);
+        let height = self.scene.step().await;
+        self.cheat.behave(Honest);
+        self.scene.close_all().await;
+        let honest = self.scene.found(self.honest.account(), height).await;
+        for kind in [SPACE, CHUNKS] {
+            assert_eq!(honest[kind], [ACCEPTED], "the honest miner, {kind}");
+        }
+        let found = self.scene.found(self.cheat.account(), height).await;
+        found.into_iter().map(|(kind, found)| (kind, found[0])).collect()
+    }
+
+    /// The bytes of the honest miner's replica.
+    async fn honest_piece(&self) -> Vec<u8> {
+        let miner = self.honest.account();
+        let records = self.scene.keeper.records_of(&miner).await.expect("reads");
+        let replica = &records[0].record.replica;
+        let object = Content { root: *replica.object_root(), length_bytes: replica.length() };
+        let peer = Peer { account: miner, endpoint: self.honest.server.address };
+        let got = self.scene.peers("owner").retrieve(peer, object, 0..object.length_bytes).await;
+        got.expect("comes back")
+    }
+
+    /// A round under a conduct in which all questions come out as `expected`, and what it does to the score.
+    async fn caught(&self, conduct: impl Conduct + 'static, expected: Found) {
+        let (_, before) = self.scores().await;
+        let found = self.round(conduct).await;
+        assert_eq!((found[SPACE], found[CHUNKS]), (expected, expected));
+        self.fell(before).await;
+    }
+
+    /// The cheat has less than before, than the honest miner, and on the chain.
+    async fn fell(&self, before: f64) {
+        let (honest, after) = self.scores().await;
+        assert!(after < 0.9 * before && after < honest, "{before} before, {after} after, {honest} honest");
+        let weight = |miner| self.scene.weight(miner);
+        assert!(weight(self.cheat.account()).await < weight(self.honest.account()).await);
+    }
+}
+
+fn rejected(class: Class) -> Found {
+    (Outcome::Rejected, Some(class))
+}
+
+/// The bytes with the name of this challenge in them.
+fn renamed(asked: &Asked, mut response: Vec<u8>) -> Vec<u8> {
+    response[NAMED].copy_from_slice(&asked.challenge.digest());
+    response
+}
+
+/// A1: roots and paths made up, of the right length, from the first round on: no seal, no space, no weight.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_stores_nothing_earns_nothing() {
+    let scene = Scene::new().await;
+    let (honest, cheat) = (scene.honest("honest").await, scene.hostile("cheat").await);
+    cheat.behave(bodies(|_, honest| Some([&honest[..HEADER_BYTES], &vec![0; honest.len() - 48]].concat())));
+    scene.settle().await;
+    let receipts = scene.receipts(cheat.account()).await;
+    assert!(!receipts.is_empty());
+    for row in receipts {
+        assert_eq!(row.finding.outcome(), Some(Outcome::Rejected), "{:?}", row.finding);
+    }
+    let standing = scene.standing(cheat.account()).await;
+    assert_eq!((standing.score.score, standing.share, scene.weight(cheat.account()).await), (0.0, 0.0, 0));
+    assert!(scene.weight(honest.account()).await > 0);
+}
+
+/// A1, A2, A3: answers that are empty, choose their own terms, or differ from the right one in a byte.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_have_the_form_that_was_asked_for() {
+    let pair = Pair::new().await;
+    type Make = fn(&[u8]) -> Vec<u8>;
+    let changed = |at: usize, value: u8| {
+        move |honest: &[u8]| {
+            let mut bytes = honest.to_vec();
+            bytes[at] = value;
+            bytes
+        }
+    };
+    let flipped = |from_the_end: usize| {
+        move |honest: &[u8]| {
+            let mut bytes = honest.to_vec();
+            let at = bytes.len() - from_the_end;
+            bytes[at] ^= 1;
+            bytes
+        }
+    };
+    let cases: [(Box<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>, Class, &str); 9] = [
+        (Box::new((|_| Vec::new()) as Make), Class::WrongLength, "nothing at all"),
+        (Box::new((|honest| honest[..HEADER_BYTES].to_vec()) as Make), Class::WrongLength, "no openings"),
+        (
+            Box::new((|honest| honest[..honest.len() - 1].to_vec()) as Make),
+            Class::WrongLength,
+            "a byte too few",
+        ),
+        (Box::new(changed(0, 0)), Class::Malformed, "another form"),
+        (Box::new(changed(4, 0x7f)), Class::Malformed, "another kind"),
+        (Box::new(changed(8, 1)), Class::Malformed, "a single sample"),
+        (Box::new(changed(20, 0x55)), Class::WrongChallenge, "another challenge"),
+        (Box::new(flipped(1)), Class::WrongRoot, "another last byte"),
+        (Box::new(flipped(700)), Class::WrongRoot, "another byte before"),
+    ];
+    for (make, class, what) in cases {
+        let found = pair.round(bodies(move |_, honest| Some(make(honest)))).await;
+        for kind in [SPACE, CHUNKS] {
+            assert_eq!(found[kind], rejected(class), "{what}, {kind}");
+        }
+    }
+    let (honest, cheat) = pair.scores().await;
+    assert!(cheat < honest / 2.0, "{cheat} and {honest}");
+}
+
+/// A4, and the prototype's hash databases: all hashes are kept, and none of the bytes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hashes_in_place_of_bytes_are_caught() {
+    let pair = Pair::new().await;
+    let without_chunks = bodies(|asked, honest| {
+        let mut bytes = honest.to_vec();
+        let opening = match &asked.challenge {
+            AnyChallenge::Partition(challenge) => opening_bytes(challenge.shape),
+            _ => bytes.len(),
+        };
+        for start in (HEADER_BYTES..bytes.len()).step_by(opening) {
+            bytes[start..start + CHUNK_BYTES].fill(0);
+        }
+        Some(bytes)
+    });
+    pair.caught(without_chunks, rejected(Class::WrongRoot)).await;
+}
+
+/// A5: the answer of an earlier round, as it was and with the name of the new challenge.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_of_earlier_rounds_are_caught() {
+    let pair = Pair::new().await;
+    let kept: &'static Mutex<HashMap<[u8; 32], Vec<u8>>> = Box::leak(Box::default());
+    let remembering = bodies(|asked, honest| {
+        kept.lock().expect("no panic").insert(asked.challenge.subject(), honest.to_vec());
+        Some(honest.to_vec())
+    });
+    let found = pair.round(remembering).await;
+    assert_eq!((found[SPACE], found[CHUNKS]), (ACCEPTED, ACCEPTED));
+    let earlier = |asked: &Asked| kept.lock().expect("no panic").get(&asked.challenge.subject()).cloned();
+    pair.caught(bodies(move |asked, _| earlier(asked)), rejected(Class::WrongChallenge)).await;
+    let renaming = bodies(move |asked, _| earlier(asked).map(|bytes| renamed(asked, bytes)));
+    let (_, before) = pair.scores().await;
+    let found = pair.round(renaming).await;
+    // Of how many samples it is, is not the same in all rounds; so the class is not, either.
+    assert_eq!((found[SPACE].0, found[CHUNKS].0), (Outcome::Rejected, Outcome::Rejected));
+    pair.fell(before).await;
+}
+
+/// A6: the same opening, which is right for one sample, for all of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_chunk_does_not_stand_for_others() {
+    let pair = Pair::new().await;
+    let (_, before) = pair.scores().await;
+    let repeating = bodies(|asked, honest| {
+        let AnyChallenge::Partition(challenge) = &asked.challenge else { return Some(honest.to_vec()) };
+        let opening = &honest[HEADER_BYTES..HEADER_BYTES + opening_bytes(challenge.shape)];
+        Some([&honest[..HEADER_BYTES], &opening.repeat(challenge.space_samples().len())].concat())
+    });
+    let found = pair.round(repeating).await;
+    assert_eq!((found[SPACE], found[CHUNKS]), (rejected(Class::WrongRoot), ACCEPTED));
+    pair.fell(before).await;
+}
+
+/// A7: answers to its own challenges out of somebody else's disk, where each partition and each replica has its own bytes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_disk_does_not_answer_for_two_miners() {
+    let pair = Pair::new().await;
+    let (_, before) = pair.scores().await;
+    let windows = pair.honest.windows();
+    let piece = pair.honest_piece().await;
+    let borrowing = bodies(move |asked, honest| {
+        let openings: Vec<u8> = match &asked.challenge {
+            AnyChallenge::Partition(challenge) => {
+                let open = |sample: SpaceSample| {
+                    let window = &windows[usize::try_from(sample.window).expect("small")];
+                    Outboard::of(window).open(window, sample.chunk)
+                };
+                challenge.space_samples().into_iter().flat_map(open).collect()
+            }
+            AnyChallenge::Object(challenge) => {
+                let outboard = Outboard::of(&piece);
+                challenge.chunks().into_iter().flat_map(|chunk| outboard.open(&piece, chunk)).collect()
+            }
+            AnyChallenge::Token(_) => return None,
+        };
+        Some([&honest[..HEADER_BYTES], &openings].concat())
+    });
+    let found = pair.round(borrowing).await;
+    assert_eq!((found[SPACE], found[CHUNKS]), (rejected(Class::WrongRoot), rejected(Class::WrongRoot)));
+    pair.fell(before).await;
+}
+
+/// A8: what has to be fetched first comes too late, and a promise cannot be given before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_fetched_on_demand_comes_too_late() {
+    let pair = Pair::new().await;
+    pair.caught(Late, (Outcome::Missed, Some(Class::Late))).await;
+    let promising_blindly = Answering(|me: &Me, asked: Vec<Asked>| {
+        let mut events = Vec::new();
+        for asked in &asked {
+            events.push(me.promise(asked, b"whatever will come"));
+            events.extend(body(asked.place, asked.honest.as_deref().unwrap_or_default()));
+        }
+        listed(events)
+    });
+    pair.caught(promising_blindly, rejected(Class::Late)).await;
+}
