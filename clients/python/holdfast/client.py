@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, TypeVar
@@ -17,8 +18,44 @@ from .v1 import node_pb2, node_pb2_grpc, types_pb2
 from .wire import Correspondent
 
 PART_BYTES = 256 * 1024
-_OPTIONS = [("grpc.max_receive_message_length", 8 << 20)]
+_OPTIONS: list[tuple[str, Any]] = [("grpc.max_receive_message_length", 8 << 20)]
 _Response = TypeVar("_Response", bound=Message)
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How nodes that speak TLS are connected to; files are PEM.
+
+    `ca` has the authorities that vouch for nodes. `server_name` is the name in their certificates, if it is not the address. With
+    `certificate` and `key` nodes that ask for a certificate get one. There is no way to take any certificate: gRPC has none.
+    """
+
+    ca: Path
+    server_name: str | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key are given together")
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """Reads the files."""
+        return grpc.ssl_channel_credentials(
+            root_certificates=self.ca.read_bytes(),
+            private_key=None if self.key is None else self.key.read_bytes(),
+            certificate_chain=None if self.certificate is None else self.certificate.read_bytes(),
+        )
+
+
+def _channel(endpoint: str, tls: Tls | None) -> grpc.Channel:
+    scheme, separator, target = endpoint.rpartition("://")
+    if separator and scheme != ("http" if tls is None else "https"):
+        raise ValueError(f"{endpoint} does not go with tls={tls}: http:// is without TLS, https:// with it")
+    if tls is None:
+        return grpc.insecure_channel(target, options=_OPTIONS)
+    named = [] if tls.server_name is None else [("grpc.ssl_target_name_override", tls.server_name)]
+    return grpc.secure_channel(target, tls.credentials(), options=_OPTIONS + named)
 
 
 class _Peer:
@@ -30,17 +67,13 @@ class _Peer:
         account: bytes,
         correspondent: Correspondent,
         *,
-        credentials: grpc.ChannelCredentials | None = None,
+        tls: Tls | None = None,
         timeout_seconds: float = 30.0,
     ) -> None:
         self.account = account
         self._correspondent = correspondent
         self._timeout_seconds = timeout_seconds
-        target = endpoint.removeprefix("http://").removeprefix("https://")
-        if credentials is None:
-            self._channel = grpc.insecure_channel(target, options=_OPTIONS)
-        else:
-            self._channel = grpc.secure_channel(target, credentials, options=_OPTIONS)
+        self._channel = _channel(endpoint, tls)
 
     def close(self) -> None:
         """Closes the connection."""
