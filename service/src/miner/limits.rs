@@ -72,7 +72,7 @@ impl Default for Limits {
             upload_bytes_per_second: 4096,
             streams: 512,
             streams_per_caller: 64,
-            rounds_per_validator: 8,
+            rounds_per_validator: 16,
             idle_ms: 30_000,
             upload_kept_ms: 600_000,
             keep_seconds: 5 * 366 * 86_400,

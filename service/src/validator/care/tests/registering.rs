@@ -64,6 +64,15 @@ impl ByHand {
         ByHand { peers, validator, pieces, placements, manifest }
     }
 
+    /// Does all of it; with what was sent, and the height before that of the records.
+    async fn registered(ground: &Ground, validator: &Running<Keeper>) -> (ByHand, RegisterRequest, u64) {
+        let by_hand = ByHand::place(ground, validator).await;
+        let height = ground.driver.step().expect("a block").height;
+        let good = by_hand.request(height + 1).await;
+        by_hand.peers.register(by_hand.validator, good.clone()).await.expect("is good");
+        (by_hand, good, height)
+    }
+
     async fn store(&self, shard: usize) -> StoreResponse {
         let placement = &self.placements[shard];
         let (sender, receiver) = parts();
@@ -276,10 +285,7 @@ async fn a_piece_is_in_care_once() {
     let ground = Ground::new();
     let validator = ground.start_validator().await;
     let _miners = ground.add_miners(2).await;
-    let by_hand = ByHand::place(&ground, &validator).await;
-    let height = ground.driver.step().expect("a block").height;
-    let good = by_hand.request(height + 1).await;
-    by_hand.peers.register(by_hand.validator, good.clone()).await.expect("is good");
+    let (by_hand, good, height) = ByHand::registered(&ground, &validator).await;
     let manifest = &by_hand.manifest;
     let of_another = Content { root: [9; 32], ..manifest.ciphertext() };
     let (secret, segments) = (manifest.secret().clone(), manifest.segments().to_vec());
@@ -305,10 +311,7 @@ async fn nothing_of_a_released_file_is_audited() {
     let ground = Ground::new();
     let validator = ground.start_validator().await;
     let _miners = ground.add_miners(2).await;
-    let by_hand = ByHand::place(&ground, &validator).await;
-    let height = ground.driver.step().expect("a block").height;
-    let good = by_hand.request(height + 1).await;
-    by_hand.peers.register(by_hand.validator, good).await.expect("is good");
+    let (by_hand, _, height) = ByHand::registered(&ground, &validator).await;
     let key = (by_hand.peers.correspondent().account(), by_hand.manifest.ciphertext().root);
     validator.node.end_care(key).await.expect("ends");
     let piece = PieceId { segment: 0, shard: 0, generation: 0 };
