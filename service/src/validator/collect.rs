@@ -1,9 +1,9 @@
 //! Collecting a round: digests within τ, bodies within 10 τ (challenge-v1 §4), one stream a miner.
 //!
 //! Every miner has its own stream, clock and task, so one that stalls, floods or sends garbage harms itself only. How long each
-//! body can be follows from its challenge; parts of it take memory from one [`Budget`] before they are kept, and give it
-//! back when the response has been judged. A stream for which there is no memory is not read further, so that what the miner
-//! sends stays with the miner.
+//! body can be follows from its challenge; it takes memory from a [`Budget`] before its first part is kept, and gives it
+//! back when the response has been judged. Bodies come one after another, so a miner that lets one lie holds the memory of that
+//! one. A stream for which there is no memory is not read further, so that what the miner sends stays with the miner.
 
 mod slot;
 
@@ -54,25 +54,34 @@ pub trait Asker: Send + Sync + Debug {
     ) -> Result<Events, tonic::Status>;
 }
 
-/// Memory for the bodies of all rounds that are collected at once.
+/// Memory for the bodies of all rounds of a part that are collected at once.
 #[derive(Clone, Debug)]
-pub struct Budget(Arc<Semaphore>);
+pub struct Budget {
+    free: Arc<Semaphore>,
+    units: usize,
+}
 
 impl Budget {
     /// So many bytes, rounded up to KiB.
     pub fn new(bytes: usize) -> Budget {
-        Budget(Arc::new(Semaphore::new(bytes.div_ceil(UNIT_BYTES).min(Semaphore::MAX_PERMITS))))
+        let units = bytes.div_ceil(UNIT_BYTES).min(Semaphore::MAX_PERMITS);
+        Budget { free: Arc::new(Semaphore::new(units)), units }
     }
 
     /// Bytes that nothing holds now.
     pub fn free_bytes(&self) -> usize {
-        self.0.available_permits().saturating_mul(UNIT_BYTES)
+        self.free.available_permits().saturating_mul(UNIT_BYTES)
     }
 
-    /// Waits until there is room.
+    /// Whether more than half of it is held.
+    pub fn is_short(&self) -> bool {
+        self.free.available_permits() < self.units / 2
+    }
+
+    /// Waits until there is room. Who wants more than there is takes all: otherwise it and all behind it would wait for good.
     async fn reserve(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).ok()?;
-        Arc::clone(&self.0).acquire_many_owned(units).await.ok()
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).min(self.units)).ok()?;
+        Arc::clone(&self.free).acquire_many_owned(units).await.ok()
     }
 }
 
@@ -109,12 +118,12 @@ pub struct Body {
 }
 
 /// What came of one question.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Answer {
     /// The promise, if there is one.
     pub promise: Option<Promise>,
-    /// The promised body, if it came in time.
-    pub body: Option<Body>,
+    /// Whether the promised body came in time; then it was told before.
+    pub came: bool,
     /// What went wrong first.
     pub fault: Option<Rejection>,
 }
@@ -129,6 +138,15 @@ pub enum News {
         /// The promises.
         promises: Vec<Option<Promise>>,
     },
+    /// A promised body came in time.
+    Answered {
+        /// Who.
+        miner: Account,
+        /// Which question it answers.
+        place: usize,
+        /// The response.
+        body: Body,
+    },
     /// Nothing more comes.
     Ended {
         /// Who.
@@ -138,14 +156,15 @@ pub enum News {
     },
 }
 
-/// Asks one miner and tells `news`: the promises once, then the answers once. Ends by itself, at the last deadline at the latest.
-pub async fn collect(asker: &dyn Asker, ask: Ask, budget: &Budget, news: mpsc::Sender<News>) {
+/// Asks one miner and tells `news`: the promises once, bodies as they come, then the answers once. Ends by itself, at the last
+/// deadline at the latest. What is told is bounded by the questions and by the budget, so telling waits for nobody.
+pub async fn collect(asker: &dyn Asker, ask: Ask, budget: &Budget, news: mpsc::UnboundedSender<News>) {
     let mut collection = Collection::new(&ask, budget.clone(), news);
     if let Err(fault) = collection.run(asker, &ask).await {
         tracing::debug!(miner = %ask.miner, height = ask.height, why = %fault, "a miner gave no answers");
         collection.cut(&fault);
     }
-    collection.end().await;
+    collection.end();
 }
 
 /// One miner's round under way.
@@ -156,16 +175,19 @@ struct Collection {
     budget: Budget,
     /// Events that may still come.
     events_left: usize,
-    news: mpsc::Sender<News>,
+    /// The challenge whose body has begun to come last.
+    under_way: Option<usize>,
+    news: mpsc::UnboundedSender<News>,
     told: bool,
 }
 
 impl Collection {
-    fn new(ask: &Ask, budget: Budget, news: mpsc::Sender<News>) -> Collection {
+    fn new(ask: &Ask, budget: Budget, news: mpsc::UnboundedSender<News>) -> Collection {
         let slots: Vec<Slot> = ask.questions.iter().map(Slot::new).collect();
         let events = |slot: &Slot| EVENTS_PER_CHALLENGE + slot.body_bytes_max() / PART_BYTES_MIN;
         let events_left = slots.iter().map(events).sum();
-        Collection { miner: ask.miner, sent: Instant::now(), slots, budget, events_left, news, told: false }
+        let (miner, sent, under_way) = (ask.miner, Instant::now(), None);
+        Collection { miner, sent, slots, budget, events_left, under_way, news, told: false }
     }
 
     /// Refused: what the miner cannot have sent by mistake; then nothing more of it is read.
@@ -182,7 +204,7 @@ impl Collection {
             let Some(event) = event else { return Err(Class::Late.because("the miner ended the stream")) };
             self.take(event.map_err(|status| of_status(&status))?).await?;
             if !self.told && !self.slots.iter().any(Slot::awaits_promise) {
-                self.tell_promises().await;
+                self.tell_promises();
             }
         }
         Ok(())
@@ -201,7 +223,7 @@ impl Collection {
             let now_ms = self.elapsed_ms();
             self.slots.iter_mut().for_each(|slot| slot.pass(now_ms));
             if !self.told && !self.slots.iter().any(Slot::awaits_promise) {
-                self.tell_promises().await;
+                self.tell_promises();
             }
             if !self.slots.iter().any(Slot::is_open) {
                 return None;
@@ -232,6 +254,7 @@ impl Collection {
         let Some(part) = event.part else { return Ok(()) };
         slot.check_part(&part)?;
         if let Some(bytes) = slot.memory_wanted() {
+            self.begin_body(place)?;
             let budget = self.budget.clone();
             let Some(reserved) = self.in_time(budget.reserve(bytes)).await else { return Ok(()) };
             let Some(held) = reserved else {
@@ -242,10 +265,21 @@ impl Collection {
             }
         }
         let now_ms = self.elapsed_ms();
-        if let Some(slot) = self.slots.get_mut(place) {
-            slot.part(&part.bytes, event.last, now_ms);
+        if let Some(body) =
+            self.slots.get_mut(place).and_then(|slot| slot.part(&part.bytes, event.last, now_ms))
+        {
+            self.tell(News::Answered { miner: self.miner, place, body });
         }
         Ok(())
+    }
+
+    /// Bodies come one after another: whoever begins many and ends none would hold the memory of all of them.
+    fn begin_body(&mut self, place: usize) -> Result<(), Rejection> {
+        let before = self.under_way.replace(place).filter(|before| *before != place);
+        match before.and_then(|before| self.slots.get(before)).is_some_and(Slot::is_open) {
+            false => Ok(()),
+            true => Err(Class::Malformed.because(format!("the body of challenge {place} amid another"))),
+        }
     }
 
     fn elapsed_ms(&self) -> u64 {
@@ -256,19 +290,23 @@ impl Collection {
         self.slots.iter_mut().for_each(|slot| slot.close(fault));
     }
 
-    async fn tell_promises(&mut self) {
-        self.told = true;
-        let promises = self.slots.iter().map(Slot::promised).collect();
-        // Whoever asked has gone away, and wants to know nothing.
-        let _ = self.news.send(News::Promised { miner: self.miner, promises }).await;
+    fn tell(&self, news: News) {
+        // Whoever asked may have gone away, and wants to know nothing.
+        let _ = self.news.send(news);
     }
 
-    async fn end(mut self) {
+    fn tell_promises(&mut self) {
+        self.told = true;
+        let promises = self.slots.iter().map(Slot::promised).collect();
+        self.tell(News::Promised { miner: self.miner, promises });
+    }
+
+    fn end(mut self) {
         if !self.told {
-            self.tell_promises().await;
+            self.tell_promises();
         }
         let answers = self.slots.drain(..).map(Slot::finish).collect();
-        let _ = self.news.send(News::Ended { miner: self.miner, answers }).await;
+        self.tell(News::Ended { miner: self.miner, answers });
     }
 }
 

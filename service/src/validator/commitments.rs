@@ -67,6 +67,17 @@ pub struct Recorded {
     pub batches: Vec<Batch>,
 }
 
+/// A partition that was withdrawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// Its number.
+    pub partition_id: u64,
+    /// Whose it was.
+    pub miner: Account,
+    /// When.
+    pub height: u64,
+}
+
 /// Partitions of one validator, and what is known of them.
 #[derive(Debug)]
 pub struct Commitments {
@@ -87,6 +98,27 @@ impl Recorded {
             let Some(entry) = entry.filter(standing) else { continue };
             let Some(registration) = recorder.registration(partition_id)? else { continue };
             found.push(Recorded { registration, batches: entry.batches });
+        }
+        Ok(found)
+    }
+
+    /// The partitions for a validator that had windows and were withdrawn from a height on. Blocks, as calls to a recorder do.
+    ///
+    /// # Errors
+    /// Those of the recorder.
+    pub fn withdrawn(
+        recorder: &dyn Recorder,
+        validator: &Account,
+        since: u64,
+    ) -> Result<Vec<Withdrawn>, ValidatorError> {
+        let mut found = Vec::new();
+        for partition_id in recorder.partitions_of(None, Some(validator))? {
+            let entry = recorder.partition(partition_id)?.filter(|entry| !entry.batches.is_empty());
+            let withdrawn = |entry: PartitionEntry| {
+                let height = entry.withdrawn_at.filter(|height| *height >= since)?;
+                Some(Withdrawn { partition_id, miner: entry.intent.miner, height })
+            };
+            found.extend(entry.and_then(withdrawn));
         }
         Ok(found)
     }
@@ -178,6 +210,7 @@ impl Commitments {
         let version = &version;
         transact(&*self.index, |work| async move {
             let mut row = PARTITIONS.read(&work, &(0, partition_id)).await?.unwrap_or_default();
+            let before = row.versions.clone();
             if row.versions.iter().any(|kept| kept.registration_digest != version.registration_digest) {
                 row = PartitionRow::default();
             }
@@ -185,6 +218,11 @@ impl Commitments {
             row.versions.insert(0, version.clone());
             row.versions.truncate(VERSIONS_MAX);
             PARTITIONS.write(&work, &(0, partition_id), &row)?;
+            // A miner that adds batch after batch must not fill our disk.
+            let stays = |batches| row.versions.iter().any(|kept| kept.batches == batches);
+            for gone in before.iter().filter(|gone| !stays(gone.batches)) {
+                part_keys(partition_id, gone).for_each(|key| work.delete(Table::Miners, key));
+            }
             Ok::<_, ValidatorError>(())
         })
         .await?;
@@ -197,6 +235,34 @@ impl Commitments {
             known.commitments.insert(0, Arc::new(commitment));
             known.commitments.truncate(VERSIONS_MAX);
         });
+        Ok(())
+    }
+
+    /// Forgets all partitions but these, which are those that stand on the chain: a miner that registers, shows and withdraws one
+    /// after the other must fill neither our memory nor our disk. Rounds under way keep what they need.
+    ///
+    /// # Errors
+    /// Those of the index.
+    pub async fn forget_others(&self, standing: &BTreeSet<u64>) -> Result<(), ValidatorError> {
+        let others: Vec<u64> = {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let other =
+                |(id, known): (&u64, &Known)| (!standing.contains(id) && !known.sealing).then_some(*id);
+            known.iter().filter_map(other).collect()
+        };
+        for partition_id in others {
+            transact(&*self.index, |work| async move {
+                let key = (0, partition_id);
+                let row = PARTITIONS.read(&work, &key).await?.unwrap_or_default();
+                for version in &row.versions {
+                    part_keys(partition_id, version).for_each(|key| work.delete(Table::Miners, key));
+                }
+                PARTITIONS.remove(&work, &key);
+                Ok::<_, ValidatorError>(())
+            })
+            .await?;
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&partition_id);
+        }
         Ok(())
     }
 
@@ -255,16 +321,21 @@ fn part_key(partition_id: u64, version: &VersionRow, part: u32) -> Bytes {
     ((PART_TAG, partition_id, version.batches), part).to_bytes().into()
 }
 
+/// The keys of all parts of a version.
+fn part_keys(partition_id: u64, version: &VersionRow) -> impl Iterator<Item = Bytes> + use<'_> {
+    let parts = version.length_bytes.div_ceil(PART_BYTES as u64);
+    (0..u32::try_from(parts).unwrap_or(u32::MAX)).map(move |part| part_key(partition_id, version, part))
+}
+
 /// The commitment of a version, if all of its bytes are there and right.
 async fn load(
     index: &dyn Index,
     partition_id: u64,
     version: &VersionRow,
 ) -> Result<Option<Commitment>, ValidatorError> {
-    let parts = usize::try_from(version.length_bytes).unwrap_or(usize::MAX).div_ceil(PART_BYTES);
     let mut bytes = Vec::new();
-    for part in 0..u32::try_from(parts).unwrap_or(u32::MAX) {
-        let Some(found) = index.get(Table::Miners, &part_key(partition_id, version, part)).await? else {
+    for key in part_keys(partition_id, version) {
+        let Some(found) = index.get(Table::Miners, &key).await? else {
             return Ok(None);
         };
         bytes.extend_from_slice(&found);

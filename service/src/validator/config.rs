@@ -196,11 +196,11 @@ pub struct RoundsConfig {
     pub ping_every_blocks: u64,
     /// Blocks from one retrieval audit of a miner to the next; 0 makes none.
     pub retrieve_every_blocks: u64,
-    /// Memory for bodies of responses, in MiB.
+    /// Memory for bodies of responses, in MiB; a quarter of it for seal audits.
     pub held_mib: usize,
     /// Bodies are judged as soon as there are so many MiB.
     pub judged_mib: usize,
-    /// Commitments of more MiB are not fetched.
+    /// Commitments of one miner beyond so many MiB together are not fetched.
     pub commitment_mib: usize,
     /// For how long this process is in charge unless it says so again, in milliseconds.
     pub lease_ms: u64,

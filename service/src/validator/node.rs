@@ -66,7 +66,8 @@ pub struct Node {
     holdings: Arc<dyn Holdings>,
     peers: Peers,
     judge: Judge,
-    budget: Budget,
+    /// Memory for bodies, by [`Part`]: who lets a seal audit lie for hours takes nothing from samples.
+    budgets: [Budget; 2],
     chains: Chains,
     commitments: Commitments,
     scoring: tokio::sync::Mutex<Scoring>,
@@ -79,6 +80,7 @@ pub struct Node {
     /// Held by what is done once at a time.
     closing: tokio::sync::Mutex<()>,
     tending: tokio::sync::Mutex<()>,
+    fetching: tokio::sync::Mutex<()>,
     /// Miners that receipts are being shown to.
     showing: Mutex<BTreeSet<Account>>,
     signs: Mutex<BTreeMap<Account, Sign>>,
@@ -113,7 +115,7 @@ impl Node {
             holdings,
             peers: Peers::new(Arc::clone(&correspondent)),
             judge,
-            budget: Budget::new(settings.held_bytes),
+            budgets: [settings.held_bytes / 4 * 3, settings.held_bytes / 4].map(Budget::new),
             chains: Chains::new(Arc::clone(&index), correspondent.network(), signer),
             commitments: Commitments::open(Arc::clone(&index)).await?,
             scoring: tokio::sync::Mutex::new(scoring),
@@ -123,6 +125,7 @@ impl Node {
             tasks: TaskTracker::new(),
             closing: tokio::sync::Mutex::default(),
             tending: tokio::sync::Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
             showing: Mutex::default(),
             signs: Mutex::default(),
             histories: Mutex::default(),
@@ -173,11 +176,13 @@ impl Node {
             return Ok(());
         }
         // Miners were asked for what they registered before this validator began; who is not asked has not refused.
-        self.fetched.get_or_try_init(|| self.fetch_commitments()).await?;
+        self.fetched.get_or_try_init(|| self.fetch_first()).await?;
         self.ask(head).await?;
         self.void_replaced(head).await?;
         let node = Arc::clone(self);
         self.tasks.spawn(async move { node.close_final(head).await });
+        let node = Arc::clone(self);
+        self.tasks.spawn(async move { node.fetch().await });
         let node = Arc::clone(self);
         self.tasks.spawn(async move { node.tend(head).await });
         Ok(())
@@ -213,6 +218,14 @@ impl Node {
     /// Its receipts.
     pub fn chains(&self) -> &Chains {
         &self.chains
+    }
+
+    fn budget(&self, part: Part) -> &Budget {
+        let [samples, seals] = &self.budgets;
+        match part {
+            Part::Samples => samples,
+            Part::Seals => seals,
+        }
     }
 
     pub(super) fn scoring(&self) -> &tokio::sync::Mutex<Scoring> {

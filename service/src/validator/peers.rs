@@ -38,8 +38,12 @@ const MESSAGE_BYTES_MAX: usize = PART_BYTES_MAX + (64 << 10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// An answer of one message takes no longer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-/// A commitment takes no longer.
+/// A commitment takes no longer, nor longer than its bytes take at a slow pace: whoever stalls keeps others waiting.
 const COMMITMENT_TIMEOUT: Duration = Duration::from_secs(120);
+const COMMITMENT_BYTES_PER_SECOND: u64 = 256 << 10;
+const COMMITMENT_LATENCY: Duration = Duration::from_secs(10);
+/// A history takes no longer.
+const HISTORY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most bytes of a status.
 const STATUS_BYTES_MAX: usize = 16 << 20;
 /// Connections that are kept; more are made anew each time.
@@ -135,7 +139,8 @@ impl Peers {
             }
             Ok(Ok(bytes))
         };
-        let read = self.within(peer, COMMITMENT_TIMEOUT, reading).await?;
+        let pace = Duration::from_secs(length_bytes as u64 / COMMITMENT_BYTES_PER_SECOND);
+        let read = self.within(peer, COMMITMENT_TIMEOUT.min(COMMITMENT_LATENCY + pace), reading).await?;
         read.map_err(|rejection| rejected(peer, rejection))
     }
 
@@ -187,8 +192,8 @@ impl Peers {
         Ok(response)
     }
 
-    /// Goes through the receipts of another validator's rounds of these heights, each chain's in its order, until `each` has enough. Their
-    /// signatures and links are for the caller to check.
+    /// Goes through the receipts of another validator's rounds of these heights, each chain's in its order, until `each` has enough, within a
+    /// minute. Their signatures and links are for the caller to check.
     ///
     /// # Errors
     /// [`PeerError`].
@@ -202,17 +207,19 @@ impl Peers {
         let mut request = HistoryRequest { first_height, end_height, miner: Bytes::new(), seal: None };
         self.correspondent.ask(methods::VALIDATOR_HISTORY, peer.account, &mut request);
         let mut client = self.validator(peer);
-        let opened = self.within(peer, ANSWER_TIMEOUT, client.history(request)).await?;
-        let mut events = opened.into_inner();
-        while let Some(event) =
-            self.within(peer, ANSWER_TIMEOUT, async { events.next().await.transpose() }).await?
-        {
-            let receipt = Receipt::decode(&event.receipt).map_err(|rejection| rejected(peer, rejection))?;
-            if !each(receipt) {
-                break;
+        let reading = async {
+            let mut events = client.history(request).await?.into_inner();
+            while let Some(event) = events.next().await.transpose()? {
+                match Receipt::decode(&event.receipt) {
+                    Ok(receipt) if each(receipt) => {}
+                    Ok(_) => break,
+                    Err(rejection) => return Ok(Err(rejection)),
+                }
             }
-        }
-        Ok(())
+            Ok(Ok(()))
+        };
+        let read = self.within(peer, HISTORY_TIMEOUT, reading).await?;
+        read.map_err(|rejection| rejected(peer, rejection))
     }
 
     /// What a validator tells of itself, as JSON.

@@ -20,7 +20,7 @@ use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::possession::response::response_bytes as possession_response_bytes;
 use holdfast_engine::receipt::{Round, Subject};
 use holdfast_engine::registration::Registration;
-use holdfast_engine::rejection::Rejection;
+use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_engine::space::response::response_bytes;
 use holdfast_engine::tree::{BLOCK_BYTES, CHUNK_BYTES};
 
@@ -29,6 +29,12 @@ use records::usable_records;
 
 /// Bytes of a response to a `whole` challenge at most: header and answer.
 const TOKEN_RESPONSE_BYTES: usize = 1024;
+
+/// Questions that one miner is asked in a round at most. So what is found of it fits into a value of the index, and its links into
+/// a commit: a miner that registers more than anybody is asked costs nobody else the round.
+pub const QUESTIONS_MAX: usize = 2048;
+/// Seal audits of one miner that begin in a round at most. The others begin in later ones.
+const SEALS_MAX: usize = 64;
 
 /// What is the same for all miners of a round.
 #[derive(Clone, Copy, Debug)]
@@ -186,7 +192,40 @@ pub fn plan(terms: &PlanTerms<'_>, facts: &MinerFacts) -> MinerPlan {
             ask_objects(&round, waiting, &mut plan.questions);
         }
     }
+    plan.seals.truncate(SEALS_MAX);
+    bound_questions(&mut plan, QUESTIONS_MAX);
     plan
+}
+
+/// Leaves so many questions at most: of partitions first, then of objects, by lot. The objects that are asked for stand for those
+/// that are not.
+fn bound_questions(plan: &mut MinerPlan, most: usize) {
+    let questions = &mut plan.questions;
+    if questions.len() <= most {
+        return;
+    }
+    let objects_bytes = |questions: &[Question]| -> u128 {
+        questions.iter().map(|question| u128::from(question.proven_object_bytes)).sum()
+    };
+    let all = objects_bytes(questions);
+    questions.sort_by_cached_key(|question| {
+        let Round { key, challenge_seed, .. } = question.round();
+        (matches!(key.subject, Subject::Object(_)), challenge_seed)
+    });
+    let left_out = questions.split_off(most);
+    let asked = objects_bytes(questions).max(1);
+    for question in questions {
+        let proven = u128::from(question.proven_object_bytes) * all / asked;
+        question.proven_object_bytes = u64::try_from(proven).unwrap_or(u64::MAX);
+    }
+    let partitions = left_out.iter().map(|question| question.round().key.subject);
+    let mut partitions = partitions.filter(|subject| matches!(subject, Subject::Partition(_)));
+    if let Some(subject) = partitions.next() {
+        let others = partitions.count();
+        let detail =
+            format!("the miner has more than {most} partitions; {others} others are not asked either");
+        plan.left_out.push(LeftOut { subject, rejection: Class::Policy.because(detail) });
+    }
 }
 
 /// Adds the questions about a partition and the records that go with it.

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_engine::account::Account;
 use holdfast_engine::receipt::{AnchoredPairs, Body, ChainKey, Receipt, Round, Subject};
@@ -26,6 +27,8 @@ use crate::index::{Changes, Index, IndexError, KeyRange, Row, Work, transact};
 pub const RECEIPTS_AT_ONCE: usize = 256;
 /// Bytes of a miner's reason that are kept.
 const REASON_BYTES_MAX: usize = 256;
+/// Whoever reads no receipt of a history for so long gets no more of them.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The chains of one validator.
 #[derive(Clone, Debug)]
@@ -194,7 +197,7 @@ impl Chains {
     }
 
     /// Tells the receipts that we signed of one miner or of all, for rounds of these heights: of each chain in its order. Ends when nobody
-    /// listens any more.
+    /// listens any more, or takes none for 20 seconds: there are a few histories at a time only.
     ///
     /// # Errors
     /// Those of the index.
@@ -209,8 +212,12 @@ impl Chains {
         while let Some(page) = pages.next().await? {
             for row in RECEIPTS.rows(&page)? {
                 let Some(receipt) = row.value.receipt()? else { continue };
-                if heights.contains(&receipt.body.height) && listener.send(Ok(receipt)).await.is_err() {
-                    return Ok(());
+                if !heights.contains(&receipt.body.height) {
+                    continue;
+                }
+                match tokio::time::timeout(READ_TIMEOUT, listener.send(Ok(receipt))).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) | Err(_) => return Ok(()),
                 }
             }
         }

@@ -38,6 +38,8 @@ pub const EVIDENCE: TypedTable<(u8, Account, u64), EvidenceRow> = TypedTable::ne
 pub const SCORES: TypedTable<u64, ScoringState> = TypedTable::new(Table::Scores);
 /// Single numbers, by name.
 pub const NUMBERS: TypedTable<String, u64> = TypedTable::new(Table::Settings);
+/// Letters of a message in a [`Finding`].
+const MESSAGE_LETTERS_MAX: usize = 512;
 /// In [`NUMBERS`]: all rounds below this height are linked or void.
 pub const OPEN_FROM: &str = "validator rounds open from";
 
@@ -209,7 +211,8 @@ impl Finding {
     pub fn conclude(&mut self, right: Option<bool>, fault: Option<&Rejection>) {
         self.accepted = right;
         self.class = fault.map(|fault| fault.class.name().to_owned());
-        self.message = fault.map(|fault| fault.detail.clone());
+        // Others may have a say in it.
+        self.message = fault.map(|fault| fault.detail.chars().take(MESSAGE_LETTERS_MAX).collect());
     }
 
     /// How the round ended; `None` if we do not know.

@@ -129,11 +129,10 @@ fn audited_windows_trimmed_and_replaced() {
     let mut fields = CommitmentFields::clone(&PARTITION.commitment);
     let first = fields.batches[0];
     assert_eq!(first.end, 6);
-    let root_of = |records: &[_], end: usize| partition_root(&records[..end]);
     fields.records.pop();
     fields.records[4].root = [9; 32];
     for (end, later) in [(2, 5), (5, 10)] {
-        let partition_root = root_of(&fields.records, end);
+        let partition_root = partition_root(&fields.records[..end]);
         fields.batches.push(Batch { end: end as u64, height: first.height + later, partition_root });
     }
     let replaced = Commitment::new(fields).expect("who has not seen the first commitment cannot tell");

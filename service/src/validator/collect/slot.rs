@@ -1,6 +1,6 @@
 //! One challenge of a stream: its promise, then the parts of its body in order.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use holdfast_engine::receipt::Timeliness;
 use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_engine::signature::Signature;
@@ -23,7 +23,7 @@ pub(super) struct Slot {
     promise: Option<Promise>,
     parts: BytesMut,
     held: Option<OwnedSemaphorePermit>,
-    body: Option<Bytes>,
+    came: bool,
     fault: Option<Rejection>,
     open: bool,
 }
@@ -42,7 +42,7 @@ impl Slot {
             promise: None,
             parts: BytesMut::new(),
             held: None,
-            body: None,
+            came: false,
             fault,
             open: !unshown,
         }
@@ -94,7 +94,7 @@ impl Slot {
         self.close(&Class::Late.because(format!("the miner refuses: {why}")));
     }
 
-    /// A digest came. One that is late closes the challenge; one that is not the miner's is refused.
+    /// A digest came. It may come again, but not another. One that is late closes the challenge; one that is not the miner's is refused.
     pub(super) fn promise(&mut self, digest: &[u8], signature: &[u8], now_ms: u64) -> Result<(), Rejection> {
         let response_digest = bytes32("response digest", digest)?;
         let signature = signature.try_into().map(Signature).map_err(|_| {
@@ -103,10 +103,17 @@ impl Slot {
         if !self.open {
             return Ok(());
         }
+        if let Some(promised) = self.promise {
+            // Only the first signature is looked at: whoever repeats itself must not keep the processor from others.
+            if promised.response_digest != response_digest {
+                self.close(&Class::Late.because("another digest was promised for this challenge before"));
+            }
+            return Ok(());
+        }
         match self.timeliness.digest_came(&response_digest, &signature, now_ms) {
             Ok(()) => {
                 let latency_ms = u32::try_from(now_ms).unwrap_or(u32::MAX);
-                self.promise.get_or_insert(Promise { response_digest, signature, latency_ms });
+                self.promise = Some(Promise { response_digest, signature, latency_ms });
                 Ok(())
             }
             Err(late) if late.class == Class::Late => {
@@ -152,31 +159,30 @@ impl Slot {
         }
     }
 
-    /// Keeps a part that was checked.
-    pub(super) fn part(&mut self, bytes: &[u8], last: bool, now_ms: u64) {
+    /// Keeps a part that was checked. Gives the body with the last of them, if it is the promised one.
+    pub(super) fn part(&mut self, bytes: &[u8], last: bool, now_ms: u64) -> Option<Body> {
         if !self.open {
-            return;
+            return None;
         }
         if self.held.is_none() {
-            return self.close(&Class::Late.because("a body whose digest did not come in time"));
+            self.close(&Class::Late.because("a body whose digest did not come in time"));
+            return None;
         }
         self.parts.extend_from_slice(bytes);
         if !last {
-            return;
+            return None;
         }
-        let body = std::mem::take(&mut self.parts).freeze();
-        match self.timeliness.body_came(&body, now_ms) {
-            Ok(()) => {
-                self.body = Some(body);
-                self.open = false;
-            }
-            Err(refused) => self.close(&refused),
+        let bytes = std::mem::take(&mut self.parts).freeze();
+        if let Err(refused) = self.timeliness.body_came(&bytes, now_ms) {
+            self.close(&refused);
+            return None;
         }
+        (self.open, self.came) = (false, true);
+        self.held.take().map(|held| Body { bytes, _held: held })
     }
 
     /// What came of it.
     pub(super) fn finish(self) -> Answer {
-        let body = self.body.zip(self.held).map(|(bytes, held)| Body { bytes, _held: held });
-        Answer { promise: self.promise, body, fault: self.fault }
+        Answer { promise: self.promise, came: self.came, fault: self.fault }
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use holdfast_engine::signature::Signer;
@@ -10,6 +11,14 @@ use super::super::fixture::{Miner, World, bytes};
 use super::super::plan::{Against, plan};
 use super::*;
 use crate::proto::Part;
+
+/// What came of one question, with its body.
+#[derive(Debug)]
+struct Answer {
+    promise: Option<Promise>,
+    body: Option<Body>,
+    fault: Option<Rejection>,
+}
 
 type Line = Result<ChallengeEvent, Status>;
 
@@ -105,13 +114,29 @@ impl Scene {
         lines: Vec<(u64, Line)>,
         budget: &Budget,
     ) -> (Vec<Option<Promise>>, Vec<Answer>) {
-        let (sender, mut news) = mpsc::channel(4);
+        let (sender, mut news) = mpsc::unbounded_channel();
         collect(&Script(Mutex::new(lines)), self.ask.clone(), budget, sender).await;
-        let Some(News::Promised { promises, .. }) = news.recv().await else { panic!("promises come first") };
-        let Some(News::Ended { answers, .. }) = news.recv().await else { panic!("then answers") };
-        assert!(news.recv().await.is_none(), "and nothing after");
-        (promises, answers)
+        let (mut told, mut bodies) = (None, BTreeMap::new());
+        loop {
+            match news.recv().await.expect("the end is told") {
+                News::Promised { promises, .. } => assert!(told.replace(promises).is_none(), "told once"),
+                News::Answered { place, body, .. } => assert!(bodies.insert(place, body).is_none()),
+                News::Ended { answers, .. } => {
+                    assert!(news.recv().await.is_none(), "and nothing after");
+                    return (told.expect("promises come first"), with_bodies(answers, bodies));
+                }
+            }
+        }
     }
+}
+
+fn with_bodies(answers: Vec<super::Answer>, mut bodies: BTreeMap<usize, Body>) -> Vec<Answer> {
+    let answer = |(place, super::Answer { promise, came, fault })| {
+        let body = bodies.remove(&place);
+        assert_eq!(body.is_some(), came);
+        Answer { promise, body, fault }
+    };
+    answers.into_iter().enumerate().map(answer).collect()
 }
 
 fn class(answer: &Answer) -> Option<Class> {
@@ -193,6 +218,11 @@ async fn a_digest_is_the_miners_own_and_is_not_changed() {
         scene.collect(vec![(1, Ok(other.clone())), (1, Ok(scene.promise(0))), (1, Ok(scene.body(0)))]).await;
     assert_eq!(promises[0].unwrap().response_digest, *other.response_digest);
     assert_eq!((shows(&answers[0]), class(&answers[0])), ((true, false), Some(Class::Late)));
+    // Once promised, it may be said again; how that is signed takes nobody's time.
+    let again = ChallengeEvent { signature: vec![1; 64].into(), ..scene.promise(0) };
+    let (_, answers) =
+        scene.collect(vec![(1, Ok(scene.promise(0))), (1, Ok(again)), (1, Ok(scene.body(0)))]).await;
+    assert_eq!((shows(&answers[0]), class(&answers[0])), ((true, true), None));
     // A body that is another one than promised.
     let (_, answers) = scene.collect(vec![(1, Ok(other)), (1, Ok(scene.body(0)))]).await;
     assert_eq!((shows(&answers[0]), class(&answers[0])), ((true, false), Some(Class::Late)));
@@ -278,15 +308,54 @@ async fn memory_is_bounded_and_waited_for() {
     let budget = Budget::new(all + scene.ask.questions.len() * 1024);
     let (_, first) = scene.collect_within(scene.honest(), &budget).await;
     assert!(first.iter().all(|answer| answer.body.is_some()));
-    let (sender, mut news) = mpsc::channel(4);
+    let (sender, mut news) = mpsc::unbounded_channel();
     let (script, ask, shared) = (Script(Mutex::new(scene.honest())), scene.ask.clone(), budget.clone());
     let second = tokio::spawn(async move { collect(&script, ask, &shared, sender).await });
     let Some(News::Promised { promises, .. }) = news.recv().await else { panic!("promises need no memory") };
     assert!(promises.iter().all(Option::is_some));
     drop(first);
-    let Some(News::Ended { answers, .. }) = news.recv().await else { panic!("then answers") };
-    assert!(answers.iter().all(|answer| answer.body.is_some()), "{answers:?}");
+    let mut bodies = 0;
+    let answers = loop {
+        match news.recv().await.expect("the end is told") {
+            // Judged at once, and dropped.
+            News::Answered { .. } => bodies += 1,
+            News::Ended { answers, .. } => break answers,
+            News::Promised { .. } => panic!("promises are told once"),
+        }
+    };
+    assert!(answers.iter().all(|answer| answer.came), "{answers:?}");
+    assert_eq!(bodies, answers.len());
     second.await.unwrap();
+}
+
+/// A miner that begins all its bodies and ends none holds the memory of one, until it begins the second.
+#[tokio::test(start_paused = true)]
+async fn a_miner_cannot_hold_the_memory_of_bodies_that_it_does_not_send() {
+    let scene = Scene::new();
+    let budget = Budget::new(64 << 20);
+    let (sender, mut news) = mpsc::unbounded_channel();
+    let lines = [scene.promise(0), scene.promise(1), scene.part(0, 0..1), scene.part(1, 0..1)];
+    let script = Script(Mutex::new(lines.into_iter().map(|event| (1, Ok(event))).collect()));
+    let started = Instant::now();
+    collect(&script, scene.ask.clone(), &budget, sender).await;
+    assert!(started.elapsed() < Duration::from_millis(100), "it is cut at once");
+    assert_eq!(budget.free_bytes(), 64 << 20);
+    while let Some(told) = news.recv().await {
+        let News::Ended { answers, .. } = told else { continue };
+        let classes: Vec<_> =
+            answers[..2].iter().map(|answer| answer.fault.as_ref().unwrap().class).collect();
+        assert_eq!(classes, [Class::Malformed; 2]);
+    }
+}
+
+/// A body that is longer than all memory takes all of it, and those behind it do not wait for good.
+#[tokio::test(start_paused = true)]
+async fn a_body_beyond_all_memory_takes_what_there_is() {
+    let budget = Budget::new(4096);
+    let all = budget.reserve(1 << 30).await.unwrap();
+    assert_eq!(budget.free_bytes(), 0);
+    drop(all);
+    assert!(budget.reserve(1).await.is_some());
 }
 
 fn any_event() -> impl Strategy<Value = ChallengeEvent> {

@@ -2,6 +2,7 @@ use super::super::fixture::World;
 use super::super::plan::plan;
 use super::*;
 use crate::index::{EmbeddedIndex, KeyRange};
+use holdfast_engine::commitment::CommitmentFields;
 
 async fn opened(index: &Arc<dyn Index>) -> Commitments {
     Commitments::open(Arc::clone(index)).await.unwrap()
@@ -88,4 +89,36 @@ async fn a_failed_seal_audit_takes_the_windows_out_of_the_count() {
         plan(&world.terms(), &facts).questions[0].proven_space_bytes
     };
     assert_eq!((proven(true).await, proven(false).await), (4 * (32 << 10), 0));
+}
+
+async fn part_keys_of(index: &dyn Index, partition_id: u64) -> usize {
+    let keys = KeyRange::prefix((PART_TAG, partition_id).to_bytes());
+    index.scan(Table::Miners, &keys, 100).await.unwrap().len()
+}
+
+/// A miner that adds batch after batch, or registers, shows and withdraws one partition after the other, fills nothing.
+#[tokio::test]
+async fn what_stands_no_more_is_forgotten() {
+    let (world, index) = (World::new(), index());
+    let (one, two) = (world.miner("one", 6), world.miner("two", 6));
+    let commitments = opened(&index).await;
+    for miner in [&one, &two] {
+        commitments.keep(Commitment::clone(&miner.commitment)).await.unwrap();
+    }
+    // Five batches more, each trimmed by a window.
+    for end in (1..6).rev() {
+        let mut fields = CommitmentFields::clone(&commitments.with(0, |known| known.commitments[0].clone()));
+        fields.records.truncate(end);
+        let height = fields.batches.last().unwrap().height + 1;
+        let partition_root = holdfast_engine::space::record::partition_root(&fields.records);
+        fields.batches.push(Batch { end: end as u64, height, partition_root });
+        commitments.keep(Commitment::new(fields).unwrap()).await.unwrap();
+    }
+    assert_eq!(part_keys_of(&*index, 0).await, VERSIONS_MAX, "each has one part");
+    commitments.forget_others(&BTreeSet::from([1])).await.unwrap();
+    assert_eq!((part_keys_of(&*index, 0).await, part_keys_of(&*index, 1).await), (0, 1));
+    let recorded = Recorded::read(&*world.recorder, &world.validator.account()).unwrap();
+    assert!(commitments.lacks(&recorded[0]) && !commitments.lacks(&recorded[1]));
+    let again = opened(&index).await;
+    assert!(again.lacks(&recorded[0]) && !again.lacks(&recorded[1]));
 }

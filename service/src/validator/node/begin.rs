@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_engine::account::Account;
+use holdfast_engine::recorder::Recorder;
 
 use super::Node;
 use crate::chain::{Head, Metagraph};
 use crate::validator::ValidatorError;
 use crate::validator::collect::Ask;
-use crate::validator::commitments::Recorded;
+use crate::validator::commitments::{Recorded, Withdrawn};
 use crate::validator::plan::{MinerFacts, MinerPlan, PlanTerms, Question, plan};
 use crate::validator::store::{Part, ROUNDS, round_key};
 
@@ -88,6 +89,13 @@ impl Node {
                 self.holdings.records_of(&miner).await?;
         }
         Ok(facts.into_values().collect())
+    }
+
+    /// Our partitions that were withdrawn from a height on.
+    pub(super) async fn withdrawn(&self, since: u64) -> Result<Vec<Withdrawn>, ValidatorError> {
+        let account = self.account();
+        let read = move |recorder: &dyn Recorder| Recorded::withdrawn(recorder, &account, since);
+        self.recorder("reading withdrawals", read).await
     }
 
     /// Our partitions as the chain has them.

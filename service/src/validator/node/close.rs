@@ -5,7 +5,7 @@ use std::sync::Arc;
 use holdfast_engine::account::Account;
 use holdfast_engine::challenge::Kind;
 use holdfast_engine::possession::challenge::AuditKind;
-use holdfast_engine::receipt::{ANCHOR_BLOCKS, RoundKind};
+use holdfast_engine::receipt::{ANCHOR_BLOCKS, Outcome, RoundKind};
 use holdfast_engine::recorder::{RecorderError, Refusal};
 use tokio::task::JoinSet;
 
@@ -14,6 +14,7 @@ use crate::chain::{Head, Metagraph};
 use crate::index::{Changes, KeyRange};
 use crate::scoring::{MinerOutcome, OutcomeKind, RoundResults, Scoring, ScoringError, ScoringState};
 use crate::validator::ValidatorError;
+use crate::validator::commitments::Withdrawn;
 use crate::validator::receipts::Chains;
 use crate::validator::store::{
     ANSWERS, AnchorRow, AnswersRow, Finding, NUMBERS, OPEN_FROM, Part, ROUNDS, SCORES, Stage, round_key,
@@ -43,9 +44,12 @@ impl Node {
                 self.anchor(*height, head).await?;
             }
         }
-        // Of the samples none is passed over, because links follow heights. A seal audit waits for no other partition's.
+        // Of the samples none is passed over, because links follow heights. A seal audit waits for no other miner's.
         let mut samples_wait = false;
         for (part, height, asking) in rounds {
+            if part == Part::Seals && asking && head.is_final(height) {
+                self.close_ended_seals(height).await?;
+            }
             let waits = !head.is_final(height) || asking || (part == Part::Samples && samples_wait);
             if waits {
                 samples_wait |= part == Part::Samples;
@@ -135,26 +139,66 @@ impl Node {
             }
         }
         let mut answers = self.answers(part, height).await?;
-        answers.retain(|(_, row)| row.judged);
-        self.link(part, height, &answers).await?;
-        self.tell_holdings(height, &answers).await?;
+        answers.retain(|(_, row)| row.judged && !(part == Part::Seals && row.linked.is_some()));
+        let metagraph = self.conclude(part, height, &answers).await?;
+        self.change_round(part, height, |row| row.stage = Stage::Linked).await?;
+        self.forget(part, height);
+        tracing::info!(height, ?part, miners = answers.len(), "a round is closed");
+        self.show_to(&answers, &metagraph);
+        Ok(())
+    }
+
+    /// Closes the seal audits of the miners that have ended, of a round that others draw out: those of one may take days, and what
+    /// another has sealed does not count before it is closed.
+    async fn close_ended_seals(self: &Arc<Node>, height: u64) -> Result<(), ValidatorError> {
+        let part = Part::Seals;
+        let row = ROUNDS.get(&*self.index, &round_key(height, part)).await?;
+        if row.map(|row| row.beacon) != self.chain.block_hash(height).await? {
+            return Ok(());
+        }
+        let mut answers = self.answers(part, height).await?;
+        answers.retain(|(_, row)| row.judged && row.linked.is_none());
+        if answers.is_empty() {
+            return Ok(());
+        }
+        let metagraph = self.conclude(part, height, &answers).await?;
+        let ended: Vec<u64> =
+            answers.iter().flat_map(|(_, row)| &row.findings).map(|finding| finding.subject).collect();
+        if let Some(open) = lock(&self.open).get_mut(&(part, height)) {
+            open.sealing.retain(|partition_id| !ended.contains(partition_id));
+        }
+        ended.iter().for_each(|partition_id| self.commitments.set_sealing(*partition_id, false));
+        self.show_to(&answers, &metagraph);
+        Ok(())
+    }
+
+    /// What follows from answers that were judged, of a round whose block is final. Seal audits are noted before receipts are linked:
+    /// what is linked is not concluded again, or it could overrule a later audit of the same batch.
+    async fn conclude(
+        self: &Arc<Node>,
+        part: Part,
+        height: u64,
+        answers: &[(Account, AnswersRow)],
+    ) -> Result<Metagraph, ValidatorError> {
         for finding in answers.iter().flat_map(|(_, row)| &row.findings) {
             if let (Some(batch), Some(accepted)) = (finding.batch, finding.accepted) {
                 self.commitments.seal_audited(finding.subject, batch, accepted).await?;
             }
         }
+        self.link(part, height, answers).await?;
+        self.tell_holdings(height, answers).await?;
         let metagraph = self.chain.metagraph().await?;
-        self.score(part, height, &answers, &metagraph).await?;
-        self.change_round(part, height, |row| row.stage = Stage::Linked).await?;
-        self.forget(part, height);
-        tracing::info!(height, ?part, miners = answers.len(), "a round is closed");
-        for (miner, _) in &answers {
+        self.score(part, height, answers, &metagraph).await?;
+        Ok(metagraph)
+    }
+
+    fn show_to(self: &Arc<Node>, answers: &[(Account, AnswersRow)], metagraph: &Metagraph) {
+        for (miner, _) in answers {
             let neuron = metagraph.neuron_of(miner);
             if let Some(endpoint) = neuron.and_then(|neuron| neuron.endpoint) {
                 self.show(*miner, endpoint);
             }
         }
-        Ok(())
     }
 
     /// Links and signs the receipts of all miners, several at a time.
@@ -229,6 +273,7 @@ impl Node {
             return Ok(());
         }
         outcomes.append(&mut lock(&self.outcomes));
+        outcomes.extend(self.missed_by_withdrawal(height, metagraph).await?);
         let mut scoring = self.scoring.lock().await;
         match scoring.record(&RoundResults { height, outcomes }) {
             Ok(summary) => {
@@ -241,6 +286,33 @@ impl Node {
             Err(error) => return Err(error.into()),
         }
         self.keep_scores(&scoring).await
+    }
+
+    /// A withdrawn partition is missed in the rounds of the next E · N blocks (space-v1 §2), or who has proven it once would go on
+    /// being paid for it. There is nobody to ask, and no challenge that a receipt could be of.
+    async fn missed_by_withdrawal(
+        &self,
+        height: u64,
+        metagraph: &Metagraph,
+    ) -> Result<Vec<MinerOutcome>, ValidatorError> {
+        let policy = &self.settings.policy;
+        let blocks = u64::from(policy.missed_rounds_on_withdrawal) * u64::from(policy.audit_one_in_blocks);
+        let withdrawn = self.withdrawn((height + 1).saturating_sub(blocks)).await?;
+        let outcome = |Withdrawn { miner, height: withdrawn_at, .. }: Withdrawn| {
+            let neuron = metagraph.neuron_of(&miner).filter(|neuron| neuron.registered_at <= withdrawn_at)?;
+            (withdrawn_at <= height).then_some(MinerOutcome {
+                miner,
+                uid: neuron.uid,
+                registered_at: neuron.registered_at,
+                kind: OutcomeKind::Space,
+                outcome: Outcome::Missed,
+                latency_ms: None,
+                bytes_read: 0,
+                proven_space_bytes: 0,
+                proven_object_bytes: 0,
+            })
+        };
+        Ok(withdrawn.into_iter().filter_map(outcome).collect())
     }
 
     async fn keep_scores(&self, scoring: &Scoring) -> Result<(), ValidatorError> {

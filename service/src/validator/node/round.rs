@@ -11,19 +11,17 @@ use tokio_util::sync::CancellationToken;
 use super::{Node, Open, lock};
 use crate::index::Changes;
 use crate::validator::ValidatorError;
-use crate::validator::collect::{Answer, Ask, News, Promise, collect};
+use crate::validator::collect::{Answer, Ask, Body, News, Promise, collect};
 use crate::validator::judge::{Case, Verdict};
 use crate::validator::plan::Question;
 use crate::validator::store::{
     ANSWERS, AnswersRow, Finding, Part, ROUNDS, RoundRow, Stage, answers_key, round_key,
 };
 
-/// News that wait to be taken in; a miner's task waits when there are more.
-const NEWS_WAITING: usize = 64;
 /// How often it is looked whether memory is short, while no miner has ended.
 const LOOK_AT_MEMORY: Duration = Duration::from_millis(250);
-/// Miners whose promises are kept in one commit.
-const MINERS_AT_ONCE: usize = 64;
+/// A commit has about so many bytes of answers, and one miner's more: far below what an index takes.
+const COMMIT_BYTES: usize = 4 << 20;
 
 /// A round that is being asked.
 struct Asking {
@@ -32,8 +30,11 @@ struct Asking {
     height: u64,
     questions: BTreeMap<Account, Arc<[Question]>>,
     promises: BTreeMap<Account, Vec<Option<Promise>>>,
-    /// Ended and not judged.
-    waiting: Vec<(Account, Vec<Answer>)>,
+    /// Not judged, with the place of the question. They hold memory.
+    waiting: Vec<(Account, usize, Body)>,
+    verdicts: BTreeMap<(Account, usize), Verdict>,
+    /// Ended and not kept.
+    ended: Vec<(Account, Vec<Answer>)>,
     judged: BTreeSet<Account>,
 }
 
@@ -91,12 +92,12 @@ impl Node {
         part: Part,
         asks: &[Ask],
     ) -> Result<(), ValidatorError> {
-        let (sender, mut news) = mpsc::channel(NEWS_WAITING);
+        let (sender, mut news) = mpsc::unbounded_channel();
         // Dropped with this future, so that a round that is void asks no more.
         let mut collecting = tokio::task::JoinSet::new();
         for ask in asks.iter().cloned() {
             let (node, sender) = (Arc::clone(self), sender.clone());
-            collecting.spawn(async move { collect(&node.peers, ask, &node.budget, sender).await });
+            collecting.spawn(async move { collect(&node.peers, ask, node.budget(part), sender).await });
         }
         drop(sender);
         let questions = asks.iter().map(|ask| (ask.miner, Arc::clone(&ask.questions))).collect();
@@ -107,6 +108,8 @@ impl Node {
             questions,
             promises: BTreeMap::new(),
             waiting: Vec::new(),
+            verdicts: BTreeMap::new(),
+            ended: Vec::new(),
             judged: BTreeSet::new(),
         };
         loop {
@@ -130,9 +133,16 @@ impl Asking {
                     self.keep_promises().await?;
                 }
             }
-            News::Ended { miner, answers } => {
-                self.waiting.push((miner, answers));
+            News::Answered { miner, place, body } => {
+                self.waiting.push((miner, place, body));
                 self.judge_if_full().await?;
+            }
+            News::Ended { miner, answers } => {
+                self.ended.push((miner, answers));
+                // Seal audits of others may take days; samples are judged together, which costs less.
+                if self.part == Part::Seals {
+                    self.judge().await?;
+                }
             }
         }
         Ok(())
@@ -140,27 +150,18 @@ impl Asking {
 
     /// Judges before the round has ended if there is a batch's worth, or others wait for the memory.
     async fn judge_if_full(&mut self) -> Result<(), ValidatorError> {
-        let answers = self.waiting.iter().flat_map(|(_, answers)| answers);
-        let bytes: usize =
-            answers.filter_map(|answer| answer.body.as_ref()).map(|body| body.bytes.len()).sum();
-        let settings = &self.node.settings;
-        let short = self.node.budget.free_bytes() < settings.held_bytes / 2;
-        if bytes >= settings.judged_bytes || (short && bytes > 0) { self.judge().await } else { Ok(()) }
+        let bytes: usize = self.waiting.iter().map(|(_, _, body)| body.bytes.len()).sum();
+        let short = self.node.budget(self.part).is_short();
+        let full = bytes >= self.node.settings.judged_bytes || (short && bytes > 0);
+        if full { self.judge().await } else { Ok(()) }
     }
 
     /// All promises of the round are known: they are kept before anything is anchored, witnessed or judged to its end.
     async fn keep_promises(&mut self) -> Result<(), ValidatorError> {
-        let lease = self.node.in_charge()?;
-        let unjudged: Vec<&Account> =
-            self.questions.keys().filter(|miner| !self.judged.contains(miner)).collect();
-        for miners in unjudged.chunks(MINERS_AT_ONCE) {
-            let mut changes = Changes::new();
-            for miner in miners {
-                let row = AnswersRow { findings: self.findings(miner), judged: false, linked: None };
-                ANSWERS.put(&mut changes, &answers_key(self.height, self.part, miner), &row)?;
-            }
-            self.node.chains.commit(Some(&lease), changes).await?;
-        }
+        let unjudged = self.questions.keys().filter(|miner| !self.judged.contains(miner));
+        let row = |miner| AnswersRow { findings: self.findings(miner), judged: false, linked: None };
+        let rows = unjudged.map(|miner| (*miner, row(miner))).collect();
+        self.keep(rows).await?;
         self.node.change_round(self.part, self.height, |row| row.stage = Stage::Promised).await?;
         if self.part == Part::Samples {
             self.node.ask_witnesses(self.height, self.promised());
@@ -190,48 +191,59 @@ impl Asking {
             .collect()
     }
 
-    /// Judges what has ended, in one go, and keeps what was found.
+    /// Judges the bodies that came, in one go, and keeps what was found of the miners that have ended.
     async fn judge(&mut self) -> Result<(), ValidatorError> {
         let waiting = std::mem::take(&mut self.waiting);
-        if waiting.is_empty() {
-            return Ok(());
-        }
-        let mut cases = Vec::new();
-        for (miner, answers) in &waiting {
+        let mut cases = Vec::with_capacity(waiting.len());
+        for (miner, place, body) in &waiting {
             let questions = self.questions.get(miner).map(|questions| &**questions).unwrap_or_default();
-            for (question, answer) in questions.iter().zip(answers) {
-                if let Some(body) = &answer.body {
-                    cases.push(Case { question: question.clone(), response: body.bytes.clone() });
-                }
-            }
+            let Some(question) = questions.get(*place) else { continue };
+            cases.push(((*miner, *place), Case { question: question.clone(), response: body.bytes.clone() }));
         }
-        let mut verdicts = self.node.judge.judge(cases).await?.into_iter();
-        let lease = self.node.in_charge()?;
-        let mut rows = Vec::with_capacity(waiting.len());
-        for (miner, answers) in &waiting {
+        let (places, cases): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
+        let verdicts = self.node.judge.judge(cases).await?;
+        self.verdicts.extend(places.into_iter().zip(verdicts));
+        // The memory of the bodies is free from here on.
+        drop(waiting);
+        self.keep_ended().await
+    }
+
+    /// Keeps what was found of the miners that have ended: all bodies of theirs came before.
+    async fn keep_ended(&mut self) -> Result<(), ValidatorError> {
+        let ended = std::mem::take(&mut self.ended);
+        let mut rows = Vec::with_capacity(ended.len());
+        for (miner, answers) in &ended {
             let mut findings = self.findings(miner);
-            for (finding, answer) in findings.iter_mut().zip(answers) {
-                conclude(finding, answer, || verdicts.next());
+            for (place, (finding, answer)) in findings.iter_mut().zip(answers).enumerate() {
+                conclude(finding, answer, || self.verdicts.remove(&(*miner, place)));
             }
             rows.push((*miner, AnswersRow { findings, judged: true, linked: None }));
         }
-        // The memory of the bodies is free from here on.
-        drop(waiting);
-        for rows in rows.chunks(MINERS_AT_ONCE) {
-            let mut changes = Changes::new();
-            for (miner, row) in rows {
-                ANSWERS.put(&mut changes, &answers_key(self.height, self.part, miner), row)?;
-            }
-            self.node.chains.commit(Some(&lease), changes).await?;
-        }
-        self.judged.extend(rows.iter().map(|(miner, _)| *miner));
+        self.keep(rows).await?;
+        self.judged.extend(ended.into_iter().map(|(miner, _)| miner));
         Ok(())
+    }
+
+    /// Keeps answers, in as many commits as they take.
+    async fn keep(&self, rows: Vec<(Account, AnswersRow)>) -> Result<(), ValidatorError> {
+        let lease = self.node.in_charge()?;
+        let mut changes = Changes::new();
+        for (miner, row) in rows {
+            ANSWERS.put(&mut changes, &answers_key(self.height, self.part, &miner), &row)?;
+            if changes.size_bytes() >= COMMIT_BYTES {
+                self.node.chains.commit(Some(&lease), std::mem::take(&mut changes)).await?;
+            }
+        }
+        match changes.is_empty() {
+            true => Ok(()),
+            false => self.node.chains.commit(Some(&lease), changes).await,
+        }
     }
 }
 
 /// How a question ended: by the verdict if there was a body, else by what is missing.
 fn conclude(finding: &mut Finding, answer: &Answer, verdict: impl FnOnce() -> Option<Verdict>) {
-    if answer.body.is_none() {
+    if !answer.came {
         return finding.conclude(Some(false), answer.fault.as_ref());
     }
     match verdict() {

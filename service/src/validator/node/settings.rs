@@ -29,11 +29,11 @@ pub struct Settings {
     pub ping_every_blocks: u64,
     /// Blocks from one retrieval audit of a miner to the next; 0 makes none.
     pub retrieve_every_blocks: u64,
-    /// Memory for bodies, in bytes.
+    /// Memory for bodies, in bytes: a quarter of it for those of seal audits.
     pub held_bytes: usize,
     /// Bodies are judged as soon as there are so many bytes of them.
     pub judged_bytes: usize,
-    /// Commitments of more bytes are not fetched.
+    /// Commitments of a miner that have more bytes together are not fetched.
     pub commitment_bytes_max: usize,
     /// This process, among those that share the index.
     pub process: String,

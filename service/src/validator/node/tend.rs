@@ -1,8 +1,10 @@
 //! What goes on beside rounds: commitments are fetched, receipts are shown to miners, witnesses are asked, weights are set.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use holdfast_engine::account::Account;
 use tokio::task::JoinSet;
@@ -19,16 +21,15 @@ use crate::validator::plan::Question;
 use crate::validator::store::{Part, WitnessRow};
 use crate::validator::witness::check_statement;
 
-/// Commitments that are fetched at the same time.
-const FETCHED_AT_ONCE: usize = 8;
+/// Miners whose commitments are fetched at the same time.
+const FETCHED_AT_ONCE: usize = 16;
+/// How long a process that begins waits for commitments before it asks anybody.
+const FIRST_FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Node {
     /// Fetches and sets what is due; one at a time.
     pub(super) async fn tend(self: &Arc<Node>, head: Head) {
         let Ok(_tending) = self.tending.try_lock() else { return };
-        if let Err(error) = self.fetch_commitments().await {
-            tracing::error!(%error, "commitments were not fetched; it is tried again");
-        }
         if let Err(error) = self.monitor(head).await {
             tracing::error!(%error, "miners were not asked for signs of life");
         }
@@ -40,24 +41,58 @@ impl Node {
         }
     }
 
-    pub(super) async fn fetch_commitments(self: &Arc<Node>) -> Result<(), ValidatorError> {
-        let lacking: Vec<Recorded> =
-            self.recorded().await?.into_iter().filter(|recorded| self.commitments.lacks(recorded)).collect();
+    /// Fetches the commitments that are lacking, in a task of its own: miners that stall keep nothing else waiting.
+    pub(super) async fn fetch(self: &Arc<Node>) {
+        let Ok(_fetching) = self.fetching.try_lock() else { return };
+        if let Err(error) = self.fetch_commitments().await {
+            tracing::error!(%error, "commitments were not fetched; it is tried again");
+        }
+    }
+
+    /// Asks for everything that was registered when this process began, for a minute at most; the rest is fetched later.
+    pub(super) async fn fetch_first(self: &Arc<Node>) -> Result<(), ValidatorError> {
+        let _fetching = self.fetching.lock().await;
+        match tokio::time::timeout(FIRST_FETCH_TIMEOUT, self.fetch_commitments()).await {
+            Ok(fetched) => fetched,
+            Err(_) => {
+                tracing::warn!("some miners take long to show their commitments; rounds begin without them");
+                Ok(())
+            }
+        }
+    }
+
+    /// Each miner is asked for one after another, those with the fewest bytes first. One that fails is left for the next time, so
+    /// whoever stalls or refuses takes one place for one request, however many partitions it has.
+    async fn fetch_commitments(self: &Arc<Node>) -> Result<(), ValidatorError> {
+        let recorded = self.recorded().await?;
+        // What was withdrawn may come back with a reorganisation.
+        let since = self.chain.head().await?.height.saturating_sub(self.settings.policy.finality_blocks);
+        let withdrawn = self.withdrawn(since).await?.into_iter().map(|withdrawn| withdrawn.partition_id);
+        let standing = recorded.iter().map(Recorded::partition_id).chain(withdrawn).collect();
+        self.commitments.forget_others(&standing).await?;
+        let mut lacking = within_bytes(recorded, self.settings.commitment_bytes_max);
+        lacking.values_mut().for_each(|of| of.retain(|recorded| self.commitments.lacks(recorded)));
+        lacking.retain(|_, of| !of.is_empty());
         if lacking.is_empty() {
             return Ok(());
         }
         let metagraph = self.chain.metagraph().await?;
+        let mut lacking: Vec<_> = lacking.into_iter().collect();
+        lacking.sort_by_cached_key(|(_, of)| of.iter().filter_map(Recorded::commitment_bytes).sum::<usize>());
         let mut fetching = JoinSet::new();
-        for recorded in lacking {
-            let Some(peer) = peer_of(&metagraph, &recorded.miner()) else { continue };
+        for (miner, of_miner) in lacking {
+            let Some(peer) = peer_of(&metagraph, &miner) else { continue };
             if fetching.len() >= FETCHED_AT_ONCE {
                 fetching.join_next().await;
             }
             let node = Arc::clone(self);
             fetching.spawn(async move {
-                let partition_id = recorded.partition_id();
-                if let Err(why) = node.fetch_commitment(peer, &recorded).await {
-                    tracing::warn!(miner = %peer.account, partition_id, why, "no commitment");
+                for recorded in of_miner {
+                    let partition_id = recorded.partition_id();
+                    if let Err(why) = node.fetch_commitment(peer, &recorded).await {
+                        tracing::warn!(miner = %peer.account, partition_id, why, "no commitment");
+                        break;
+                    }
                 }
             });
         }
@@ -66,9 +101,7 @@ impl Node {
     }
 
     async fn fetch_commitment(&self, peer: Peer, recorded: &Recorded) -> Result<(), String> {
-        let most = self.settings.commitment_bytes_max;
-        let length = recorded.commitment_bytes().filter(|bytes| *bytes <= most);
-        let length = length.ok_or_else(|| format!("it has more than {most} bytes, the limit here"))?;
+        let length = recorded.commitment_bytes().ok_or("more bytes than memory has")?;
         let fetched = self.peers.commitment(peer, recorded.partition_id(), length).await;
         let bytes = fetched.map_err(|error| error.to_string())?;
         let (recorded, policy) = (recorded.clone(), self.settings.policy.clone());
@@ -192,6 +225,25 @@ impl Node {
         let weights = scoring.weights(height).into_iter().filter(|weight| weight.weight > 0);
         weights.map(|weight| (weight.uid, weight.weight)).collect()
     }
+}
+
+/// The partitions of each miner whose commitments have so many bytes together at most, the oldest first. A miner that registers
+/// more is asked for none of the rest: what it shows is kept in memory.
+pub(super) fn within_bytes(mut recorded: Vec<Recorded>, most: usize) -> BTreeMap<Account, Vec<Recorded>> {
+    let mut of_miners: BTreeMap<Account, (usize, Vec<Recorded>)> = BTreeMap::new();
+    recorded.sort_by_key(Recorded::partition_id);
+    for recorded in recorded {
+        let (bytes, of_miner) = of_miners.entry(recorded.miner()).or_default();
+        let sum = recorded.commitment_bytes().map_or(usize::MAX, |length| bytes.saturating_add(length));
+        if sum > most {
+            let (miner, partition_id) = (recorded.miner(), recorded.partition_id());
+            tracing::warn!(%miner, partition_id, "its commitments have more than {most} bytes, the limit here");
+            continue;
+        }
+        *bytes = sum;
+        of_miner.push(recorded);
+    }
+    of_miners.into_iter().map(|(miner, (_, of_miner))| (miner, of_miner)).collect()
 }
 
 /// Where somebody can be reached.

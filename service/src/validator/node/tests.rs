@@ -1,3 +1,4 @@
+mod hostile;
 mod miners;
 
 use holdfast_engine::backend::{Choice, select};

@@ -3,7 +3,6 @@ use proptest::prelude::*;
 
 use super::super::fixture::{Miner, World, bytes};
 use super::*;
-use holdfast_engine::rejection::Class;
 use std::collections::HashSet;
 
 /// A miner with windows and three objects, everything settled.
@@ -91,6 +90,31 @@ fn what_is_proven_is_what_is_held_and_not_more() {
     assert_eq!(sum(&miner).0, 12 * (32 << 10));
     miner.sealed.insert(7);
     assert_eq!(sum(&miner).0, 12 * (32 << 10), "a batch that is not there adds nothing");
+}
+
+/// Objects that are not asked for are stood for by those that are; partitions come first, and one left out is told.
+#[test]
+fn a_miner_with_more_than_can_be_asked_is_asked_a_part() {
+    let world = World::new();
+    let mut miner = world.miner("miner", 4);
+    for seed in 0..4 {
+        world.store(&mut miner, bytes(seed, 700_000));
+    }
+    world.settle();
+    let all = plan(&world.terms(), &miner.facts());
+    let objects = |plan: &MinerPlan| -> u64 { plan.questions.iter().map(|q| q.proven_object_bytes).sum() };
+    let asked = all.questions.len();
+    assert!(asked >= 3, "a partition and two objects at least, of {asked}");
+    let mut some = all.clone();
+    bound_questions(&mut some, asked);
+    assert_eq!(encoded(&some), encoded(&all), "what fits stays as it is");
+    bound_questions(&mut some, 2);
+    assert_eq!(some.questions.len(), 2);
+    assert!(matches!(some.questions[0].against, Against::Partition(_)));
+    assert!(objects(&some).abs_diff(objects(&all)) <= 1, "{} of {}", objects(&some), objects(&all));
+    assert!(some.left_out.is_empty());
+    bound_questions(&mut some, 0);
+    assert_eq!(some.left_out.len(), 1, "the partition");
 }
 
 #[test]

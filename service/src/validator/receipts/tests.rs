@@ -107,6 +107,26 @@ async fn rounds_become_a_chain_file_that_a_third_party_takes() {
     assert_eq!(chain.accepted_signed_by_both, chain.accepted);
 }
 
+/// There are a few histories at a time, so who opens one and reads nothing must not keep it.
+#[tokio::test(start_paused = true)]
+async fn a_history_that_nobody_reads_ends() {
+    let (world, index) = (World::new(), index());
+    let miner = world.miner("miner", 4);
+    world.settle();
+    let chains = chains(&index, &world);
+    for _ in 0..4 {
+        let height = world.advance(1);
+        keep(&*index, height, &miner.account(), &judged(&world, &miner)).await;
+        chains.link(None, (height, Part::Samples), &miner.account()).await.unwrap();
+    }
+    chains.sign(None, &miner.account()).await.unwrap();
+    let (sender, mut receiver) = mpsc::channel(1);
+    chains.history(None, 0..u64::MAX, &sender).await.unwrap();
+    drop(sender);
+    assert!(receiver.recv().await.unwrap().is_ok());
+    assert!(receiver.recv().await.is_none(), "one waits, and no more came");
+}
+
 /// The validator is killed at each commit in turn, before and after it is made, and starts anew from what is in the index. It never
 /// signs two bodies for one place, and what it showed to the miner stays.
 #[tokio::test]

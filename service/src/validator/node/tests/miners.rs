@@ -93,6 +93,10 @@ impl FakeMiner {
         *self.behaviour.lock().unwrap() = behaviour;
     }
 
+    pub(super) fn sign(&self, digest: &[u8; 32]) -> holdfast_engine::signature::Signature {
+        self.held.signer.sign(digest)
+    }
+
     /// All receipts that it was shown.
     pub(super) fn seen(&self) -> Vec<Receipt> {
         self.seen.lock().unwrap().clone()
