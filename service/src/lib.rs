@@ -16,3 +16,4 @@ pub mod proto;
 pub mod scoring;
 pub mod validator;
 pub mod wire;
+pub mod workers;

@@ -30,6 +30,7 @@ mod trim;
 mod tune;
 mod validator;
 mod verify;
+mod worker;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -91,6 +92,7 @@ pub(crate) enum Command {
     Chain(chain::Arguments),
     Miner(miner::Arguments),
     Validator(validator::Arguments),
+    Worker(worker::Arguments),
     Keys(keys::Arguments),
     Completions(shell::CompletionsArguments),
     Man(shell::ManArguments),
@@ -130,6 +132,7 @@ impl Command {
             Command::Chain(arguments) => arguments.run(console),
             Command::Miner(arguments) => arguments.run(console),
             Command::Validator(arguments) => arguments.run(console),
+            Command::Worker(arguments) => arguments.run(console),
             Command::Keys(arguments) => arguments.run(console),
             Command::Completions(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),
