@@ -7,6 +7,7 @@
 
 pub mod discovery;
 pub mod health;
+pub mod processor;
 pub mod shared_work;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 use crate::curve::{Fr, G1Projective};
 use crate::registration::WindowShape;
+use crate::space::seal::Examiner;
 use crate::space::window::MadeWindow;
 
 /// What went wrong with an accelerator.
@@ -90,6 +92,10 @@ pub trait WindowTarget {
     fn take(&self, length: usize) -> Option<AlignedBuffer>;
     /// A finished part and its offset in the window.
     fn put(&self, offset: u64, buffer: AlignedBuffer);
+    /// Who wants to see labels of every layer before the window's bytes are handed on, if anybody.
+    fn examiner(&self) -> Option<&dyn Examiner> {
+        None
+    }
 }
 
 /// A device that makes windows and commitments beside the processor.
@@ -132,6 +138,9 @@ pub trait Accelerator: Send + Sync + fmt::Debug {
     /// Makes sure that the device is open: after a fault it waits until the device may be tried again and opens it anew, known
     /// answers included. Asks `proceed` while it waits. False if it is not to be used any more, or if `proceed` said so.
     fn recover(&self, proceed: &dyn Fn() -> bool) -> bool;
+
+    /// A job takes no more windows from it: what it keeps ready for this job may go to others.
+    fn release(&self) {}
 
     /// What it has done so far, and what went wrong.
     fn report(&self) -> AcceleratorReport;

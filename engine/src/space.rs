@@ -5,5 +5,6 @@ pub mod record;
 pub mod response;
 pub mod seal;
 pub mod security;
+pub mod strata;
 pub mod verify;
 pub mod window;

@@ -17,3 +17,4 @@ pub mod proto;
 pub mod scoring;
 pub mod validator;
 pub mod wire;
+pub mod workers;

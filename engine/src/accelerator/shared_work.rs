@@ -125,8 +125,20 @@ impl<P> AcceleratorShare<'_, P> {
     pub fn next(&self) -> Option<P> {
         let mut state = self.work.lock();
         let piece = if state.is_stopped { None } else { state.todo.pop_front() };
-        state.accelerator_pieces[self.number].began = piece.is_some().then(Instant::now);
+        let pace = &mut state.accelerator_pieces[self.number];
+        pace.is_here = true;
+        pace.began = piece.is_some().then(Instant::now);
         piece
+    }
+
+    /// The accelerator cannot take pieces until [`AcceleratorShare::next`] is called again: nobody leaves any to it.
+    pub fn away(&self) {
+        let mut state = self.work.lock();
+        let was_here = std::mem::take(&mut state.accelerator_pieces[self.number].is_here);
+        drop(state);
+        if was_here {
+            self.work.changed.notify_all();
+        }
     }
 
     /// The piece taken last is done.
@@ -212,6 +224,19 @@ mod tests {
         work.stop();
         assert_eq!((share.next(), work.next_for_processor(true)), (None, None));
         assert!(!share.is_work_left());
+    }
+
+    /// A device that is away for long may never come back.
+    #[test]
+    fn nothing_is_left_to_a_device_that_is_away() {
+        let work = SharedWork::new(0..3, 1);
+        let share = work.accelerator(0);
+        assert_eq!(share.next(), Some(0));
+        share.done();
+        work.processor_took(Duration::from_secs(3600));
+        share.away();
+        let by_processor = || work.next_for_processor(true);
+        assert_eq!((by_processor(), by_processor()), (Some(1), Some(2)));
     }
 
     /// A device that makes a piece in 1 s and is at half of one: within 10 s it makes nine more.

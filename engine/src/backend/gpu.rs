@@ -17,6 +17,7 @@ pub mod adapter;
 mod commit;
 mod device;
 mod evidence;
+mod examine;
 mod kernels;
 mod known_answers;
 mod label;

@@ -1,5 +1,7 @@
 //! The seal audit: windows were made as space-v1 §5 says (space-v1 §8, challenge-v1 §5).
 
+mod examine;
+mod labels;
 mod prove;
 mod verify;
 
@@ -9,6 +11,7 @@ use crate::challenge::{Challenge, SealNode};
 use crate::registration::WindowShape;
 use crate::tree::{CHUNK_BYTES, Outboard};
 
+pub use examine::{Examiner, LayerQuestion, NODES_PER_ANSWER, answer_examiner};
 pub use prove::WindowProver;
 pub use verify::verify_seal;
 
@@ -41,6 +44,20 @@ struct Check {
 }
 
 impl Check {
+    fn new(shape: WindowShape, window_key: &[u8; 32], at: SealNode) -> Check {
+        let layer = Layer::derive(window_key, u32::from(at.layer), shape.log2_labels());
+        Check::in_layer(layer, at)
+    }
+
+    fn in_layer(layer: Layer, at: SealNode) -> Check {
+        let parent = |node| SealNode { layer: at.layer - 1, node };
+        let parents = match at.layer {
+            1 => Vec::new(),
+            _ => layer.edges.parents(at.node).map(parent).to_vec(),
+        };
+        Check { at, layer, parents }
+    }
+
     /// The labels to open, in the order of the response.
     fn opened(&self) -> impl Iterator<Item = SealNode> + '_ {
         std::iter::once(self.at).chain(self.parents.iter().copied())
@@ -49,7 +66,7 @@ impl Check {
 
 impl SealNode {
     /// The chunk that holds the label.
-    fn chunk(self) -> u64 {
+    pub fn chunk(self) -> u64 {
         u64::from(self.node / LABELS_PER_CHUNK)
     }
 
@@ -62,14 +79,6 @@ impl SealNode {
 
 /// What a seal challenge checks of one window, in the order of the response.
 fn plan(challenge: &Challenge, window: u64, window_key: &[u8; 32]) -> Vec<Check> {
-    let check = |at: SealNode| {
-        let layer = Layer::derive(window_key, u32::from(at.layer), challenge.shape.log2_labels());
-        let parent = |node| SealNode { layer: at.layer - 1, node };
-        let parents = match at.layer {
-            1 => Vec::new(),
-            _ => layer.edges.parents(at.node).map(parent).to_vec(),
-        };
-        Check { at, layer, parents }
-    };
+    let check = |at| Check::new(challenge.shape, window_key, at);
     challenge.seal_nodes(window).into_iter().map(check).collect()
 }

@@ -13,11 +13,12 @@ use holdfast_partition::io::AlignedBuffer;
 use rayon::prelude::*;
 
 use crate::backend::Backend;
+use crate::challenge::SealNode;
 use crate::memory::LayerBuffer;
 use crate::registration::WindowShape;
 use crate::space::label::{LABEL_BYTES, Layer};
 use crate::space::seal::LayerObserver;
-use crate::tree::{BLOCK_BYTES, ChainingValue, Outboard, PAGE_BLOCKS, block_value};
+use crate::tree::{BLOCK_BYTES, CHUNK_BYTES, ChainingValue, Outboard, PAGE_BLOCKS, block_value};
 
 /// Blocks of a tile.
 pub const TILE_BLOCKS: usize = PAGE_BLOCKS;
@@ -43,6 +44,31 @@ pub struct MadeWindow {
     pub layer_roots: Vec<[u8; 32]>,
     /// The tree of layer ℓ.
     pub outboard: Outboard,
+}
+
+/// A layer and the one before it, while both are in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerView<'a> {
+    /// 1 … ℓ.
+    pub number: u32,
+    /// All its bytes.
+    pub bytes: &'a [u8],
+    /// Its tree.
+    pub outboard: &'a Outboard,
+    /// Bytes and tree of the layer before; layer 1 has none.
+    pub before: Option<(&'a [u8], &'a Outboard)>,
+}
+
+impl LayerView<'_> {
+    /// The opening of the chunk that holds this label; `None` if it is in neither layer.
+    pub fn open(&self, node: SealNode) -> Option<Vec<u8>> {
+        let (bytes, outboard) = match self.number.checked_sub(node.layer.into()) {
+            Some(0) => (self.bytes, self.outboard),
+            Some(1) => self.before?,
+            _ => return None,
+        };
+        (node.chunk() * (CHUNK_BYTES as u64) < outboard.length()).then(|| outboard.open(bytes, node.chunk()))
+    }
 }
 
 /// Makes windows of one shape. Holds the two layer buffers: `2 · 32 · 2^k` bytes.
@@ -85,6 +111,11 @@ impl WindowMaker {
         Ok(MadeWindow { layer_roots, outboard })
     }
 
+    /// The shape of its windows.
+    pub fn shape(&self) -> WindowShape {
+        self.shape
+    }
+
     /// Makes the window again and shows every layer to `observer`; returns the layer roots and keeps nothing else.
     pub fn replay<E>(
         &mut self,
@@ -92,15 +123,43 @@ impl WindowMaker {
         observer: &mut dyn LayerObserver,
         proceed: &dyn Fn() -> Result<(), E>,
     ) -> Result<Vec<[u8; 32]>, E> {
+        let mut observe = |layer: LayerView<'_>| {
+            observer.layer(layer.number, layer.bytes, layer.outboard);
+            Ok(())
+        };
+        self.make_in_memory(window_key, proceed, &mut observe).map(|made| made.layer_roots)
+    }
+
+    /// Makes the window in the two layer buffers alone, where the last layer stays ([`WindowMaker::last_made`]). `proceed` is
+    /// asked before each layer, and `see` sees each; both may stop the work.
+    pub fn make_in_memory<E>(
+        &mut self,
+        window_key: &[u8; 32],
+        proceed: &dyn Fn() -> Result<(), E>,
+        see: &mut dyn FnMut(LayerView<'_>) -> Result<(), E>,
+    ) -> Result<MadeWindow, E> {
         let mut layer_roots = Vec::with_capacity(self.shape.layers() as usize);
-        for number in 1..=u32::from(self.shape.layers()) {
-            proceed()?;
-            let outboard = self.inner_layer(window_key, number);
-            observer.layer(number, &self.back, &outboard);
+        proceed()?;
+        let mut outboard = self.inner_layer(window_key, 1);
+        let mut before = None;
+        for number in 1.. {
             layer_roots.push(outboard.root());
+            let view_before = before.as_ref().map(|outboard| (&*self.front, outboard));
+            see(LayerView { number, bytes: &self.back, outboard: &outboard, before: view_before })?;
             std::mem::swap(&mut self.front, &mut self.back);
+            if number == u32::from(self.shape.layers()) {
+                break;
+            }
+            proceed()?;
+            let next = self.inner_layer(window_key, number + 1);
+            before = Some(std::mem::replace(&mut outboard, next));
         }
-        Ok(layer_roots)
+        Ok(MadeWindow { layer_roots, outboard })
+    }
+
+    /// The last layer of the window that was made in memory last.
+    pub fn last_made(&self) -> &[u8] {
+        &self.front
     }
 
     /// Makes an inner layer from `front` into `back`; returns its tree.

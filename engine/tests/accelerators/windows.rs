@@ -58,7 +58,7 @@ impl Pretender {
 }
 
 /// A window by the processor, in memory.
-fn make(shape: WindowShape, window_key: &[u8; 32]) -> (Vec<u8>, MadeWindow) {
+pub(crate) fn make(shape: WindowShape, window_key: &[u8; 32]) -> (Vec<u8>, MadeWindow) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
     let backend = select(Choice::Auto).expect("portable exists");
     let mut maker = WindowMaker::new(shape, backend, Arc::new(pool)).expect("memory");

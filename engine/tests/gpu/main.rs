@@ -18,6 +18,8 @@ mod commitments;
 #[allow(dead_code)]
 #[path = "../../../shaders/tests/suite/fixture/curve.rs"]
 mod curve_fixture;
+#[path = "../support/examiner.rs"]
+mod examiner;
 mod faults;
 mod kernels_blake3;
 mod kernels_curve;

@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use holdfast_engine::accelerator::processor::Processor;
 use holdfast_engine::accelerator::{Accelerator, Devices, Interruption, ProcessorRole, WindowTarget};
 use holdfast_engine::backend::gpu::{Gpu, GpuOptions};
+use holdfast_engine::backend::{Choice, select};
 use holdfast_engine::jobs::control::Control;
 use holdfast_engine::jobs::fill::fill;
 use holdfast_engine::reference;
@@ -13,6 +15,7 @@ use holdfast_engine::space::label::Layer;
 use holdfast_engine::tree::Outboard;
 use holdfast_partition::io::AlignedBuffer;
 
+use crate::examiner::Examining;
 use crate::partition::{contents, memory_file, options, options_with, registration};
 use crate::support::{adapters, gpu};
 
@@ -89,6 +92,26 @@ fn windows_made_one_after_another_do_not_touch_each_other() {
         let made = gpu.make_window(shape, &key, &keep).expect("makes");
         assert!(*keep.bytes.borrow() == *reference_layers(shape, &key).last().expect("layers"));
         assert_eq!(made.outboard, Outboard::of(&keep.bytes.borrow()));
+    }
+}
+
+/// What a device shows of its layers is, byte for byte, what the processor shows of its own.
+#[test]
+fn an_examiner_sees_the_same_on_a_device_as_on_the_processor() {
+    let Some(gpu) = gpu() else { return };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+    let processor = Processor::new(select(Choice::Auto).expect("portable exists"), Arc::new(pool), 1 << 30);
+    for (k, layers) in [(10, 2), (12, 5), (16, 4)] {
+        let shape = WindowShape::new(k, layers).expect("in range");
+        let targets = [&gpu as &dyn Accelerator, &processor].map(|maker| {
+            let target = Examining::new(shape, 130);
+            let made = maker.make_window(shape, &[k; 32], &target).expect("makes");
+            (made, target)
+        });
+        let [(by_gpu, on_gpu), (by_processor, on_processor)] = targets;
+        assert_eq!(by_gpu, by_processor, "k = {k}");
+        assert!(on_gpu.bytes.take() == on_processor.bytes.take(), "k = {k}");
+        assert!(on_gpu.seen.take() == on_processor.seen.take(), "k = {k}");
     }
 }
 

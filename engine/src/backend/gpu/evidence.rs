@@ -20,6 +20,7 @@ use super::window::blocks;
 use crate::accelerator::Fault;
 use crate::registration::WindowShape;
 use crate::space::label::{EDGE_COUNT, LABEL_BYTES, Layer};
+use crate::space::strata::one_in_each;
 use crate::tree::{BLOCK_BYTES, ChainingValue, at, block_value, parent_value, root_value};
 
 /// Labels that are computed again in each layer, at least.
@@ -56,18 +57,8 @@ impl Sampling {
         Ok(Sampling { shape, seed })
     }
 
-    /// One number in each of `count` equal parts of 0 … `bound`; both are powers of two.
     fn draw(&self, purpose: [u32; 2], bound: u32, count: u32) -> Vec<u32> {
-        let count = count.min(bound);
-        let part = bound / count;
-        let purpose = bytemuck::cast::<[u32; 2], [u8; 8]>(purpose);
-        let mut stream = blake3::Hasher::new_keyed(&self.seed).update(&purpose).finalize_xof();
-        let mut below_part = || {
-            let mut bytes = [0; 4];
-            stream.fill(&mut bytes);
-            u32::from_le_bytes(bytes) & (part - 1)
-        };
-        (0..count).map(|i| i * part + below_part()).collect()
+        one_in_each(&self.seed, purpose, bound, count)
     }
 
     pub(super) fn of_layer<'l>(&self, layer: &'l Layer, number: u32) -> Samples<'l> {
@@ -269,16 +260,9 @@ mod tests {
     use crate::tree::Outboard;
 
     #[test]
-    fn one_place_in_every_part_and_another_every_time() {
-        let shape = WindowShape::new(22, 3).expect("in range");
-        let draw = |seed| Sampling { shape, seed: [seed; 32] }.draw([1, 0], 1 << 22, 64);
-        let first = draw(1);
-        assert_eq!(first.len(), 64);
-        assert!(first.iter().enumerate().all(|(part, &place)| place as usize >> 16 == part), "{first:?}");
-        assert_ne!(first, draw(2));
-        assert_eq!(labels_per_layer(shape), 64);
-        assert_eq!(labels_per_layer(WindowShape::new(10, 3).expect("in range")), LABELS_PER_LAYER);
-        assert_eq!(labels_per_layer(WindowShape::new(25, 3).expect("in range")), 512);
+    fn larger_layers_have_more_samples() {
+        let of = |k| labels_per_layer(WindowShape::new(k, 3).expect("in range"));
+        assert_eq!([of(10), of(22), of(25)], [LABELS_PER_LAYER, 64, 512]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use super::device::{Device, Submission};
 use super::evidence::{Evidence, Sampling};
+use super::examine::ExaminedLayer;
 use super::kernels::Kernels;
 use super::label::{self, Layers};
 use super::pace::Pace;
@@ -67,6 +68,15 @@ impl WindowSlot {
         self.shape
     }
 
+    /// A buffer into which so many blocks come back at once, free until the last layer is handed over.
+    pub(super) fn piece(&self) -> &wgpu::Buffer {
+        &self.pieces[0]
+    }
+
+    pub(super) fn piece_blocks(&self) -> usize {
+        crate::tree::at(PIECE_BYTES.min(self.shape.bytes())) / BLOCK_BYTES
+    }
+
     /// Makes the window with this key.
     pub(super) fn make(
         &self,
@@ -76,12 +86,17 @@ impl WindowSlot {
     ) -> Result<MadeWindow, Interruption> {
         let sampling = Sampling::fresh(self.shape)?;
         let mut layer_roots = Vec::with_capacity(self.shape.layers().into());
+        let mut before = None;
         for number in 1..=u32::from(self.shape.layers()) {
             let layer = Layer::derive(window_key, number, self.shape.log2_labels());
             let buffers = self.layers_of(number);
             self.compute((device, kernels, pace), (&layer, number), buffers, target)?;
             let samples = sampling.of_layer(&layer, number);
             let root = self.evidence.check((device, kernels), &samples, buffers, &self.tree)?;
+            if let Some(examiner) = target.examiner() {
+                let examined = ExaminedLayer { number, root: &root, buffers, before: before.as_ref() };
+                before = Some(self.examine(device, window_key, examiner, &examined)?);
+            }
             layer_roots.push(root);
         }
         let outboard = self.outboard(device, layer_roots.last())?;
@@ -132,14 +147,15 @@ impl WindowSlot {
         Ok(())
     }
 
-    /// The tree of the last layer, from its block values; the processor folds them, and must come to the device's root.
-    fn outboard(&self, device: &Device, root: Option<&[u8; 32]>) -> Result<Outboard, Fault> {
+    /// The tree of the layer that was computed last, from its block values; the processor folds them, and must come to the
+    /// device's root.
+    pub(super) fn outboard(&self, device: &Device, root: Option<&[u8; 32]>) -> Result<Outboard, Fault> {
         let values = self.evidence.all_values(device, &self.tree)?;
         let outboard = Outboard::from_block_values(self.shape.bytes(), values);
         if root == Some(&outboard.root()) {
             return Ok(outboard);
         }
-        Err(device.taint(Fault::Wrong { what: "the root of the last layer".to_owned() }))
+        Err(device.taint(Fault::Wrong { what: "the root of a layer".to_owned() }))
     }
 
     /// Takes the last layer to the target.

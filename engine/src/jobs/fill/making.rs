@@ -97,8 +97,21 @@ impl Line<'_> {
         share: &AcceleratorShare<'_, u64>,
         outlets: &Outlets<'_>,
     ) {
-        // There may be nothing left to wait for.
-        let proceed = || share.is_work_left() && self.proceed().is_ok();
+        self.make_on_accelerator_while_it_can(accelerator, share, outlets);
+        accelerator.release();
+    }
+
+    fn make_on_accelerator_while_it_can(
+        &self,
+        accelerator: &dyn Accelerator,
+        share: &AcceleratorShare<'_, u64>,
+        outlets: &Outlets<'_>,
+    ) {
+        // Asked while it waits, for which there may be nothing left.
+        let proceed = || {
+            share.away();
+            share.is_work_left() && self.proceed().is_ok()
+        };
         while accelerator.recover(&proceed) {
             let Some(window) = share.next() else { return };
             match self.make_one_on_accelerator(accelerator, window, outlets) {

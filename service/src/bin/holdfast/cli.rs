@@ -30,6 +30,7 @@ mod trim;
 mod tune;
 mod validator;
 mod verify;
+mod worker;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -90,6 +91,7 @@ pub(crate) enum Command {
     Chain(chain::Arguments),
     Miner(miner::Arguments),
     Validator(validator::Arguments),
+    Worker(worker::Arguments),
     Keys(keys::Arguments),
     Completions(shell::CompletionsArguments),
     Man(shell::ManArguments),
@@ -129,6 +131,7 @@ impl Command {
             Command::Chain(arguments) => arguments.run(console),
             Command::Miner(arguments) => arguments.run(console),
             Command::Validator(arguments) => arguments.run(console),
+            Command::Worker(arguments) => arguments.run(console),
             Command::Keys(arguments) => arguments.run(console),
             Command::Completions(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),
