@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holdfast_engine::account::Account;
+use holdfast_engine::message::Ticket;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -16,6 +17,9 @@ use crate::validator::store::SCORES;
 
 /// Miners that are asked at the same time.
 const ASKED_AT_ONCE: usize = 64;
+
+/// Pieces on their way to one miner that are counted; tickets for more are given all the same.
+const PROMISED_MAX: usize = 1 << 16;
 
 /// Whoever is back for less long has not had the time to answer audits.
 const BACK_SECONDS: u64 = 600;
@@ -33,8 +37,19 @@ struct State {
 
 #[derive(Clone, Copy, Debug)]
 struct Promised {
+    owner: Account,
     disk_bytes: u64,
     use_until: u64,
+}
+
+/// Whose pieces that are on their way take room.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Coming {
+    /// All owners', so that miners do not fill up at once.
+    FromAll,
+    /// This owner's alone: what others were given tickets for and do not send keeps nobody out. Should they all send, the miners
+    /// say so.
+    From(Account),
 }
 
 /// What a miner said last.
@@ -57,10 +72,14 @@ struct Room {
 }
 
 impl Miners {
-    /// A ticket was given for a piece that takes so many bytes of disk.
-    pub(super) fn promise(&self, miner: Account, root: [u8; 32], disk_bytes: u64, use_until: u64) {
-        let promised = Promised { disk_bytes, use_until };
-        self.lock().promised.entry(miner).or_default().insert(root, promised);
+    /// An owner was given a ticket for a piece that takes so many bytes of disk.
+    pub(super) fn promise(&self, miner: Account, ticket: &Ticket, disk_bytes: u64) {
+        let promised = Promised { owner: ticket.owner, disk_bytes, use_until: ticket.use_until };
+        let mut state = self.lock();
+        let of_miner = state.promised.entry(miner).or_default();
+        if of_miner.len() < PROMISED_MAX {
+            of_miner.insert(ticket.root, promised);
+        }
     }
 
     /// The piece is there: the miner's next answer counts it.
@@ -94,16 +113,20 @@ impl Miners {
 
 impl State {
     /// Bytes that are on their way to a miner.
-    fn coming_bytes(&mut self, miner: &Account, now: u64) -> u64 {
+    fn coming_bytes(&mut self, miner: &Account, now: u64, coming: Coming) -> u64 {
         let Some(promised) = self.promised.get_mut(miner) else { return 0 };
         promised.retain(|_, promised| promised.use_until >= now);
-        promised.values().map(|promised| promised.disk_bytes).sum()
+        let counts = |promised: &&Promised| match coming {
+            Coming::FromAll => true,
+            Coming::From(owner) => promised.owner == owner,
+        };
+        promised.values().filter(counts).map(|promised| promised.disk_bytes).sum()
     }
 }
 
 impl Keeper {
     /// All miners of the network, those that do not answer included.
-    pub(super) async fn look_at_miners(&self) -> Result<Vec<Miner>, CareError> {
+    pub(super) async fn look_at_miners(&self, coming: Coming) -> Result<Vec<Miner>, CareError> {
         let metagraph = self.chain.metagraph().await?;
         let clock = self.peers.correspondent().clock();
         let oldest_ms = clock.now_ms().saturating_sub(self.settings.allocation_age_ms);
@@ -141,7 +164,7 @@ impl Keeper {
         let mut state = self.miners.lock();
         let miner = |neuron: &crate::chain::Neuron| {
             let seen = state.seen.get(&neuron.hotkey).copied();
-            let coming_bytes = state.coming_bytes(&neuron.hotkey, now);
+            let coming_bytes = state.coming_bytes(&neuron.hotkey, now, coming);
             let room = seen.and_then(|seen| seen.room);
             let candidate = Candidate {
                 miner: neuron.hotkey,
@@ -164,8 +187,8 @@ impl Keeper {
     }
 
     /// Those that may take pieces now.
-    pub(super) async fn candidates(&self) -> Result<Vec<Candidate>, CareError> {
-        let miners = self.look_at_miners().await?;
+    pub(super) async fn candidates(&self, coming: Coming) -> Result<Vec<Candidate>, CareError> {
+        let miners = self.look_at_miners(coming).await?;
         let present = miners.into_iter().filter(|miner| miner.standing == Standing::Present);
         Ok(present.map(|miner| miner.candidate).collect())
     }

@@ -7,10 +7,11 @@ use holdfast_engine::message::Ticket;
 use holdfast_engine::rejection::{Class, Rejection};
 use tonic::Code;
 
+use super::candidates::Coming;
 use super::{CareError, Keeper};
 use crate::local::objects::object_disk_bytes;
 use crate::pieces::{Content, Policy};
-use crate::placement::{Need, SegmentKey, choose};
+use crate::placement::{Need, PlacementError, SegmentKey, choose};
 use crate::proto::{self, PlaceRequest, PlaceResponse, Placement};
 use crate::wire::bytes32;
 
@@ -36,7 +37,6 @@ impl Keeper {
         let segments = wanted(request)?;
         self.check_keep_seconds(request.keep_seconds)?;
         let avoid = avoided(request)?;
-        let candidates = self.candidates().await?;
         let metagraph = self.chain.metagraph().await?;
         let endpoints: HashMap<Account, _> =
             metagraph.neurons.iter().filter_map(|neuron| Some((neuron.hotkey, neuron.endpoint?))).collect();
@@ -54,7 +54,13 @@ impl Keeper {
         let mut seed = [0; 32];
         // Without randomness the same miners are drawn for the same pieces, which is no harm.
         let _ = getrandom::fill(&mut seed);
-        let chosen = choose(&candidates, &needs, &self.settings.repair.placement, &seed)?;
+        let rules = &self.settings.repair.placement;
+        let chosen = match choose(&self.candidates(Coming::FromAll).await?, &needs, rules, &seed) {
+            Err(PlacementError::TooFewOperators { .. }) => {
+                choose(&self.candidates(Coming::From(owner)).await?, &needs, rules, &seed)?
+            }
+            chosen => chosen?,
+        };
         let mut placements = Vec::new();
         for (pieces, miners) in segments.into_values().zip(chosen) {
             for (wanted, miner) in pieces.into_iter().zip(miners) {
@@ -92,7 +98,7 @@ impl Keeper {
             use_until,
             keep_until: now.saturating_add(keep_seconds),
         };
-        self.miners.promise(miner, object.root, object_disk_bytes(object.length_bytes), use_until);
+        self.miners.promise(miner, &ticket, object_disk_bytes(object.length_bytes));
         let signature = correspondent.signer().sign(&ticket.signing_digest());
         proto::Ticket { ticket: ticket.encode().to_vec().into(), signature: signature.0.to_vec().into() }
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+use super::candidates::Coming;
 use super::rows::{FILES, FileKey, PieceRow, StoredFile};
 use super::{CareError, Keeper};
 use crate::index::KeyRange;
@@ -80,7 +81,7 @@ impl Keeper {
     pub async fn tend(&self) -> Result<Tended, CareError> {
         let mut tended = Tended::default();
         let Some(lease) = self.take_charge().await? else { return Ok(tended) };
-        let miners = self.look_at_miners().await?;
+        let miners = self.look_at_miners(Coming::FromAll).await?;
         let files = self.tend_each(&mut tended).await?;
         let segments = files.values().map(|file| self.placed_segments(file));
         let segments: Vec<PlacedSegment> = segments.collect::<Result<Vec<_>, _>>()?.concat();
