@@ -128,7 +128,9 @@ async fn a_miner_that_acknowledges_and_keeps_nothing_is_replaced() {
 }
 
 /// Gives other groups than the real miner.
-struct Retrieving(fn(Vec<RetrieveEvent>) -> Events<RetrieveEvent>);
+struct Retrieving(Lie);
+
+type Lie = fn(Vec<RetrieveEvent>) -> Events<RetrieveEvent>;
 
 #[async_trait]
 impl Conduct for Retrieving {
@@ -167,7 +169,7 @@ async fn wrong_bytes_reach_nobody_and_cost_the_miner_its_service() {
     let (cheat, honest) = if holders(&stored)[0] == one.account() { (one, two) } else { (two, one) };
     scene.pass_record_heights();
     scene.settle().await;
-    let lies: [(&str, fn(Vec<RetrieveEvent>) -> Events<RetrieveEvent>); 9] = [
+    let lies: [(&str, Lie); 9] = [
         ("another byte", |groups| each(groups, |event| flip(&mut event.blocks, 5))),
         ("another path", |groups| each(groups, |event| flip(&mut event.page, 0))),
         ("a byte too few", |groups| {

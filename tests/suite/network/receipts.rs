@@ -24,7 +24,9 @@ const RIVAL: &str = "rival";
 const ANCHOR_BLOCKS: u64 = 10;
 
 /// Says this in place of each signature.
-struct Signing(fn(&Me, &Receipt) -> CountersignedReceipt);
+struct Signing(Sign);
+
+type Sign = fn(&Me, &Receipt) -> CountersignedReceipt;
 
 #[async_trait]
 impl Conduct for Signing {
@@ -46,7 +48,7 @@ async fn a_round_is_closed_whether_or_not_the_miner_signs_it() {
     let scene = Scene::new().await;
     let (honest, cheat) = (scene.honest("honest").await, scene.hostile("cheat").await);
     scene.settle().await;
-    let conducts: [(&str, fn(&Me, &Receipt) -> CountersignedReceipt); 5] = [
+    let conducts: [(&str, Sign); 5] = [
         ("does not want to", |_, _| CountersignedReceipt {
             signature: Bytes::new(),
             refused: "\u{1b}no".repeat(10_000),
@@ -54,9 +56,9 @@ async fn a_round_is_closed_whether_or_not_the_miner_signs_it() {
         ("half a signature", |_, _| signed(&[1; 32])),
         ("no point", |_, _| signed(&[0xff; 64])),
         ("zeros", |_, _| signed(&[0; 64])),
-        ("somebody else's", |_, receipt| {
-            let network = Default::default();
-            signed(&Signer::development("another").sign(&receipt.body.signing_digest(&network)).0)
+        ("somebody else's", |me, receipt| {
+            let digest = receipt.body.signing_digest(&me.correspondent.network());
+            signed(&Signer::development("another").sign(&digest).0)
         }),
     ];
     let mut heights = Vec::new();
