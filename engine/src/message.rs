@@ -170,6 +170,12 @@ impl NonceBook {
         NonceBook { started_ms, per_sender, senders, seen: HashMap::new() }
     }
 
+    /// Whether a header was noted, and is not forgotten yet.
+    pub fn has(&self, header: &Header) -> bool {
+        let nonces = self.seen.get(&header.sender);
+        nonces.is_some_and(|nonces| nonces.iter().any(|(_, nonce)| *nonce == header.nonce))
+    }
+
     /// Notes a header that [`SealedHeader::open`] gave. Refused: `replayed`, `stale` (from before the start), `policy` (more in a short
     /// time than the book holds).
     pub fn note(&mut self, header: &Header, now_ms: u64) -> Result<(), Rejection> {

@@ -31,7 +31,14 @@ pub struct Correspondent {
     network: [u8; 32],
     signer: Arc<Signer>,
     clock: Arc<dyn Clock>,
-    heard: Mutex<NonceBook>,
+    heard: Mutex<Heard>,
+}
+
+/// What was heard. Keys cost nothing: with one book, whoever makes many of them would leave no place in it for those that matter.
+#[derive(Debug)]
+struct Heard {
+    known: NonceBook,
+    strangers: NonceBook,
 }
 
 /// A request that was said: what its answer must name.
@@ -56,7 +63,8 @@ pub struct Caller {
 impl Correspondent {
     /// A node of a network. `clock` also says when it started: older requests are refused, for they may have come before.
     pub fn new(network: [u8; 32], signer: Arc<Signer>, clock: Arc<dyn Clock>) -> Correspondent {
-        let heard = Mutex::new(NonceBook::new(clock.now_ms(), SENDERS_MAX, MESSAGES_PER_SENDER_MAX));
+        let book = || NonceBook::new(clock.now_ms(), SENDERS_MAX, MESSAGES_PER_SENDER_MAX);
+        let heard = Mutex::new(Heard { known: book(), strangers: book() });
         Correspondent { network, signer, clock, heard }
     }
 
@@ -96,11 +104,28 @@ impl Correspondent {
         Ok(())
     }
 
-    /// Checks a request and notes it, so that it counts once. Refused as [`SealedHeader::open`] and [`NonceBook::note`].
+    /// Checks a request of somebody of whom nothing is known, and notes it, so that it counts once. Refused as [`SealedHeader::open`]
+    /// and [`NonceBook::note`].
     pub fn hear<M: Sealed>(&self, method: &'static str, message: &M) -> Result<Caller, Rejection> {
+        self.hear_from(false, method, message)
+    }
+
+    /// The same of a caller who is `known`: however many strangers there are, there is a place for its messages.
+    pub fn hear_from<M: Sealed>(
+        &self,
+        known: bool,
+        method: &'static str,
+        message: &M,
+    ) -> Result<Caller, Rejection> {
         let header = self.open(method, [0; 32], message)?;
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.note(&header, self.clock.now_ms())?;
+        let Heard { known: of_known, strangers } = &mut *heard;
+        let (book, other) = if known { (of_known, strangers) } else { (strangers, of_known) };
+        // Whoever is known now may have been a stranger when it came first.
+        if other.has(&header) {
+            return Err(Class::Replayed.because("this message came before"));
+        }
+        book.note(&header, self.clock.now_ms())?;
         Ok(Caller { account: header.sender, time_ms: header.time_ms, method, digest: header.digest() })
     }
 

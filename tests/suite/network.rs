@@ -25,5 +25,13 @@ mod station;
 mod audits;
 #[path = "network/malformed.rs"]
 mod malformed;
+#[path = "network/objects.rs"]
+mod objects;
+#[path = "network/owners.rs"]
+mod owners;
+#[path = "network/receipts.rs"]
+mod receipts;
 #[path = "network/sybils.rs"]
 mod sybils;
+#[path = "network/validators.rs"]
+mod validators;

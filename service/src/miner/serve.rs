@@ -68,7 +68,7 @@ impl Miner {
             || self.catalogue.has_owner(&said)
             || self.limits.allow.contains(&said);
         self.gate.look(&said, known, from, Instant::now())?;
-        let caller = self.correspondent.hear(method, message);
+        let caller = self.correspondent.hear_from(known, method, message);
         if let Err(Rejection { class: Class::BadSignature, .. }) = caller {
             self.gate.bad_signature(from, Instant::now());
         }

@@ -123,25 +123,32 @@ impl Peers {
         self.correspondent.ask(methods::MINER_COMMITMENT, peer.account, &mut request);
         let mut client = self.miner(peer);
         let reading = async {
-            let mut parts = client.commitment(request).await?.into_inner();
-            let mut bytes = Vec::new();
-            while let Some(part) = parts.next().await {
-                let part = part?;
+            let opened = self.within(peer, ANSWER_TIMEOUT, client.commitment(request)).await?;
+            let (mut parts, mut bytes) = (opened.into_inner(), Vec::new());
+            while let Some(part) = self.within(peer, ANSWER_TIMEOUT, parts.message()).await? {
                 let (found, expected) = (bytes.len(), length_bytes);
-                if part.offset_bytes != found as u64 || part.bytes.len() > expected - found {
-                    return Ok(Err(Class::WrongLength.because(format!(
+                // Parts of nothing could come for ever.
+                let fits = (1..=expected - found).contains(&part.bytes.len());
+                if part.offset_bytes != found as u64 || !fits {
+                    let rejection = Class::WrongLength.because(format!(
                         "a part of {} bytes from byte {} on, after {found} of {expected} bytes",
                         part.bytes.len(),
                         part.offset_bytes
-                    ))));
+                    ));
+                    return Err(rejected(peer, rejection));
                 }
                 bytes.extend_from_slice(&part.bytes);
             }
-            Ok(Ok(bytes))
+            Ok(bytes)
         };
+        // Whoever stalls keeps others waiting.
         let pace = Duration::from_secs(length_bytes as u64 / COMMITMENT_BYTES_PER_SECOND);
-        let read = self.within(peer, COMMITMENT_TIMEOUT.min(COMMITMENT_LATENCY + pace), reading).await?;
-        read.map_err(|rejection| rejected(peer, rejection))
+        let limit = COMMITMENT_TIMEOUT.min(COMMITMENT_LATENCY + pace);
+        let late = |_| {
+            let message = format!("no commitment within {} s", limit.as_secs());
+            refused(peer, Status::deadline_exceeded(message))
+        };
+        tokio::time::timeout(limit, reading).await.map_err(late)?
     }
 
     /// Shows receipts to their miner; for each its signature, or why there is none.
@@ -279,10 +286,12 @@ impl Peers {
     ) -> Result<T, PeerError> {
         let answered = tokio::time::timeout(limit, answering).await;
         let late = |_| Status::deadline_exceeded(format!("no answer within {} s", limit.as_secs()));
-        let Peer { account: miner, endpoint } = peer;
-        let of = |status| PeerError::Status { miner, endpoint, status: Box::new(status) };
-        answered.map_err(late).and_then(std::convert::identity).map_err(of)
+        answered.map_err(late).and_then(std::convert::identity).map_err(|status| refused(peer, status))
     }
+}
+
+fn refused(Peer { account: miner, endpoint }: Peer, status: Status) -> PeerError {
+    PeerError::Status { miner, endpoint, status: Box::new(status) }
 }
 
 fn rejected(Peer { account: miner, endpoint }: Peer, rejection: Rejection) -> PeerError {

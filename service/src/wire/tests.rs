@@ -55,6 +55,39 @@ fn a_node_that_restarts_takes_nothing_from_before() {
     assert_eq!(restarted.hear(methods::MINER_DELETE, &request).expect_err("from before").class, Class::Stale);
 }
 
+/// Whoever makes as many keys as a node remembers keeps those out that the node does not know, and nobody else.
+#[test]
+fn strangers_leave_a_place_for_those_who_are_known() {
+    let (bob, _) = node("bob");
+    let (alice, _) = node("alice");
+    let ask = |speaker: &Correspondent| {
+        let mut request = delete();
+        speaker.ask(methods::MINER_DELETE, bob.account(), &mut request);
+        request
+    };
+    let first = ask(&alice);
+    bob.hear(methods::MINER_DELETE, &first).expect("is still a stranger");
+    for number in 1..SENDERS_MAX {
+        let seed = zeroize::Zeroizing::new(*blake3::hash(&number.to_le_bytes()).as_bytes());
+        let stranger =
+            Correspondent::new([1; 32], Arc::new(Signer::from_seed(&seed)), Arc::clone(bob.clock()));
+        bob.hear(methods::MINER_DELETE, &ask(&stranger)).expect("there is a place");
+    }
+    let (carol, _) = node("carol");
+    let request = ask(&carol);
+    let full = bob.hear(methods::MINER_DELETE, &request).expect_err("no place for one more");
+    assert_eq!(full.class, Class::Policy);
+    bob.hear_from(true, methods::MINER_DELETE, &request).expect("is known");
+    // Once all the same, whichever of the two the sender is.
+    let replayed = |known, request: &DeleteRequest| {
+        let refused = bob.hear_from(known, methods::MINER_DELETE, request).expect_err("came before");
+        assert_eq!(refused.class, Class::Replayed);
+    };
+    replayed(true, &request);
+    replayed(false, &request);
+    replayed(true, &first);
+}
+
 #[test]
 fn a_message_without_a_seal_is_from_nobody() {
     let (bob, _) = node("bob");

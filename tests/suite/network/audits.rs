@@ -119,43 +119,35 @@ async fn who_stores_nothing_earns_nothing() {
     assert!(scene.weight(honest.account()).await > 0);
 }
 
+type Change = fn(&mut Vec<u8>);
+
+fn flip_from_end(bytes: &mut [u8], from_the_end: usize) {
+    let at = bytes.len() - from_the_end;
+    bytes[at] ^= 1;
+}
+
 /// A1, A2, A3: answers that are empty, choose their own terms, or differ from the right one in a byte.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_have_the_form_that_was_asked_for() {
     let pair = Pair::new().await;
-    type Make = fn(&[u8]) -> Vec<u8>;
-    let changed = |at: usize, value: u8| {
-        move |honest: &[u8]| {
-            let mut bytes = honest.to_vec();
-            bytes[at] = value;
-            bytes
-        }
-    };
-    let flipped = |from_the_end: usize| {
-        move |honest: &[u8]| {
-            let mut bytes = honest.to_vec();
-            let at = bytes.len() - from_the_end;
-            bytes[at] ^= 1;
-            bytes
-        }
-    };
-    let cases: [(Box<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>, Class, &str); 9] = [
-        (Box::new((|_| Vec::new()) as Make), Class::WrongLength, "nothing at all"),
-        (Box::new((|honest| honest[..HEADER_BYTES].to_vec()) as Make), Class::WrongLength, "no openings"),
-        (
-            Box::new((|honest| honest[..honest.len() - 1].to_vec()) as Make),
-            Class::WrongLength,
-            "a byte too few",
-        ),
-        (Box::new(changed(0, 0)), Class::Malformed, "another form"),
-        (Box::new(changed(4, 0x7f)), Class::Malformed, "another kind"),
-        (Box::new(changed(8, 1)), Class::Malformed, "a single sample"),
-        (Box::new(changed(20, 0x55)), Class::WrongChallenge, "another challenge"),
-        (Box::new(flipped(1)), Class::WrongRoot, "another last byte"),
-        (Box::new(flipped(700)), Class::WrongRoot, "another byte before"),
+    let cases: [(Change, Class, &str); 9] = [
+        (|bytes| bytes.clear(), Class::WrongLength, "nothing at all"),
+        (|bytes| bytes.truncate(HEADER_BYTES), Class::WrongLength, "no openings"),
+        (|bytes| bytes.truncate(bytes.len() - 1), Class::WrongLength, "a byte too few"),
+        (|bytes| bytes[0] = 0, Class::Malformed, "another form"),
+        (|bytes| bytes[4] = 0x7f, Class::Malformed, "another kind"),
+        (|bytes| bytes[8] = 1, Class::Malformed, "a single sample"),
+        (|bytes| bytes[20] ^= 1, Class::WrongChallenge, "another challenge"),
+        (|bytes| flip_from_end(bytes, 1), Class::WrongRoot, "another last byte"),
+        (|bytes| flip_from_end(bytes, 700), Class::WrongRoot, "another byte before"),
     ];
-    for (make, class, what) in cases {
-        let found = pair.round(bodies(move |_, honest| Some(make(honest)))).await;
+    for (change, class, what) in cases {
+        let changing = bodies(move |_, honest| {
+            let mut bytes = honest.to_vec();
+            change(&mut bytes);
+            Some(bytes)
+        });
+        let found = pair.round(changing).await;
         for kind in [SPACE, CHUNKS] {
             assert_eq!(found[kind], rejected(class), "{what}, {kind}");
         }

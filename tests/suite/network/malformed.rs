@@ -1,5 +1,7 @@
 //! Replies of miners that no program of ours would send: they cost the miner its round, and nobody else anything.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use holdfast_engine::receipt::Outcome;
 use holdfast_engine::rejection::Class;
@@ -14,6 +16,10 @@ use super::scene::{ACCEPTED, Found, Scene, account, bytes_of};
 use super::station::{Asked, Conduct, Events, Honest, Me, body, listed};
 
 type Reply = fn(&Me, Vec<Asked>) -> Events<ChallengeEvent>;
+
+const BLOCK_TIME: Duration = Duration::from_millis(50);
+/// Below what peers wait for an answer, so that nothing of the sort was waited for.
+const LONG: Duration = Duration::from_secs(14);
 
 const REJECTED: Outcome = Outcome::Rejected;
 const MISSED: Outcome = Outcome::Missed;
@@ -229,6 +235,55 @@ impl Conduct for Garbled {
         };
         Ok(listed(vec![event]))
     }
+}
+
+/// Answers audits of samples and commitments, and is silent for ever about all else.
+struct Hanging;
+
+#[async_trait]
+impl Conduct for Hanging {
+    async fn ping(&self, _: &Me, _: PingRequest) -> Result<PingResponse, Status> {
+        std::future::pending().await
+    }
+
+    async fn allocation(&self, _: &Me, _: AllocationRequest) -> Result<AllocationResponse, Status> {
+        std::future::pending().await
+    }
+
+    async fn countersign(&self, _: &Me, _: CountersignRequest) -> Result<CountersignResponse, Status> {
+        std::future::pending().await
+    }
+
+    async fn retrieve(&self, _: &Me, _: RetrieveRequest) -> Result<Events<RetrieveEvent>, Status> {
+        std::future::pending().await
+    }
+}
+
+/// Blocks come and nobody waits for the silent one: rounds are asked, closed and countersigned as if it were not there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silence_about_other_things_holds_up_no_round() {
+    let scene = Scene::new().await;
+    let (honest, silent) = (scene.honest("honest").await, scene.hostile("silent").await);
+    scene.settle().await;
+    silent.behave(Hanging);
+    let height = scene.block().height;
+    let closed = async {
+        loop {
+            let head = scene.block();
+            scene.node.on_head(head).await.expect("follows");
+            let rows = scene.receipts(honest.account()).await;
+            let later = rows.iter().filter(|row| row.body().expect("a body").height > height);
+            if later.filter(|row| row.miner_signature.is_some()).count() >= 3 {
+                break;
+            }
+            // Blocks take their time, too.
+            tokio::time::sleep(BLOCK_TIME).await;
+        }
+    };
+    tokio::time::timeout(LONG, closed).await.expect("the silent one holds up nobody");
+    let rows = scene.receipts(silent.account()).await;
+    let later: Vec<_> = rows.iter().filter(|row| row.body().expect("a body").height > height).collect();
+    assert!(!later.is_empty() && later.iter().all(|row| row.miner_signature.is_none()));
 }
 
 /// Somebody at a miner's address who speaks another language.

@@ -103,9 +103,10 @@ impl Scene {
             Arc::clone(&index),
             Arc::clone(&correspondent),
         );
+        let witnesses = validators.iter().skip(1).map(|(name, _)| account(name)).collect();
         let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread"));
         let node = Node::open(Parts {
-            settings: settings_of(policy.clone()),
+            settings: Settings { witnesses, ..settings_of(policy.clone()) },
             chain,
             index,
             holdings: Arc::clone(&keeper) as _,
@@ -119,10 +120,7 @@ impl Scene {
         let object_bytes = OBJECT_BYTES;
         let scene =
             Scene { folder, driver, clock, policy, network, validators, object_bytes, node, keeper, server };
-        scene.driver.schedule(Event::SetEndpoint {
-            hotkey: account(VALIDATOR),
-            endpoint: Some(scene.server.address),
-        });
+        scene.move_to(account(VALIDATOR), scene.server.address);
         scene
     }
 
@@ -143,6 +141,11 @@ impl Scene {
     pub(crate) fn register(&self, hotkey: Account, endpoint: SocketAddr) {
         let neuron = NewNeuron { endpoint: Some(endpoint), ..NewNeuron::of(hotkey) };
         self.driver.schedule(Event::Register(neuron));
+    }
+
+    /// Somebody is at this address from the next block on.
+    pub(crate) fn move_to(&self, hotkey: Account, endpoint: SocketAddr) {
+        self.driver.schedule(Event::SetEndpoint { hotkey, endpoint: Some(endpoint) });
     }
 
     /// Makes a block, has the validator do all that it asks for, and gives its height.

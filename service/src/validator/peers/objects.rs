@@ -19,7 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::{ANSWER_TIMEOUT, Peer, PeerError, Peers, rejected};
+use super::{ANSWER_TIMEOUT, Peer, PeerError, Peers, refused, rejected};
 use crate::pieces::Content;
 use crate::proto::miner_client::MinerClient;
 use crate::proto::{
@@ -291,8 +291,4 @@ fn groups_over(range: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
 
 fn name_of(object: Content) -> ObjectName {
     ObjectName { root: object.root.to_vec().into(), length_bytes: object.length_bytes }
-}
-
-fn refused(Peer { account: miner, endpoint }: Peer, status: Status) -> PeerError {
-    PeerError::Status { miner, endpoint, status: Box::new(status) }
 }
