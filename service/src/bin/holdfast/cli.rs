@@ -10,6 +10,7 @@ mod commitment;
 mod demo;
 mod devices;
 mod doctor;
+mod engine;
 mod fill;
 mod keys;
 mod miner;
@@ -88,6 +89,7 @@ pub(crate) enum Command {
     Rm(owner::remove::Arguments),
     Audit(owner::audit::Arguments),
     Chain(chain::Arguments),
+    Engine(engine::Arguments),
     Miner(miner::Arguments),
     Validator(validator::Arguments),
     Keys(keys::Arguments),
@@ -127,6 +129,7 @@ impl Command {
             Command::Rm(arguments) => arguments.run(console),
             Command::Audit(arguments) => arguments.run(console),
             Command::Chain(arguments) => arguments.run(console),
+            Command::Engine(arguments) => arguments.run(console),
             Command::Miner(arguments) => arguments.run(console),
             Command::Validator(arguments) => arguments.run(console),
             Command::Keys(arguments) => arguments.run(console),
