@@ -10,6 +10,8 @@ pub mod devices;
 pub mod disks;
 pub mod failure;
 pub mod files;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod gpus;
 pub mod identity;
 pub mod interrupt;

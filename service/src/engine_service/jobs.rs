@@ -188,18 +188,26 @@ impl Jobs {
         then: impl FnOnce(&mut Entry),
     ) -> Result<Job, EngineError> {
         let _changing = self.0.changing.lock().await;
-        let row = {
+        let (row, forgotten) = {
             let table = self.lock();
             let entry = table.jobs.get(id).ok_or_else(|| EngineError::no_such_job(id))?;
             let now = entry.state.borrow().status;
             if now.is_final() || entry.cancelled {
                 return Err(ended_already(id));
             }
-            Row { sequence: entry.sequence, terms: (*entry.terms).clone(), status, outcome: None }
+            // What is cancelled before it began counts among those that ended, or there were no end of them.
+            let ends = status.is_final() && entry.control.is_none();
+            let forgotten = if ends { table.forgettable(self.0.limits.jobs_kept) } else { Vec::new() };
+            let (sequence, terms) = (entry.sequence, (*entry.terms).clone());
+            (Row { sequence, terms, status, outcome: None }, forgotten)
         };
-        rows::save(&*self.0.index, &id.to_owned(), &row, &[]).await?;
-        if let Some(entry) = self.lock().jobs.get_mut(id) {
-            then(entry);
+        rows::save(&*self.0.index, &id.to_owned(), &row, &forgotten).await?;
+        {
+            let mut table = self.lock();
+            if let Some(entry) = table.jobs.get_mut(id) {
+                then(entry);
+            }
+            forgotten.iter().for_each(|id| drop(table.jobs.remove(id)));
         }
         self.schedule();
         self.get(id)

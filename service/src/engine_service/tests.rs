@@ -1,1 +1,5 @@
-
+mod answering;
+mod calls;
+mod filling;
+mod support;
+mod verifying;

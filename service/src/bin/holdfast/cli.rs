@@ -10,6 +10,7 @@ mod commitment;
 mod demo;
 mod devices;
 mod doctor;
+mod engine;
 mod fill;
 mod keys;
 mod miner;
@@ -89,6 +90,7 @@ pub(crate) enum Command {
     Rm(owner::remove::Arguments),
     Audit(owner::audit::Arguments),
     Chain(chain::Arguments),
+    Engine(engine::Arguments),
     Miner(miner::Arguments),
     Validator(validator::Arguments),
     Worker(worker::Arguments),
@@ -129,6 +131,7 @@ impl Command {
             Command::Rm(arguments) => arguments.run(console),
             Command::Audit(arguments) => arguments.run(console),
             Command::Chain(arguments) => arguments.run(console),
+            Command::Engine(arguments) => arguments.run(console),
             Command::Miner(arguments) => arguments.run(console),
             Command::Validator(arguments) => arguments.run(console),
             Command::Worker(arguments) => arguments.run(console),

@@ -172,3 +172,42 @@ impl Work {
 fn optional(what: &'static str, bytes: &[u8]) -> Result<Option<[u8; 32]>, EngineError> {
     if bytes.is_empty() { Ok(None) } else { Ok(Some(bytes32(what, bytes)?)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic::{Code, Status};
+
+    fn refused(request: proto::SubmitRequest) -> Code {
+        Status::from(Terms::read(request).expect_err("refused")).code()
+    }
+
+    #[test]
+    fn terms_that_contradict_themselves_are_refused() {
+        let fill = proto::SubmitRequest {
+            request_id: "x".to_owned(),
+            kind: proto::JobKind::Fill.into(),
+            ..proto::SubmitRequest::default()
+        };
+        let (id, terms) = Terms::read(fill.clone()).expect("a fill");
+        assert_eq!((id.as_str(), terms.priority, terms.work), ("x", Priority::Normal, Work::Fill));
+        let of = |kind: proto::JobKind| proto::SubmitRequest { kind: kind.into(), ..fill.clone() };
+        let scrub = Some(proto::ScrubTerms { repair: true });
+        let resize = Some(proto::ResizeTerms { partition_id: 1, windows: 0 });
+        let beacon = proto::SealAuditTerms { beacon: vec![1; 31].into(), ..proto::SealAuditTerms::default() };
+        let policy = proto::SealAuditTerms { policy: "none".to_owned(), ..proto::SealAuditTerms::default() };
+        for request in [
+            proto::SubmitRequest { request_id: String::new(), ..fill.clone() },
+            proto::SubmitRequest { request_id: "two words".to_owned(), ..fill.clone() },
+            proto::SubmitRequest { request_id: "x".repeat(65), ..fill.clone() },
+            proto::SubmitRequest { scrub, ..fill.clone() },
+            of(proto::JobKind::Unspecified),
+            of(proto::JobKind::Resize),
+            proto::SubmitRequest { resize, ..of(proto::JobKind::Resize) },
+            proto::SubmitRequest { seal_audit: Some(beacon), ..of(proto::JobKind::SealAudit) },
+            proto::SubmitRequest { seal_audit: Some(policy), ..of(proto::JobKind::SealAudit) },
+        ] {
+            assert_eq!(refused(request), Code::InvalidArgument);
+        }
+    }
+}

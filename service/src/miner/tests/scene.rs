@@ -1,7 +1,6 @@
 //! A miner on a socket, with filled shares for two validators, and who talks to it.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,10 +11,8 @@ use holdfast_engine::message::Ticket;
 use holdfast_engine::policy::Policy;
 use holdfast_engine::possession::Replica;
 use holdfast_engine::possession::record::{ObjectRecord, SignedRecord};
-use holdfast_engine::recorder::{FileRecorder, Recorder, Simulation, SimulationSettings};
-use holdfast_engine::registration::Profile;
+use holdfast_engine::recorder::{FileRecorder, Recorder, Simulation};
 use holdfast_engine::signature::Signer;
-use holdfast_partition::allocate::{Stake, StakeTable};
 use holdfast_partition::io::IoChoice;
 use holdfast_partition::partition_file::OpenMode;
 use tempfile::TempDir;
@@ -26,10 +23,11 @@ use tonic::{Status, Streaming};
 
 use crate::index::{EmbeddedIndex, EmbeddedSettings};
 use crate::listen::{Listener, Settings};
-use crate::local::allocation::{NamedAccount, Shares, Site, apply, propose};
+use crate::local::allocation::NamedAccount;
 use crate::local::commit;
-use crate::local::console::{Console, OutputArguments, ProgressWhen};
 use crate::local::disks::{Disk, RECORDER_NAME};
+use crate::local::fixture::allocated;
+pub(super) use crate::local::fixture::console;
 use crate::local::machine::Machine;
 use crate::local::objects::ObjectDirectory;
 use crate::local::recording::Registrar;
@@ -56,10 +54,6 @@ pub(super) struct Ground {
     pub(super) disk_name: &'static str,
 }
 
-pub(super) fn console() -> Console {
-    Console::new(&OutputArguments { json: false, progress: ProgressWhen::Never })
-}
-
 impl Ground {
     /// A directory that is allocated, filled and recorded.
     pub(super) fn new() -> Ground {
@@ -84,33 +78,9 @@ impl Ground {
     }
 
     fn allocate(&self) {
-        let (console, path) = (console(), self.disk_path());
-        std::fs::create_dir(&path).expect("creates");
-        let stake = |(uid, (name, rao)): (u32, (&str, u64))| Stake {
-            uid,
-            hotkey: name.to_owned(),
-            #[expect(clippy::cast_precision_loss, reason = "round numbers")]
-            stake: rao as f64 / 1e9,
-        };
-        let rows = (0..).zip(VALIDATORS).map(stake).collect();
-        let shares = Shares {
-            stakes: StakeTable::new(rows).expect("stakes"),
-            threshold: 1.0,
-            max_bytes: Some(16 << 20),
-            window_bytes: Some(32 << 10),
-            profile: Some(Profile::Custom(4)),
-            object_reserve: 0.0,
-        };
-        let miner = NamedAccount::parse(MINER, &console).expect("a name");
-        let recorder = path.join(RECORDER_NAME);
-        let site = Site { miner: &miner, netuid: 0, wallet: None, hotkey: None, recorder };
-        let settings = SimulationSettings {
-            finality_blocks: NonZeroU64::new(self.policy.finality_blocks).expect("at least 1"),
-            ..SimulationSettings::default()
-        };
-        let chain = FileRecorder::open_or_create(&site.recorder, settings).expect("a recorder");
-        let proposal = propose(&path, &shares).expect("a proposal");
-        let disk = apply(proposal, &site, &chain, &console).expect("allocates");
+        let path = self.disk_path();
+        let miner = NamedAccount::parse(MINER, &console()).expect("a name");
+        let (disk, chain) = allocated(&path, &miner, &VALIDATORS, (&self.policy, 16 << 20));
         let machine = Machine::of_this_host(Some(1)).expect("a machine");
         for partition in &disk.manifest.partitions {
             let file = disk.open_file(partition, OpenMode::ReadWrite, IoChoice::Pread).expect("opens");

@@ -1,0 +1,71 @@
+//! What holds for all calls: who the service says that it is, typed refusals, and what the machine has.
+
+use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+
+use super::support::Ground;
+use crate::engine_service::SERVICE;
+use crate::proto::{self, JobKind, JobRequest};
+use crate::wire::status::{DOMAIN, class_of};
+use tonic_types::StatusExt;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_and_reflection_name_the_service() {
+    let ground = Ground::new(&["disk"]);
+    let engine = ground.start().await;
+    let request = HealthCheckRequest { service: SERVICE.to_owned() };
+    let health = HealthClient::new(engine.channel.clone()).check(request).await.expect("answers");
+    assert_eq!(health.into_inner().status(), tonic_health::pb::health_check_response::ServingStatus::Serving);
+    let list = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let answers = ServerReflectionClient::new(engine.channel.clone())
+        .server_reflection_info(tokio_stream::iter([list]))
+        .await
+        .expect("answers");
+    let answer = answers.into_inner().message().await.expect("goes on").expect("an answer");
+    let Some(MessageResponse::ListServicesResponse(listed)) = answer.message_response else {
+        panic!("{answer:?}");
+    };
+    assert!(listed.service.iter().any(|service| service.name == SERVICE), "{listed:?}");
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_have_codes_reasons_and_advice() {
+    let ground = Ground::new(&["disk"]);
+    let mut engine = ground.start().await;
+    let unknown = engine.client.pause(JobRequest { request_id: "?".to_owned() }).await.expect_err("none");
+    assert_eq!((unknown.code(), class_of(&unknown)), (Code::NotFound, None));
+    engine.submit(ground.job("x", JobKind::Scrub)).await.expect("is taken");
+    let taken = engine.submit(ground.job("x", JobKind::Fill)).await.expect_err("other terms");
+    assert_eq!(taken.code(), Code::AlreadyExists);
+    let details = taken.get_error_details();
+    let info = details.error_info().expect("details");
+    assert_eq!((info.domain.as_str(), info.reason.as_str()), (DOMAIN, "already-exists"));
+    let elsewhere = proto::SubmitRequest { directory: "/".to_owned(), ..ground.job("y", JobKind::Fill) };
+    assert_eq!(engine.submit(elsewhere).await.expect_err("not served").code(), Code::InvalidArgument);
+    let message = "x".repeat(5 << 20);
+    let too_long = proto::SubmitRequest { directory: message, ..ground.job("z", JobKind::Fill) };
+    assert_eq!(engine.submit(too_long).await.expect_err("too long").code(), Code::OutOfRange);
+    let workers = engine.client.work(tokio_stream::empty()).await.expect_err("takes none");
+    assert_eq!(workers.code(), Code::Unimplemented);
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn devices_are_told_as_the_command_tells_them() {
+    let ground = Ground::new(&["disk"]);
+    let mut engine = ground.start().await;
+    let told = engine.client.devices(proto::DevicesRequest {}).await.expect("answers").into_inner();
+    let devices: serde_json::Value = serde_json::from_str(&told.json).expect("JSON");
+    assert_eq!(devices["disks"][0]["directory"], ground.directory(0));
+    assert!(devices["backends"].as_array().is_some_and(|backends| !backends.is_empty()));
+    engine.stop().await;
+}
