@@ -29,8 +29,10 @@ use super::holdings::Holdings;
 use super::peers::{Peer, Peers};
 use super::serve::Care;
 use crate::chain::Chain;
+use crate::connect::Connector;
 use crate::index::lease::Lease;
 use crate::index::{Index, KeyRange, transact};
+use crate::operation::metrics::Metrics;
 use crate::pieces::PieceId;
 use crate::proto::{
     AuditRequest, AuditResponse, ListRequest, ListResponse, LocateRequest, LocateResponse, PlaceRequest,
@@ -56,6 +58,7 @@ pub struct Keeper {
     miners: Miners,
     /// Of the process that tends to files.
     lease: Mutex<Option<Lease>>,
+    metrics: Arc<Metrics>,
 }
 
 impl fmt::Debug for Keeper {
@@ -71,9 +74,12 @@ impl Keeper {
         chain: Arc<dyn Chain>,
         index: Arc<dyn Index>,
         correspondent: Arc<Correspondent>,
+        connector: Connector,
+        metrics: Arc<Metrics>,
     ) -> Arc<Keeper> {
-        let peers = Arc::new(Peers::new(correspondent));
-        Arc::new(Keeper { settings, chain, index, peers, miners: Miners::default(), lease: Mutex::default() })
+        let peers = Arc::new(Peers::new(correspondent, connector));
+        let (miners, lease) = (Miners::default(), Mutex::default());
+        Arc::new(Keeper { settings, chain, index, peers, miners, lease, metrics })
     }
 
     fn account(&self) -> Account {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use holdfast_engine::account::Account;
 use tokio_util::sync::CancellationToken;
 
-use crate::chain::{Chain, ChainError, Metagraph};
+use crate::chain::{Chain, ChainError, Income, Metagraph, WeightsSet};
 use crate::local::committing;
 use crate::local::failure::Failure;
 use crate::local::objects::ObjectDirectory;
@@ -19,6 +19,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// How often expired objects are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Weights change seldom, and reading them is a call for each validator.
+const INCOME_BLOCKS: u64 = 10;
 /// Receipts of older rounds are not signed any more.
 const PROMISES_KEPT_BLOCKS: u64 = 10_000;
 
@@ -30,9 +32,10 @@ pub(super) async fn follow(
     stop: CancellationToken,
 ) {
     let mut heads = chain.heads();
+    let mut income_due_at = 0;
     let mut sweeps = tokio::time::interval(SWEEP_INTERVAL);
     loop {
-        if let Err(error) = look(&miner, &*chain, announce).await {
+        if let Err(error) = look(&miner, &*chain, announce, &mut income_due_at).await {
             tracing::warn!(%error, "the chain does not say who validates");
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -49,15 +52,39 @@ pub(super) async fn follow(
     }
 }
 
-async fn look(miner: &Miner, chain: &dyn Chain, announce: Option<SocketAddr>) -> Result<(), ChainError> {
+async fn look(
+    miner: &Miner,
+    chain: &dyn Chain,
+    announce: Option<SocketAddr>,
+    income_due_at: &mut u64,
+) -> Result<(), ChainError> {
     let metagraph = chain.metagraph().await?;
     miner.validators().replace(stakes(&metagraph, &miner.account()));
+    if metagraph.height >= *income_due_at {
+        let weights = weights(chain, &metagraph).await?;
+        miner.set_income(Income::predict(&metagraph, &weights, &miner.account()));
+        *income_due_at = metagraph.height.saturating_add(INCOME_BLOCKS);
+    }
     let Some(endpoint) = announce else { return Ok(()) };
     // One that is not registered yet has nowhere to say it.
     if metagraph.neuron_of(&miner.account()).is_some_and(|neuron| neuron.endpoint != Some(endpoint)) {
         chain.announce(miner.correspondent.signer(), endpoint).await?;
     }
     Ok(())
+}
+
+/// What all validators have set.
+async fn weights(
+    chain: &dyn Chain,
+    metagraph: &Metagraph,
+) -> Result<BTreeMap<Account, WeightsSet>, ChainError> {
+    let mut weights = BTreeMap::new();
+    for neuron in metagraph.neurons.iter().filter(|neuron| neuron.validator_permit) {
+        if let Some(set) = chain.weights(&neuron.hotkey).await? {
+            weights.insert(neuron.hotkey, set);
+        }
+    }
+    Ok(weights)
 }
 
 /// Those who validate beside ourselves.
@@ -67,6 +94,15 @@ pub(super) fn stakes(metagraph: &Metagraph, miner: &Account) -> BTreeMap<Account
 }
 
 impl Miner {
+    /// What this miner may expect; nothing is known before the chain was asked, or if no validator has set weights.
+    pub(in crate::miner) fn income(&self) -> Option<Income> {
+        self.income.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_income(&self, income: Option<Income>) {
+        *self.income.lock().unwrap_or_else(PoisonError::into_inner) = income;
+    }
+
     /// Deletes objects whose time is over.
     pub(super) async fn sweep(self: &Arc<Miner>) -> Result<(), MinerError> {
         let now = self.now_seconds();

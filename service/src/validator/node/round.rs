@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast_engine::account::Account;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::counting::note_judged;
 use super::{Node, Open, lock};
 use crate::index::Changes;
 use crate::validator::ValidatorError;
@@ -92,6 +93,7 @@ impl Node {
         asks: &[Ask],
     ) -> Result<(), ValidatorError> {
         let (sender, mut news) = mpsc::channel(NEWS_WAITING);
+        let asked_at = Instant::now();
         // Dropped with this future, so that a round that is void asks no more.
         let mut collecting = tokio::task::JoinSet::new();
         for ask in asks.iter().cloned() {
@@ -115,6 +117,9 @@ impl Node {
                 Ok(None) => break,
                 Err(_) => asking.judge_if_full().await?,
             }
+        }
+        if part == Part::Samples {
+            self.metrics.round_collect_seconds.observe(asked_at.elapsed().as_secs_f64());
         }
         asking.judge().await?;
         self.change_round(part, height, |row| row.stage = Stage::Judged).await
@@ -205,7 +210,10 @@ impl Asking {
                 }
             }
         }
+        let metrics = &self.node.metrics;
+        let began = Instant::now();
         let mut verdicts = self.node.judge.judge(cases).await?.into_iter();
+        metrics.verify_seconds.observe(began.elapsed().as_secs_f64());
         let lease = self.node.in_charge()?;
         let mut rows = Vec::with_capacity(waiting.len());
         for (miner, answers) in &waiting {
@@ -224,6 +232,7 @@ impl Asking {
             }
             self.node.chains.commit(Some(&lease), changes).await?;
         }
+        note_judged(metrics, rows.iter().flat_map(|(_, row)| &row.findings));
         self.judged.extend(rows.iter().map(|(miner, _)| *miner));
         Ok(())
     }

@@ -205,13 +205,13 @@ impl Peers {
         loop {
             let before = sent.load(Ordering::Relaxed);
             tokio::select! {
-                answered = &mut answering => return answered.map_err(|status| refused(peer, status)),
+                answered = &mut answering => return answered.map_err(|status| self.refused(peer, status)),
                 () = tokio::time::sleep(IDLE_TIMEOUT) => {}
             }
             if sent.load(Ordering::Relaxed) == before {
                 let seconds = IDLE_TIMEOUT.as_secs();
                 let message = format!("nothing moved for {seconds} s");
-                return Err(refused(peer, Status::deadline_exceeded(message)));
+                return Err(self.refused(peer, Status::deadline_exceeded(message)));
             }
         }
     }
@@ -279,8 +279,4 @@ fn groups_over(range: &Range<u64>) -> impl Iterator<Item = Range<u64>> + use<> {
 
 fn name_of(object: Content) -> ObjectName {
     ObjectName { root: object.root.to_vec().into(), length_bytes: object.length_bytes }
-}
-
-fn refused(Peer { account: miner, endpoint }: Peer, status: Status) -> PeerError {
-    PeerError::Status { miner, endpoint, status: Box::new(status) }
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use holdfast_engine::receipt::encode_chain_header;
 use holdfast_engine::signature::Signer;
 use holdfast_service::chain::{Chain, FileChain};
-use holdfast_service::validator::peers::{Peer, PeerError, Peers};
+use holdfast_service::validator::peers::{Peer, Peers};
 use holdfast_service::wire::Correspondent;
 use holdfast_service::wire::clock::SystemClock;
 use serde::Serialize;
@@ -19,6 +19,7 @@ use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
 use crate::allocation::NamedAccount;
+use crate::cli::connect::{ConnectArguments, peer_failure};
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::table::Table;
@@ -35,6 +36,8 @@ struct WhomArguments {
     /// Where it serves [default: what it announced on the chain]
     #[arg(long, value_name = "ADDRESS:PORT")]
     at: Option<SocketAddr>,
+    #[command(flatten)]
+    connect: ConnectArguments,
 }
 
 /// A validator, and the means to ask it.
@@ -62,17 +65,8 @@ impl WhomArguments {
         getrandom::fill(&mut *seed).map_err(|error| Failure::Absent(format!("no randomness: {error}")))?;
         let signer = Arc::new(Signer::from_seed(&seed));
         let correspondent = Correspondent::new(chain.recorder().network()?, signer, Arc::new(SystemClock));
-        Ok(Asking { runtime, peers: Peers::new(Arc::new(correspondent)), peer: Peer { account, endpoint } })
-    }
-}
-
-fn peer_failure(error: PeerError) -> Failure {
-    match error {
-        PeerError::Rejected { miner, rejection, .. } => Failure::rejected(miner.to_string(), rejection),
-        PeerError::Status { .. } => Failure::State {
-            message: error.to_string(),
-            advice: "see whether the validator runs there, and its log".to_owned(),
-        },
+        let peers = Peers::new(Arc::new(correspondent), self.connect.connector()?);
+        Ok(Asking { runtime, peers, peer: Peer { account, endpoint } })
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use holdfast_engine::receipt::encode_chain_header;
 use holdfast_engine::signature::Signer;
 use holdfast_service::chain::Head;
+use holdfast_service::connect::Connector;
 use holdfast_service::index::{EmbeddedIndex, EmbeddedSettings, Index};
 use holdfast_service::scoring::ScoringConfig;
 use holdfast_service::validator::holdings::MemoryHoldings;
@@ -55,7 +56,9 @@ impl DemoValidator {
             index,
             holdings: Arc::new(MemoryHoldings::default()),
             correspondent: Arc::new(Correspondent::new(network, signer, Arc::new(SystemClock))),
+            connector: Connector::plain(),
             judge: Judge::new(stage.machine.backend, Arc::clone(&stage.machine.pool)),
+            metrics: Arc::default(),
         });
         Ok(DemoValidator { name, node: node.await.map_err(|error| failed(error.into()))?, directory })
     }
