@@ -8,7 +8,7 @@ use std::time::Duration;
 use holdfast_engine::account::Account;
 use tokio_util::sync::CancellationToken;
 
-use crate::chain::{Chain, ChainError, Income, Metagraph, WeightsSet};
+use crate::chain::{Chain, ChainError, Income, Metagraph};
 use crate::local::committing;
 use crate::local::failure::Failure;
 use crate::local::objects::ObjectDirectory;
@@ -35,11 +35,18 @@ pub(super) async fn follow(
     let mut income_due_at = 0;
     let mut sweeps = tokio::time::interval(SWEEP_INTERVAL);
     loop {
-        if let Err(error) = look(&miner, &*chain, announce, &mut income_due_at).await {
+        if let Err(error) = look(&miner, &*chain, announce).await {
             tracing::warn!(%error, "the chain does not say who validates");
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(PAUSE) => continue,
+            }
+        }
+        let height = heads.borrow().height;
+        if height >= income_due_at {
+            income_due_at = height.saturating_add(INCOME_BLOCKS);
+            if let Err(error) = predict(&miner, &*chain).await {
+                tracing::warn!(%error, "the chain does not say which weights are set");
             }
         }
         tokio::select! {
@@ -52,19 +59,9 @@ pub(super) async fn follow(
     }
 }
 
-async fn look(
-    miner: &Miner,
-    chain: &dyn Chain,
-    announce: Option<SocketAddr>,
-    income_due_at: &mut u64,
-) -> Result<(), ChainError> {
+async fn look(miner: &Miner, chain: &dyn Chain, announce: Option<SocketAddr>) -> Result<(), ChainError> {
     let metagraph = chain.metagraph().await?;
     miner.validators().replace(stakes(&metagraph, &miner.account()));
-    if metagraph.height >= *income_due_at {
-        let weights = weights(chain, &metagraph).await?;
-        miner.set_income(Income::predict(&metagraph, &weights, &miner.account()));
-        *income_due_at = metagraph.height.saturating_add(INCOME_BLOCKS);
-    }
     let Some(endpoint) = announce else { return Ok(()) };
     // One that is not registered yet has nowhere to say it.
     if metagraph.neuron_of(&miner.account()).is_some_and(|neuron| neuron.endpoint != Some(endpoint)) {
@@ -73,18 +70,17 @@ async fn look(
     Ok(())
 }
 
-/// What all validators have set.
-async fn weights(
-    chain: &dyn Chain,
-    metagraph: &Metagraph,
-) -> Result<BTreeMap<Account, WeightsSet>, ChainError> {
+/// Predicts the miner's income by what all validators have set.
+async fn predict(miner: &Miner, chain: &dyn Chain) -> Result<(), ChainError> {
+    let metagraph = chain.metagraph().await?;
     let mut weights = BTreeMap::new();
     for neuron in metagraph.neurons.iter().filter(|neuron| neuron.validator_permit) {
         if let Some(set) = chain.weights(&neuron.hotkey).await? {
             weights.insert(neuron.hotkey, set);
         }
     }
-    Ok(weights)
+    miner.set_income(Income::predict(&metagraph, &weights, &miner.account()));
+    Ok(())
 }
 
 /// Those who validate beside ourselves.

@@ -36,8 +36,6 @@ struct WhomArguments {
     /// Where it serves [default: what it announced on the chain]
     #[arg(long, value_name = "ADDRESS:PORT")]
     at: Option<SocketAddr>,
-    #[command(flatten)]
-    connect: ConnectArguments,
 }
 
 /// A validator, and the means to ask it.
@@ -49,7 +47,7 @@ struct Asking {
 
 impl WhomArguments {
     /// What is asked here may be asked by anybody, so a key is made for it and forgotten.
-    fn asking(&self, console: &Console) -> Result<Asking, Failure> {
+    fn asking(&self, connect: &ConnectArguments, console: &Console) -> Result<Asking, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| Failure::file("start a thread for", "this process", error))?;
         let account = NamedAccount::parse(&self.validator, console)?.account;
@@ -65,7 +63,7 @@ impl WhomArguments {
         getrandom::fill(&mut *seed).map_err(|error| Failure::Absent(format!("no randomness: {error}")))?;
         let signer = Arc::new(Signer::from_seed(&seed));
         let correspondent = Correspondent::new(chain.recorder().network()?, signer, Arc::new(SystemClock));
-        let peers = Peers::new(Arc::new(correspondent), self.connect.connector()?);
+        let peers = Peers::new(Arc::new(correspondent), connect.connector()?);
         Ok(Asking { runtime, peers, peer: Peer { account, endpoint } })
     }
 }
@@ -75,11 +73,13 @@ impl WhomArguments {
 pub(crate) struct StatusArguments {
     #[command(flatten)]
     whom: WhomArguments,
+    #[command(flatten)]
+    connect: ConnectArguments,
 }
 
 impl StatusArguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
-        let Asking { runtime, peers, peer } = self.whom.asking(console)?;
+        let Asking { runtime, peers, peer } = self.whom.asking(&self.connect, console)?;
         let json = runtime.block_on(peers.validator_status(peer)).map_err(peer_failure)?;
         let status = serde_json::from_str(&json).map_err(Failure::json)?;
         console.report(&Told { status })
@@ -130,11 +130,13 @@ pub(crate) struct ExportArguments {
     /// From this height on
     #[arg(long, value_name = "N", default_value_t = 0)]
     from: u64,
+    #[command(flatten)]
+    connect: ConnectArguments,
 }
 
 impl ExportArguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
-        let Asking { runtime, peers, peer } = self.whom.asking(console)?;
+        let Asking { runtime, peers, peer } = self.whom.asking(&self.connect, console)?;
         let new = self.out.with_extension("new");
         let failed = |error| Failure::file("write to", &new, error);
         let mut file = BufWriter::new(File::create(&new).map_err(failed)?);
