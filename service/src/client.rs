@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use holdfast_engine::account::Account;
 
+use crate::connect::Connector;
 use crate::pieces::{Manifest, PieceId};
 use crate::proto::{AuditRequest, AuditedPiece, FileSummary, ListRequest, ReleaseRequest, ReleaseResponse};
 use crate::validator::peers::{Peer, PeerError, Peers};
@@ -95,18 +96,19 @@ pub struct Client {
 }
 
 impl Client {
-    /// Of the account of `correspondent`. `state` is a directory that is made if there is none: what is known of the owner's files
+    /// Of the account of `correspondent`, which connects by `connector`. `state` is a directory that is made if there is none: what is known of the owner's files
     /// (secrets among it), and puts that were interrupted.
     ///
     /// # Errors
     /// [`ClientError::File`].
     pub fn new(
         correspondent: Arc<Correspondent>,
+        connector: Connector,
         validator: Peer,
         state: &Path,
     ) -> Result<Client, ClientError> {
         let library = Library::open(state)?;
-        Ok(Client { peers: Arc::new(Peers::new(correspondent)), validator, library })
+        Ok(Client { peers: Arc::new(Peers::new(correspondent, connector)), validator, library })
     }
 
     /// The owner.

@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod client;
+pub mod connect;
 pub mod encryption;
 pub mod engine_service;
 pub mod export;

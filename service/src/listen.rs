@@ -7,6 +7,7 @@ mod settings;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -15,6 +16,8 @@ use tonic::service::Routes;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic_health::ServingStatus;
 
+use crate::operation::calls::counted;
+use crate::operation::metrics::Metrics;
 use crate::proto;
 use connections::connections;
 pub(crate) use connections::network_of;
@@ -85,6 +88,7 @@ pub struct Listener {
     address: SocketAddr,
     settings: Settings,
     server: Server,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl Listener {
@@ -108,12 +112,17 @@ impl Listener {
         let failed = |source| ListenError::Bind { address, source };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        Ok(Listener { socket, address, settings: settings.clone(), server })
+        Ok(Listener { socket, address, settings: settings.clone(), server, metrics: None })
     }
 
     /// Where it listens, with the port that it got.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Has all calls counted.
+    pub fn counting(self, metrics: Arc<Metrics>) -> Listener {
+        Listener { metrics: Some(metrics), ..self }
     }
 
     /// Serves until `shutdown` is ready; then takes no more connections, says so to health checks, lets calls finish for
@@ -125,7 +134,11 @@ impl Listener {
         names: &[&'static str],
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ListenError> {
-        let Listener { socket, address, settings, mut server } = self;
+        let Listener { socket, address, settings, mut server, metrics } = self;
+        let services = match metrics {
+            Some(metrics) => counted(services, metrics),
+            None => services,
+        };
         let (health, health_service) = tonic_health::server::health_reporter();
         for name in names {
             health.set_service_status(*name, ServingStatus::Serving).await;

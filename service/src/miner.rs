@@ -16,7 +16,7 @@ mod validators;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use holdfast_engine::account::Account;
 use holdfast_engine::policy::Policy;
@@ -25,9 +25,11 @@ use holdfast_engine::rejection::Rejection;
 use holdfast_engine::signature::Signer;
 use tonic::service::Routes;
 
+use crate::chain::Income;
 use crate::index::Index;
 use crate::local::failure::Failure;
 use crate::local::machine::Machine;
+use crate::operation::metrics::Metrics;
 use crate::proto::miner_server::MinerServer;
 use crate::wire::Correspondent;
 use crate::wire::clock::Clock;
@@ -68,6 +70,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Who validates, as far as is known at the start.
     pub validators: Validators,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// A miner's state, shared by everything that serves it.
@@ -92,6 +96,8 @@ pub struct Miner {
     tables: Tables,
     index: Arc<dyn Index>,
     missing_objects: u64,
+    /// What this miner may expect, by the weights of late.
+    income: Mutex<Option<Income>>,
 }
 
 impl fmt::Debug for Miner {
@@ -107,8 +113,18 @@ impl Miner {
     /// # Errors
     /// A directory was not allocated, or another process has one of its stores.
     pub async fn open(parts: Parts) -> Result<Arc<Miner>, MinerError> {
-        let Parts { signer, clock, recorder, index, policy, machine, directories, limits, validators } =
-            parts;
+        let Parts {
+            signer,
+            clock,
+            recorder,
+            index,
+            policy,
+            machine,
+            directories,
+            limits,
+            validators,
+            metrics,
+        } = parts;
         let account = signer.account();
         let network = blocking({
             let recorder = Arc::clone(&recorder);
@@ -136,7 +152,8 @@ impl Miner {
             index,
             missing_objects,
             gate: Gate::new(limits.clone(), account),
-            stats: Stats::default(),
+            stats: Stats::new(metrics),
+            income: Mutex::default(),
             tables: Tables::default(),
             limits,
             validators,

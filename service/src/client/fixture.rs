@@ -20,6 +20,8 @@ use tonic::service::Routes;
 
 use super::{Client, Fault, GetOptions, PutOptions, Stored, Watch};
 use crate::chain::{Chain, Driver, Event, NetworkFile, NetworkSettings, NewNeuron, RECORDER_FILE, Script};
+use crate::connect::Connector;
+use crate::connect::testing::{Authority, connector};
 use crate::index::{EmbeddedIndex, EmbeddedSettings, Index, IndexError};
 use crate::listen::{Listener, Settings};
 use crate::local::allocation::{NamedAccount, Shares, Site, apply, propose};
@@ -51,6 +53,8 @@ pub(crate) struct Ground {
     pub(crate) driver: Arc<Driver<FileRecorder, NetworkFile>>,
     policy: NetworkPolicy,
     network: [u8; 32],
+    /// Vouches for all nodes, which then speak TLS.
+    authority: Option<Authority>,
 }
 
 /// Something that serves until it is ended.
@@ -78,8 +82,8 @@ impl Watch for Faults {
 }
 
 impl<T> Running<T> {
-    async fn serve(node: Arc<T>, routes: Routes) -> Running<T> {
-        let listener = Listener::bind(&Settings::at(([127, 0, 0, 1], 0).into())).await.expect("binds");
+    async fn serve(node: Arc<T>, routes: Routes, settings: &Settings) -> Running<T> {
+        let listener = Listener::bind(settings).await.expect("binds");
         let address = listener.address();
         let (stop, stopped) = oneshot::channel::<()>();
         let served = tokio::spawn(async move {
@@ -123,7 +127,26 @@ impl Ground {
             Driver::in_directory(&folder.path().join("chain"), settings, NetworkSettings::default(), script);
         let driver = Arc::new(driver.expect("a chain"));
         let clock = Arc::new(ManualClock::at(NOW_SECONDS * 1000));
-        Ground { folder, clock, driver, policy, network: settings.network }
+        Ground { folder, clock, driver, policy, network: settings.network, authority: None }
+    }
+
+    /// The same, in which everybody speaks TLS.
+    pub(crate) fn with_tls() -> Ground {
+        let ground = Ground::new();
+        let authority = Authority::new(ground.folder.path(), "network");
+        Ground { authority: Some(authority), ..ground }
+    }
+
+    /// How everybody connects to others.
+    pub(crate) fn connector(&self) -> Connector {
+        let trusted = self.authority.as_ref().map(|authority| connector(authority.trusted()));
+        trusted.unwrap_or_else(Connector::plain)
+    }
+
+    async fn serve<T>(&self, node: Arc<T>, routes: Routes) -> Running<T> {
+        let mut settings = Settings::at(([127, 0, 0, 1], 0).into());
+        settings.tls = self.authority.as_ref().map(|authority| authority.server("127.0.0.1"));
+        Running::serve(node, routes, &settings).await
     }
 
     /// Makes a miner's disk, starts it, and has it take part from the next block on.
@@ -192,10 +215,11 @@ impl Ground {
             directories: vec![self.disk_path(name)],
             limits: Limits::default(),
             validators: Validators::of([(Signer::development(VALIDATOR).account(), STAKE_RAO)]),
+            metrics: Arc::default(),
         });
         let miner = miner.await.expect("opens");
         let routes = miner.routes(4 << 20);
-        Running::serve(miner, routes).await
+        self.serve(miner, routes).await
     }
 
     /// Starts the validator on its index.
@@ -214,8 +238,14 @@ impl Ground {
         };
         let chain: Arc<dyn Chain> = Arc::new(self.driver.chain().clone());
         let correspondent = Arc::new(self.correspondent(VALIDATOR));
-        let keeper =
-            Keeper::new(settings, Arc::clone(&chain), Arc::clone(&index), Arc::clone(&correspondent));
+        let keeper = Keeper::new(
+            settings,
+            Arc::clone(&chain),
+            Arc::clone(&index),
+            Arc::clone(&correspondent),
+            self.connector(),
+            Arc::default(),
+        );
         let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread"));
         let parts = node::Parts {
             settings: node::Settings::new(self.policy.clone(), "test"),
@@ -223,11 +253,13 @@ impl Ground {
             index,
             holdings: Arc::clone(&keeper) as _,
             correspondent,
+            connector: self.connector(),
             judge: Judge::new(select(Choice::Auto).expect("a back end"), pool),
+            metrics: Arc::default(),
         };
         let node = node::Node::open(parts).await.expect("opens");
         let service = Service::new(node, Some(Arc::clone(&keeper) as Arc<dyn Care>));
-        Running::serve(keeper, Routes::new(ValidatorServer::new(service))).await
+        self.serve(keeper, Routes::new(ValidatorServer::new(service))).await
     }
 
     pub(crate) fn correspondent(&self, name: &str) -> Correspondent {
@@ -237,15 +269,21 @@ impl Ground {
 
     /// An owner with a state directory of this name.
     pub(crate) fn owner<T>(&self, name: &str, validator: &Running<T>) -> Client {
+        self.owner_over(self.connector(), name, validator)
+    }
+
+    /// One who connects in another way.
+    pub(crate) fn owner_over<T>(&self, connector: Connector, name: &str, validator: &Running<T>) -> Client {
         let account = Signer::development(VALIDATOR).account();
         let peer = Peer { account, endpoint: validator.address };
         let state = self.folder.path().join(format!("{name}.state"));
-        Client::new(Arc::new(self.correspondent(name)), peer, &state).expect("a state directory")
+        let correspondent = Arc::new(self.correspondent(name));
+        Client::new(correspondent, connector, peer, &state).expect("a state directory")
     }
 
     /// How many objects a miner keeps for the validator.
     pub(crate) async fn object_count(&self, miner: &Running<Miner>) -> u64 {
-        let peers = Peers::new(Arc::new(self.correspondent(VALIDATOR)));
+        let peers = Peers::new(Arc::new(self.correspondent(VALIDATOR)), self.connector());
         let peer = Peer { account: miner.node.account(), endpoint: miner.address };
         let allocation = peers.allocation(peer, Duration::from_secs(20)).await;
         allocation.expect("answers").object_count

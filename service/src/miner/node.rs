@@ -4,6 +4,7 @@
 mod disks;
 mod filling;
 mod follow;
+mod observe;
 mod settings;
 mod stability;
 
@@ -24,8 +25,12 @@ use crate::index;
 use crate::listen::{ListenError, Listener};
 use crate::local::failure::Failure;
 use crate::local::machine::Machine;
+use crate::operation::counted::{CountedChain, CountedIndex};
+use crate::operation::metrics::Metrics;
+use crate::operation::page::{self, Page, PageError};
 use crate::wire::clock::SystemClock;
 use disks::Disks;
+use observe::Observer;
 
 pub use settings::{
     AllocationSettings, ChainSettings, DiskSettings, FillingSettings, IdentitySettings, IndexSettings,
@@ -39,6 +44,8 @@ pub struct Ready {
     pub miner: Account,
     /// Where it serves.
     pub address: SocketAddr,
+    /// Where its metrics are, if it was told to show them.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Runs a miner on the chain that its configuration names, until `shutdown` is ready. `ready` is called once it serves.
@@ -86,7 +93,10 @@ pub async fn run_on(
         ))
         .into());
     }
+    let metrics = Arc::new(Metrics::new());
+    let chain = CountedChain::over(chain, &metrics);
     let listener = Listener::bind(&settings.server).await.map_err(listen_failure)?;
+    let listener = listener.counting(Arc::clone(&metrics));
     let address = listener.address();
     let machine = Machine::of_this_host(settings.filling.threads)?;
     let locks = disks::take(&settings.directories())?;
@@ -94,15 +104,20 @@ pub async fn run_on(
         signer: Arc::clone(&signer),
         clock: Arc::new(SystemClock),
         recorder,
-        index: index::open(&settings.index_location()).await?,
+        index: CountedIndex::over(index::open(&settings.index_location()).await?, &metrics),
         policy,
         machine,
         directories: settings.directories(),
         limits: settings.limits.clone(),
         validators: Validators::default(),
+        metrics: Arc::clone(&metrics),
     })
     .await?;
     let stop = CancellationToken::new();
+    let observer = Arc::new(Observer::of(&miner, &*chain));
+    let page = page::open(&settings.metrics, &metrics, observer).await.map_err(page_failure)?;
+    let metrics_address = page.as_ref().map(Page::address);
+    let shown = tokio::spawn(page::serve(page, stop.clone()));
     let following = tokio::spawn(follow::follow(
         Arc::clone(&miner),
         Arc::clone(&chain),
@@ -111,12 +126,12 @@ pub async fn run_on(
     ));
     let disks = Disks::new(settings, Arc::clone(&miner), chain, locks, stop.clone())?;
     let dividing = tokio::spawn(disks.keep());
-    ready(&Ready { miner: miner.account(), address });
+    ready(&Ready { miner: miner.account(), address, metrics: metrics_address });
     let routes = miner.routes(settings.server.message_bytes);
     let served = listener.serve(routes, &[SERVICE], shutdown).await;
     stop.cancel();
     // What is acknowledged is durable; these end at the next safe point.
-    let (followed, divided) = tokio::join!(following, dividing);
+    let (followed, divided, _) = tokio::join!(following, dividing, shown);
     served.map_err(listen_failure)?;
     followed.and(divided).map_err(|error| MinerError::Lost(error.to_string()))
 }
@@ -133,6 +148,10 @@ fn policy_failure(error: PolicyError) -> Failure {
         PolicyError::Unreadable { source, given } => Failure::file("read policy", given, source),
         error => Failure::Usage(error.to_string()),
     }
+}
+
+fn page_failure(error: PageError) -> Failure {
+    Failure::work("state", "the metrics", error)
 }
 
 fn listen_failure(error: ListenError) -> Failure {

@@ -1,12 +1,14 @@
-//! What a miner counts, for its status: rounds of each validator, and how long answers took of late.
+//! What a miner counts, for its status and its metrics: rounds of each validator, and how long answers took of late.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use holdfast_engine::account::Account;
-use holdfast_engine::receipt::Outcome;
+use holdfast_engine::receipt::{Outcome, RoundKind};
 use serde::Serialize;
+
+use crate::operation::metrics::{AnswerLabels, Metrics};
 
 /// Answers whose times are kept.
 const LATENCIES: usize = 1024;
@@ -44,25 +46,42 @@ struct State {
 }
 
 /// The counts.
-#[derive(Debug, Default)]
-pub(super) struct Stats(Mutex<State>);
+#[derive(Debug)]
+pub(super) struct Stats {
+    state: Mutex<State>,
+    metrics: Arc<Metrics>,
+}
 
 impl Stats {
+    pub(super) fn new(metrics: Arc<Metrics>) -> Stats {
+        Stats { state: Mutex::default(), metrics }
+    }
+
+    /// The same for all validators together, and what is counted elsewhere.
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
     /// A challenge got its promise after this time, or none.
-    pub(super) fn answered(&self, validator: &Account, after: Option<Duration>) {
+    pub(super) fn answered(&self, validator: &Account, answered: Option<(RoundKind, Duration)>) {
+        let answer = if answered.is_some() { "answered" } else { "refused" };
+        self.metrics.challenges.get_or_create(&AnswerLabels { answer }).inc();
         let mut state = self.lock();
-        if let Some(after) = after {
+        if let Some((kind, after)) = answered {
+            self.metrics.note_answer(kind, after.as_secs_f64());
             state.latencies_ms.push_back(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
             if state.latencies_ms.len() > LATENCIES {
                 state.latencies_ms.pop_front();
             }
         }
         let rounds = state.of(validator);
-        *if after.is_some() { &mut rounds.answered } else { &mut rounds.refused } += 1;
+        *if answered.is_some() { &mut rounds.answered } else { &mut rounds.refused } += 1;
     }
 
     /// A receipt became part of a chain.
-    pub(super) fn receipt(&self, validator: &Account, outcome: Outcome) {
+    pub(super) fn receipt(&self, validator: &Account, kind: RoundKind, outcome: Outcome) {
+        self.metrics.receipts_signed.inc();
+        self.metrics.note_round(kind.name(), outcome);
         let mut state = self.lock();
         let rounds = state.of(validator);
         *match outcome {
@@ -70,6 +89,11 @@ impl Stats {
             Outcome::Rejected => &mut rounds.rejected,
             Outcome::Missed => &mut rounds.missed,
         } += 1;
+    }
+
+    /// A receipt that says what we do not.
+    pub(super) fn withheld(&self) {
+        self.metrics.receipts_withheld.inc();
     }
 
     /// The rounds of a validator, or of all.
@@ -90,7 +114,7 @@ impl Stats {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -110,10 +134,11 @@ mod tests {
     /// By the definition of a percentile (nearest rank), at the edges.
     #[test]
     fn percentiles_are_of_the_answers_of_late() {
-        let stats = Stats::default();
+        let stats = Stats::new(Arc::new(Metrics::new()));
         let validator = Account([1; 32]);
         assert_eq!(stats.latency(), None);
-        let answer = |ms| stats.answered(&validator, Some(Duration::from_millis(ms)));
+        let kind = RoundKind::ALL[0];
+        let answer = |ms| stats.answered(&validator, Some((kind, Duration::from_millis(ms))));
         answer(7);
         let one = Latency { answers: 1, median_ms: 7, p95_ms: 7, p99_ms: 7, longest_ms: 7 };
         assert_eq!(stats.latency(), Some(one));

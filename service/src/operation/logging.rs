@@ -1,9 +1,10 @@
 //! Logs on standard error, for people or as JSON lines. Fields whose names say that they are secret are never written.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io::Write;
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -61,6 +62,41 @@ pub fn set_up(format: LogFormat) -> Result<(), LoggingError> {
         .map_err(|error| LoggingError::Filter { filter, reason: error.to_string() })?;
     let lines = Lines { format, write: Arc::new(|line| drop(std::io::stderr().write_all(line.as_bytes()))) };
     Registry::default().with(parsed).with(lines).try_init().map_err(|_| LoggingError::SetUp)
+}
+
+/// Texts that are remembered.
+const REMEMBERED: usize = 4096;
+
+/// Keeps what happens again and again from filling the log: the same text is due once in so long.
+#[derive(Debug)]
+pub struct Seldom {
+    interval: Duration,
+    written: Mutex<HashMap<String, Instant>>,
+}
+
+impl Seldom {
+    /// Once in this interval.
+    pub fn every(interval: Duration) -> Seldom {
+        Seldom { interval, written: Mutex::default() }
+    }
+
+    /// Whether a text is to be written now; if so, it is not for the interval to come.
+    pub fn is_due(&self, text: &str, now: Instant) -> bool {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_recent = |at: &Instant| now.saturating_duration_since(*at) < self.interval;
+        if written.get(text).is_some_and(is_recent) {
+            return false;
+        }
+        if written.len() >= REMEMBERED {
+            written.retain(|_, at| is_recent(at));
+        }
+        if written.len() >= REMEMBERED {
+            // All of them are recent: writing one twice is the lesser evil.
+            written.clear();
+        }
+        written.insert(text.to_owned(), now);
+        true
+    }
 }
 
 /// A layer that writes each event as one line.

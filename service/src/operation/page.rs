@@ -1,21 +1,34 @@
 //! The page of metrics and health for monitoring: plain HTTP on an address of its own, off unless it is asked for.
 
-use std::future::Future;
+mod visitors;
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::http::HeaderValue;
+use axum::http::header::{CONNECTION, CONTENT_TYPE};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::metrics::Metrics;
+use visitors::Visitors;
 
 /// The media type that Prometheus asks for.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What is not known after so long is shown as it was.
+const OBSERVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why there is no page.
 #[derive(Debug, Error)]
@@ -25,21 +38,89 @@ pub struct PageError {
     source: std::io::Error,
 }
 
-/// A page that is being served.
-#[derive(Debug)]
+/// Somebody who knows what changes by itself, such as what is free on a disk. It is asked when the page is.
+#[async_trait]
+pub trait Observe: Send + Sync {
+    /// Brings gauges up to date. Not called twice at once.
+    async fn observe(&self, metrics: &Metrics);
+}
+
+/// For a node whose metrics are all kept as things happen.
+#[async_trait]
+impl Observe for () {
+    async fn observe(&self, _: &Metrics) {}
+}
+
+/// The table `[metrics]` of a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where the page is served, `ADDRESS:PORT`; nowhere unless it is said. It has no access control.
+    pub address: Option<SocketAddr>,
+}
+
+/// Opens the page that a configuration asks for.
+///
+/// # Errors
+/// The address cannot be had.
+pub async fn open(
+    settings: &Settings,
+    metrics: &Arc<Metrics>,
+    observer: Arc<dyn Observe>,
+) -> Result<Option<Page>, PageError> {
+    match settings.address {
+        Some(address) => Page::open(address, Arc::clone(metrics), observer).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Serves a page, if there is one, until `stop` is cancelled. That it ends before is in the log: a node goes on without it.
+pub async fn serve(page: Option<Page>, stop: CancellationToken) {
+    if let Some(page) = page
+        && let Err(error) = page.serve(stop.cancelled()).await
+    {
+        tracing::error!(%error, "metrics are not shown any more");
+    }
+}
+
+/// A page whose address is taken.
 pub struct Page {
     listener: TcpListener,
-    metrics: Arc<Metrics>,
     address: SocketAddr,
+    state: Arc<Shown>,
+}
+
+/// What is on it.
+struct Shown {
+    metrics: Arc<Metrics>,
+    observer: Arc<dyn Observe>,
+    observing: tokio::sync::Mutex<()>,
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Page({})", self.address)
+    }
 }
 
 impl Page {
-    /// Takes the address.
-    pub async fn open(address: SocketAddr, metrics: Arc<Metrics>) -> Result<Page, PageError> {
+    /// Takes the address. `observer` is asked for what it knows whenever somebody looks.
+    pub async fn open(
+        address: SocketAddr,
+        metrics: Arc<Metrics>,
+        observer: Arc<dyn Observe>,
+    ) -> Result<Page, PageError> {
         let failed = |source| PageError { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Page { listener, metrics, address })
+        if !address.ip().is_loopback() {
+            tracing::warn!(%address, "metrics are served to whoever can reach this address");
+        }
+        Ok(Page {
+            listener,
+            address,
+            state: Arc::new(Shown { metrics, observer, observing: Default::default() }),
+        })
     }
 
     /// Where it is, with the port that the system chose if it was 0.
@@ -47,66 +128,42 @@ impl Page {
         self.address
     }
 
-    /// Serves `/metrics` and `/healthz` until `end` is ready.
-    pub async fn serve(self, end: impl Future<Output = ()> + Send + 'static) -> Result<(), PageError> {
-        let Page { listener, metrics, address } = self;
+    /// Serves `/metrics` and `/healthz` until `end` is ready; then it waits for nobody.
+    pub async fn serve(self, end: impl Future<Output = ()>) -> Result<(), PageError> {
+        let Page { listener, address, state } = self;
         let routes = Router::new()
             .route("/metrics", get(text))
             .route("/healthz", get(|| async { "ok\n" }))
-            .with_state(metrics);
-        let served = axum::serve(listener, routes).with_graceful_shutdown(end).await;
-        served.map_err(|source| PageError { address, source })
+            .layer(map_response(close))
+            .with_state(state);
+        tokio::select! {
+            served = axum::serve(Visitors::of(listener), routes).into_future() => {
+                served.map_err(|source| PageError { address, source })
+            }
+            () = end => Ok(()),
+        }
     }
 }
 
-async fn text(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, OPEN_METRICS)], metrics.text())
+async fn text(State(shown): State<Arc<Shown>>) -> impl IntoResponse {
+    let _observing = shown.observing.lock().await;
+    let observed = tokio::time::timeout(OBSERVE_TIMEOUT, shown.observer.observe(&shown.metrics)).await;
+    if observed.is_err() {
+        tracing::warn!(
+            seconds = OBSERVE_TIMEOUT.as_secs(),
+            "metrics are shown as they were: looking took too long"
+        );
+    }
+    ([(CONTENT_TYPE, OPEN_METRICS)], shown.metrics.text())
+}
+
+/// Each look is a connection of its own: scrapers come seldom, and connections are few.
+async fn close(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
-    use tokio::sync::oneshot;
-
-    use super::*;
-
-    async fn get_page(address: SocketAddr, path: &str) -> String {
-        let mut stream = TcpStream::connect(address).await.expect("connected");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("answered");
-        answer
-    }
-
-    #[tokio::test]
-    async fn a_scraper_gets_what_was_counted() {
-        let metrics = Arc::new(Metrics::new());
-        metrics.receipts_signed.inc_by(3);
-        let page = Page::open((Ipv4Addr::LOCALHOST, 0).into(), Arc::clone(&metrics)).await.expect("open");
-        let address = page.address();
-        let (end, ended) = oneshot::channel::<()>();
-        let server = tokio::spawn(page.serve(async move {
-            let _ = ended.await;
-        }));
-        let answer = get_page(address, "/metrics").await;
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        assert!(answer.to_lowercase().contains(OPEN_METRICS), "{answer}");
-        assert!(answer.contains("holdfast_receipts_signed_total 3"), "{answer}");
-        assert!(get_page(address, "/healthz").await.ends_with("ok\n"));
-        assert!(get_page(address, "/secrets").await.starts_with("HTTP/1.1 404"));
-        // The address is taken: a second page says so instead of serving nothing.
-        assert!(
-            Page::open(address, metrics)
-                .await
-                .expect_err("taken")
-                .to_string()
-                .contains("cannot serve metrics")
-        );
-        drop(end);
-        server.await.expect("ended").expect("well");
-    }
-}
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -30,8 +30,10 @@ use super::holdings::Holdings;
 use super::peers::{Peer, Peers};
 use super::serve::Care;
 use crate::chain::Chain;
+use crate::connect::Connector;
 use crate::index::lease::Lease;
 use crate::index::{Index, KeyRange, transact};
+use crate::operation::metrics::Metrics;
 use crate::pieces::PieceId;
 use crate::proto::{
     AuditRequest, AuditResponse, ListRequest, ListResponse, LocateRequest, LocateResponse, PlaceRequest,
@@ -64,6 +66,7 @@ pub struct Keeper {
     audits: Semaphore,
     /// Of the process that tends to files.
     lease: Mutex<Option<Lease>>,
+    metrics: Arc<Metrics>,
 }
 
 impl fmt::Debug for Keeper {
@@ -79,8 +82,10 @@ impl Keeper {
         chain: Arc<dyn Chain>,
         index: Arc<dyn Index>,
         correspondent: Arc<Correspondent>,
+        connector: Connector,
+        metrics: Arc<Metrics>,
     ) -> Arc<Keeper> {
-        let peers = Arc::new(Peers::new(correspondent));
+        let peers = Arc::new(Peers::new(correspondent, connector));
         Arc::new(Keeper {
             settings,
             chain,
@@ -89,6 +94,7 @@ impl Keeper {
             miners: Miners::default(),
             audits: Semaphore::new(AUDITS_MAX),
             lease: Mutex::default(),
+            metrics,
         })
     }
 

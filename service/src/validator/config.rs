@@ -13,8 +13,10 @@ use thiserror::Error;
 
 use super::care::CareSettings;
 use super::node::Settings;
+use crate::connect;
 use crate::identity::IdentitySource;
 use crate::listen;
+use crate::operation::page;
 use crate::scoring::{ScoringConfig, ScoringError};
 
 /// Larger files are no configuration.
@@ -76,6 +78,9 @@ pub struct Config {
     /// Where it serves.
     #[serde(default = "default_server")]
     pub server: listen::Settings,
+    /// How it connects to miners and to other validators.
+    #[serde(default)]
+    pub connect: connect::Settings,
     /// How rounds are run.
     #[serde(default)]
     pub rounds: RoundsConfig,
@@ -85,6 +90,9 @@ pub struct Config {
     /// How owners' files are cared for.
     #[serde(default)]
     pub care: CareConfig,
+    /// Where what it counts is shown.
+    #[serde(default)]
+    pub metrics: page::Settings,
 }
 
 /// Whose key signs: a development name, a wallet's hotkey, or a key file. Exactly one.
@@ -262,9 +270,11 @@ impl Config {
             policy: default_policy(),
             index: IndexConfig::default(),
             server: default_server(),
+            connect: connect::Settings::default(),
             rounds: RoundsConfig::default(),
             scoring: ScoringFile::default(),
             care: CareConfig::default(),
+            metrics: page::Settings::default(),
         }
     }
 

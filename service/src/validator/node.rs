@@ -7,6 +7,7 @@
 mod begin;
 mod charge;
 mod close;
+mod counting;
 pub mod monitor;
 mod round;
 mod settings;
@@ -15,6 +16,7 @@ mod tend;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use holdfast_engine::account::Account;
 use holdfast_engine::receipt::Receipt;
@@ -32,13 +34,20 @@ use super::receipts::Chains;
 use super::status::OpenRound;
 use super::store::{Part, ROUNDS, RoundRow, SCORES, Stage, round_key};
 use crate::chain::{Chain, Head};
+use crate::connect::Connector;
 use crate::index::lease::Lease;
 use crate::index::{Index, KeyRange, transact};
+use crate::operation::logging::Seldom;
+use crate::operation::metrics::Metrics;
 use crate::scoring::{MinerOutcome, Scoring, ScoringConfig, ScoringState};
 use crate::wire::Correspondent;
 use monitor::Sign;
 
+pub use counting::Observer;
 pub use settings::Settings;
+
+/// A miner that goes on failing in the same way is in the log once in so long.
+const WARNING_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// What a validator works with.
 #[derive(Debug)]
@@ -53,8 +62,12 @@ pub struct Parts {
     pub holdings: Arc<dyn Holdings>,
     /// Who it is.
     pub correspondent: Arc<Correspondent>,
+    /// How it connects to others.
+    pub connector: Connector,
     /// Judges responses.
     pub judge: Judge,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// A validator.
@@ -86,6 +99,9 @@ pub struct Node {
     signs: Mutex<BTreeMap<Account, Sign>>,
     /// What other validators showed of their rounds last.
     histories: Mutex<BTreeMap<Account, Vec<Receipt>>>,
+    metrics: Arc<Metrics>,
+    /// Warnings that were written of late.
+    warned: Seldom,
     weights_tried_at: AtomicU64,
     /// Set once this process has asked for all commitments that were registered when it began.
     fetched: tokio::sync::OnceCell<()>,
@@ -107,13 +123,13 @@ impl Node {
     /// # Errors
     /// Those of the index; a scoring that does not fit what is kept.
     pub async fn open(parts: Parts) -> Result<Arc<Node>, ValidatorError> {
-        let Parts { settings, chain, index, holdings, correspondent, judge } = parts;
+        let Parts { settings, chain, index, holdings, correspondent, connector, judge, metrics } = parts;
         let signer = Arc::clone(correspondent.signer());
         let scoring = restore(&*index, settings.scoring.clone()).await?;
         Ok(Arc::new(Node {
             chain,
             holdings,
-            peers: Peers::new(Arc::clone(&correspondent)),
+            peers: Peers::new(Arc::clone(&correspondent), connector),
             judge,
             budgets: [settings.held_bytes / 4 * 3, settings.held_bytes / 4].map(Budget::new),
             chains: Chains::new(Arc::clone(&index), correspondent.network(), signer),
@@ -129,6 +145,8 @@ impl Node {
             showing: Mutex::default(),
             signs: Mutex::default(),
             histories: Mutex::default(),
+            metrics,
+            warned: Seldom::every(WARNING_INTERVAL),
             weights_tried_at: AtomicU64::new(0),
             fetched: tokio::sync::OnceCell::new(),
             index,

@@ -17,10 +17,11 @@ use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_engine::signature::Signature;
 use tokio_stream::StreamExt;
 use tonic::Status;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use super::collect::{Asker, Events, PART_BYTES_MAX};
 use super::receipts::Countersigned;
+use crate::connect::Connector;
 use crate::proto::miner_client::MinerClient;
 use crate::proto::validator_client::ValidatorClient;
 use crate::proto::{
@@ -34,8 +35,6 @@ pub use objects::{UPLOAD_PART_BYTES, check_acknowledgement, parts, transfer_limi
 
 /// Most bytes of one message that a peer sends: a part, and what stands around it.
 const MESSAGE_BYTES_MAX: usize = PART_BYTES_MAX + (64 << 10);
-/// A connection that is not made in this time is not made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// An answer of one message takes no longer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// A commitment takes no longer, nor longer than its bytes take at a slow pace: whoever stalls keeps others waiting.
@@ -87,13 +86,14 @@ pub struct Peer {
 #[derive(Debug)]
 pub struct Peers {
     correspondent: Arc<Correspondent>,
+    connector: Connector,
     channels: Mutex<HashMap<SocketAddr, Channel>>,
 }
 
 impl Peers {
-    /// Of this node.
-    pub fn new(correspondent: Arc<Correspondent>) -> Peers {
-        Peers { correspondent, channels: Mutex::default() }
+    /// Of this node, which connects so.
+    pub fn new(correspondent: Arc<Correspondent>, connector: Connector) -> Peers {
+        Peers { correspondent, connector, channels: Mutex::default() }
     }
 
     /// Who answers there. Gives what it says and how long it took in milliseconds.
@@ -146,7 +146,7 @@ impl Peers {
         let limit = COMMITMENT_TIMEOUT.min(COMMITMENT_LATENCY + pace);
         let late = |_| {
             let message = format!("no commitment within {} s", limit.as_secs());
-            refused(peer, Status::deadline_exceeded(message))
+            self.refused(peer, Status::deadline_exceeded(message))
         };
         tokio::time::timeout(limit, reading).await.map_err(late)?
     }
@@ -242,6 +242,19 @@ impl Peers {
         Ok(response.json)
     }
 
+    /// What a miner tells of itself, as JSON: all of it if we are its operator.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn miner_status(&self, peer: Peer) -> Result<String, PeerError> {
+        let mut request = StatusRequest::default();
+        let asked = self.correspondent.ask(methods::MINER_STATUS, peer.account, &mut request);
+        let mut client = self.miner(peer).max_decoding_message_size(STATUS_BYTES_MAX);
+        let response = self.within(peer, ANSWER_TIMEOUT, client.status(request)).await?.into_inner();
+        self.heard(peer, &asked, &response)?;
+        Ok(response.json)
+    }
+
     fn validator(&self, peer: Peer) -> ValidatorClient<Channel> {
         ValidatorClient::new(self.channel(peer.endpoint)).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
@@ -265,11 +278,7 @@ impl Peers {
         if channels.len() >= CHANNELS_MAX {
             channels.clear();
         }
-        let uri = format!("http://{endpoint}");
-        let channel = Endpoint::from_shared(uri)
-            .expect("a socket address makes a URI")
-            .connect_timeout(CONNECT_TIMEOUT)
-            .connect_lazy();
+        let channel = self.connector.channel(endpoint);
         channels.insert(endpoint, channel.clone());
         channel
     }
@@ -286,12 +295,14 @@ impl Peers {
     ) -> Result<T, PeerError> {
         let answered = tokio::time::timeout(limit, answering).await;
         let late = |_| Status::deadline_exceeded(format!("no answer within {} s", limit.as_secs()));
-        answered.map_err(late).and_then(std::convert::identity).map_err(|status| refused(peer, status))
+        answered.map_err(late).and_then(std::convert::identity).map_err(|status| self.refused(peer, status))
     }
-}
 
-fn refused(Peer { account: miner, endpoint }: Peer, status: Status) -> PeerError {
-    PeerError::Status { miner, endpoint, status: Box::new(status) }
+    /// A peer that cannot be reached, or says no.
+    fn refused(&self, Peer { account: miner, endpoint }: Peer, status: Status) -> PeerError {
+        let status = self.connector.explain(endpoint, status);
+        PeerError::Status { miner, endpoint, status: Box::new(status) }
+    }
 }
 
 fn rejected(Peer { account: miner, endpoint }: Peer, rejection: Rejection) -> PeerError {
@@ -310,6 +321,7 @@ impl Asker for Peers {
         let mut request = ChallengeRequest { height, challenges, seal: None };
         self.correspondent.ask(methods::MINER_CHALLENGE, *miner, &mut request);
         let mut client = self.miner(Peer { account: *miner, endpoint });
-        Ok(Box::pin(client.challenge(request).await?.into_inner()))
+        let opened = client.challenge(request).await;
+        Ok(Box::pin(opened.map_err(|status| self.connector.explain(endpoint, status))?.into_inner()))
     }
 }

@@ -15,13 +15,17 @@ use super::care::Keeper;
 use super::config::{Config, ConfigError};
 use super::holdings::Holdings;
 use super::judge::Judge;
-use super::node::{Node, Parts};
+use super::node::{Node, Observer, Parts};
 use super::serve::{Care, SERVICE, Service};
 use crate::chain::{Chain, FileChain};
+use crate::connect::{ConnectError, Connector};
 use crate::index::{self, IndexError};
 use crate::listen::{ListenError, Listener};
 use crate::local::failure::Failure;
 use crate::local::machine::Machine;
+use crate::operation::counted::{CountedChain, CountedIndex};
+use crate::operation::metrics::Metrics;
+use crate::operation::page::{self, Page, PageError};
 use crate::proto::validator_server::ValidatorServer;
 use crate::wire::Correspondent;
 use crate::wire::clock::SystemClock;
@@ -38,9 +42,15 @@ pub enum RunError {
     /// Its index.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// How it is to connect.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// Its server.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// Its metrics.
+    #[error(transparent)]
+    Metrics(#[from] PageError),
     /// This machine.
     #[error(transparent)]
     Machine(#[from] Failure),
@@ -55,6 +65,8 @@ pub struct Ready {
     pub address: SocketAddr,
     /// The newest block.
     pub height: u64,
+    /// Where its metrics are, if it was told to show them.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Runs a validator until it is told to stop. `ready` is called once it serves.
@@ -73,16 +85,21 @@ pub async fn run(
         doing: "opening the chain",
         detail: error.to_string(),
     };
-    let chain: Arc<dyn Chain> = Arc::new(opened.await.map_err(ended)?.map_err(ValidatorError::from)?);
+    let metrics = Arc::new(Metrics::new());
+    let chain = opened.await.map_err(ended)?.map_err(ValidatorError::from)?;
+    let chain = CountedChain::over(Arc::new(chain), &metrics);
     let network = chain.recorder().network().map_err(ValidatorError::from)?;
     let machine = Machine::of_this_host(None)?;
     let correspondent = Arc::new(Correspondent::new(network, Arc::clone(&signer), Arc::new(SystemClock)));
-    let index = index::open(&config.index.location).await?;
+    let connector = Connector::new(&config.connect)?;
+    let index = CountedIndex::over(index::open(&config.index.location).await?, &metrics);
     let keeper = Keeper::new(
         config.care_settings()?,
         Arc::clone(&chain),
         Arc::clone(&index),
         Arc::clone(&correspondent),
+        connector.clone(),
+        Arc::clone(&metrics),
     );
     let node = Node::open(Parts {
         settings: config.settings()?,
@@ -90,14 +107,18 @@ pub async fn run(
         index,
         holdings: Arc::clone(&keeper) as Arc<dyn Holdings>,
         correspondent,
+        connector,
         judge: Judge::new(machine.backend, machine.pool),
+        metrics: Arc::clone(&metrics),
     })
     .await?;
-    let listener = Listener::bind(&config.server).await?;
+    let page = page::open(&config.metrics, &metrics, Arc::new(Observer::of(&node))).await?;
+    let listener = Listener::bind(&config.server).await?.counting(metrics);
     let address = listener.address();
     announce(&*chain, &signer, address).await;
     let head = chain.head().await.map_err(ValidatorError::from)?;
-    ready(&Ready { validator: node.account(), address, height: head.height });
+    let shown_at = page.as_ref().map(Page::address);
+    ready(&Ready { validator: node.account(), address, height: head.height, metrics: shown_at });
 
     // Files that are in care already are audited and kept whole, whether or not others are taken.
     let care = config.care.serve.then(|| Arc::clone(&keeper) as Arc<dyn Care>);
@@ -107,7 +128,7 @@ pub async fn run(
     let serving = listener.serve(Routes::new(service), &[SERVICE], stopped.cancelled_owned());
     let running = node.run(stop.clone());
     // Whichever ends first by itself takes the other with it.
-    let (served, ran, ()) = tokio::join!(
+    let (served, ran, (), ()) = tokio::join!(
         async {
             let served = serving.await;
             stop.cancel();
@@ -119,6 +140,7 @@ pub async fn run(
             ran
         },
         keeper.run(stop.clone()),
+        page::serve(page, stop.clone()),
     );
     ran?;
     Ok(served?)

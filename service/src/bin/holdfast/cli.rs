@@ -7,6 +7,7 @@ mod challenge;
 mod check;
 mod commit;
 mod commitment;
+mod connect;
 mod demo;
 mod devices;
 mod doctor;

@@ -7,6 +7,7 @@ use tonic::Code;
 
 use crate::client::fixture::{Faults, Ground, as_stored, bytes_of, get, options, put};
 use crate::client::{ClientError, GetOptions, PutOptions};
+use crate::connect::Connector;
 use crate::encryption::{Identities, OwnerKey, Recipients};
 use crate::proto::{ObjectName, PlaceRequest, PlacedPiece};
 use crate::validator::peers::PeerError;
@@ -34,6 +35,27 @@ async fn files_of_all_lengths_come_back_as_they_were() {
     }
     assert!(owner.list().await.expect("lists").is_empty());
     assert!(owner.interrupted_puts().expect("reads").is_empty());
+}
+
+/// Owner, validator and miners speak TLS: tickets, uploads, the validator's own calls to miners, audits, downloads.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_come_and_go_over_tls() {
+    let ground = Ground::with_tls();
+    let validator = ground.start_validator().await;
+    let miners = ground.add_miners(3).await;
+    let owner = ground.owner("owner", &validator);
+    let bytes = bytes_of(250_000, 1);
+    let stored = put(&owner, &bytes, options("replicate-3", SEGMENT)).await;
+    assert!(get(&owner, &stored.root).await == bytes);
+    let audited = owner.audit(&stored.root).await.expect("audits");
+    assert_eq!(audited.len(), 9);
+    assert!(audited.iter().all(|piece| piece.accepted), "{audited:?}");
+    assert_eq!(ground.object_count(&miners[0]).await, 3);
+
+    // The same network, and an owner who does not speak TLS.
+    let plain = ground.owner_over(Connector::plain(), "other", &validator);
+    let refused = plain.list().await.expect_err("no TLS").to_string();
+    assert!(refused.contains("wants TLS"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

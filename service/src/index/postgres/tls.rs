@@ -16,11 +16,11 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream}
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client;
+use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::{InvalidDnsNameError, ServerName};
 
+use crate::connect::{ConnectError, authorities};
 use crate::index::IndexError;
 
 const MODE: &str = "sslmode";
@@ -117,24 +117,17 @@ fn is_here(config: &Config) -> bool {
 }
 
 fn connector(path: &str) -> Result<TlsConnector, IndexError> {
-    let file = |source: io::Error| IndexError::File {
-        doing: "read the authorities in",
-        place: path.to_owned(),
-        source: Arc::new(source),
-    };
-    let wrong = |reason: String| unusable(&format!("{path} has no usable certificates in PEM: {reason}"));
-    let pem = std::fs::read(path).map_err(file)?;
-    let mut authorities = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        authorities.add(certificate).map_err(|error| wrong(error.to_string()))?;
-    }
-    if authorities.is_empty() {
-        return Err(wrong("there are none".to_owned()));
-    }
+    let authorities = authorities(AUTHORITIES, path.as_ref()).map_err(|error| match error {
+        ConnectError::File { source, .. } => IndexError::File {
+            doing: "read the authorities in",
+            place: path.to_owned(),
+            source: Arc::new(source),
+        },
+        error => unusable(&error.to_string()),
+    })?;
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(error.to_string()))?
+        .map_err(|error| unusable(&error.to_string()))?
         .with_root_certificates(authorities)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))

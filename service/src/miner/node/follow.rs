@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use holdfast_engine::account::Account;
 use tokio_util::sync::CancellationToken;
 
-use crate::chain::{Chain, ChainError, Metagraph};
+use crate::chain::{Chain, ChainError, Income, Metagraph};
 use crate::local::failure::Failure;
 use crate::miner::{Miner, MinerError, blocking, inventory};
 
@@ -17,6 +17,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// How often expired objects are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Weights change seldom, and reading them is a call for each validator.
+const INCOME_BLOCKS: u64 = 10;
 /// Receipts of older rounds are not signed any more.
 const PROMISES_KEPT_BLOCKS: u64 = 10_000;
 
@@ -28,6 +30,7 @@ pub(super) async fn follow(
     stop: CancellationToken,
 ) {
     let mut heads = chain.heads();
+    let mut income_due_at = 0;
     let mut sweeps = tokio::time::interval(SWEEP_INTERVAL);
     loop {
         if let Err(error) = look(&miner, &*chain, announce).await {
@@ -35,6 +38,13 @@ pub(super) async fn follow(
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(PAUSE) => continue,
+            }
+        }
+        let height = heads.borrow().height;
+        if height >= income_due_at {
+            income_due_at = height.saturating_add(INCOME_BLOCKS);
+            if let Err(error) = predict(&miner, &*chain).await {
+                tracing::warn!(%error, "the chain does not say which weights are set");
             }
         }
         tokio::select! {
@@ -58,6 +68,19 @@ async fn look(miner: &Miner, chain: &dyn Chain, announce: Option<SocketAddr>) ->
     Ok(())
 }
 
+/// Predicts the miner's income by what all validators have set.
+async fn predict(miner: &Miner, chain: &dyn Chain) -> Result<(), ChainError> {
+    let metagraph = chain.metagraph().await?;
+    let mut weights = BTreeMap::new();
+    for neuron in metagraph.neurons.iter().filter(|neuron| neuron.validator_permit) {
+        if let Some(set) = chain.weights(&neuron.hotkey).await? {
+            weights.insert(neuron.hotkey, set);
+        }
+    }
+    miner.set_income(Income::predict(&metagraph, &weights, &miner.account()));
+    Ok(())
+}
+
 /// Those who validate beside ourselves.
 pub(super) fn stakes(metagraph: &Metagraph, miner: &Account) -> BTreeMap<Account, u64> {
     let others = metagraph.neurons.iter().filter(|neuron| neuron.validator_permit && neuron.hotkey != *miner);
@@ -65,6 +88,15 @@ pub(super) fn stakes(metagraph: &Metagraph, miner: &Account) -> BTreeMap<Account
 }
 
 impl Miner {
+    /// What this miner may expect; nothing is known before the chain was asked, or if no validator has set weights.
+    pub(in crate::miner) fn income(&self) -> Option<Income> {
+        self.income.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_income(&self, income: Option<Income>) {
+        *self.income.lock().unwrap_or_else(PoisonError::into_inner) = income;
+    }
+
     /// Deletes objects whose time is over.
     pub(super) async fn sweep(self: &Arc<Miner>) -> Result<(), MinerError> {
         let now = self.now_seconds();

@@ -10,6 +10,7 @@ use crate::identity::IdentitySource;
 use crate::listen;
 use crate::local::failure::Failure;
 use crate::miner::limits::Limits;
+use crate::operation::page;
 
 /// A miner's configuration (docs/guide/miner-config.md).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub struct Settings {
     /// What callers may ask of it.
     #[serde(default)]
     pub limits: Limits,
+    /// Where what it counts is shown.
+    #[serde(default)]
+    pub metrics: page::Settings,
 }
 
 /// The table `[identity]`: a hotkey of a wallet, a key file, or a development name.
@@ -153,6 +157,7 @@ impl Settings {
             filling: FillingSettings::default(),
             index: IndexSettings::default(),
             limits: Limits::default(),
+            metrics: page::Settings::default(),
         }
     }
 

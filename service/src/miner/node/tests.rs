@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::chain::{Driver, Event, MemoryNetwork, NetworkSettings, NewNeuron, Script};
 use crate::local::disks::Disk;
+use crate::operation::page::testing::Scrape;
 use crate::proto::StatusRequest;
 use crate::proto::miner_client::MinerClient;
 use crate::wire::Correspondent;
@@ -192,6 +193,54 @@ async fn a_swinging_stake_moves_nothing() {
         assert!(entry.batches.windows(2).all(|pair| pair[0].end < pair[1].end), "{:?}", entry.batches);
     }
     running.end().await;
+}
+
+/// What the operator's monitoring sees of a running miner, over its sockets.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scrape_shows_disks_calls_chain_and_income() {
+    let (folder, mut settings, chain) = scene();
+    settings.metrics.address = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let running = start(&settings, &chain).await;
+    let page = running.ready.metrics.expect("a page");
+    let status = running.until(&chain, is_complete).await;
+    assert_eq!(status["income"], Value::Null, "nobody has set weights");
+
+    // Alice gives half to the miner and half to bob, bob gives all to the miner: (300 / 2 + 100) / 400.
+    let height = chain.step().expect("a block").height;
+    for (name, weights) in [("alice", &[(0, 7), (2, 7)][..]), ("bob", &[(0, 1)])] {
+        let set = chain.chain().set_weights(&Signer::development(name), weights, height).await;
+        set.expect("are set");
+    }
+    let status = running.until(&chain, |status| !status["income"].is_null()).await;
+    assert_eq!(status["income"]["share"], 0.625);
+    assert_eq!(status["income"]["validators"].as_array().map(Vec::len), Some(2));
+
+    let mut client =
+        MinerClient::connect(format!("http://{}", running.ready.address)).await.expect("connects");
+    client.status(StatusRequest { seal: None }).await.expect_err("nobody asks");
+    let looking = async {
+        loop {
+            let scrape = Scrape::of(page).await;
+            // The server counts a call when its answer has left.
+            if scrape.value("calls_refused_total{class=\"bad-signature\"}") > 0.0 {
+                return scrape;
+            }
+        }
+    };
+    let scrape = tokio::time::timeout(Duration::from_secs(60), looking).await.expect("is counted");
+    scrape.is_complete_for("miner");
+    let directory = format!("{{directory=\"{}\"}}", folder.path().join("disk").display());
+    let of_disk = |metric: &str| scrape.value(&format!("{metric}{directory}"));
+    #[expect(clippy::cast_precision_loss, reason = "few windows")]
+    let planned = (windows(&status, "alice") + windows(&status, "bob")) as f64;
+    assert_eq!((of_disk("allocated_windows"), of_disk("filled_windows")), (planned, planned));
+    assert!(of_disk("disk_free_bytes") > 0.0);
+    assert_eq!(scrape.value("income_share"), 0.625);
+    assert!(scrape.value("chain_height") > 1.0);
+    assert!(scrape.value("calls_total{method=\"holdfast.v1.Miner/Status\",code=\"ok\"}") >= 1.0);
+    assert_eq!(scrape.value("calls_running"), 0.0);
+    running.end().await;
+    assert!(tokio::net::TcpStream::connect(page).await.is_err(), "the page ends with the miner");
 }
 
 /// Two processes on one directory would sign against each other.

@@ -108,7 +108,8 @@ async fn answer_all(
                 Ok(question) => question.answer(&miner).await,
                 Err(error) => Err(error),
             };
-            miner.stats.answered(&caller, answered.is_ok().then(|| asked_at.elapsed()));
+            let after = answered.as_ref().ok().map(|(round, ..)| (round.kind, asked_at.elapsed()));
+            miner.stats.answered(&caller, after);
             (place, answered)
         });
     }
@@ -218,8 +219,9 @@ pub(super) async fn countersign(
     let final_height = newest.saturating_sub(finality_blocks);
     let signed = miner.chains.countersign(caller, &request.receipts, final_height).await?;
     for (signed, bytes) in signed.iter().zip(&request.receipts) {
-        if let (Ok(_), Ok(receipt)) = (signed, Receipt::decode(bytes)) {
-            miner.stats.receipt(&caller, receipt.body.outcome);
+        match (signed, Receipt::decode(bytes)) {
+            (Ok(_), Ok(receipt)) => miner.stats.receipt(&caller, receipt.body.kind, receipt.body.outcome),
+            _ => miner.stats.withheld(),
         }
     }
     let receipts = signed.into_iter().map(|signed| match signed {

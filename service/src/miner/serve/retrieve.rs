@@ -80,6 +80,7 @@ async fn send_groups(
             Ok(event) => {
                 let bytes = event.blocks.len();
                 outlet.send(event, bytes).await?;
+                miner.stats.metrics().sent_bytes.inc_by(bytes as u64);
             }
             Err(error) => {
                 outlet.fail(error).await;

@@ -174,6 +174,7 @@ async fn receive(
         if !upload.take(part.bytes).await {
             return Ok(());
         }
+        miner.stats.metrics().received_bytes.inc_by(length as u64);
     }
     Ok(())
 }

@@ -102,6 +102,7 @@ impl Miner {
             "missing_objects": if operator { Some(self.missing_objects) } else { None },
             "rounds": rounds,
             "latency": self.stats.latency(),
+            "income": self.income(),
         });
         Ok(proto::StatusResponse { json: json.to_string(), seal: None })
     }

@@ -13,6 +13,7 @@ use holdfast_engine::space::verify::verify_space;
 use tonic::Code;
 
 use super::scene::{Got, Ground, Peer, bytes_of, newest};
+use crate::operation::metrics::{AnswerLabels, RoundLabels};
 use crate::proto;
 use crate::wire::canonical::methods;
 use crate::wire::status::class_of;
@@ -70,6 +71,14 @@ async fn a_round_of_windows_is_answered_once_and_signed_once() {
     let twin = Receipt::issue(twin, &network, alice.speaker.signer());
     let refused = alice.countersign(&[twin.encode().to_vec()]).await.expect("answers");
     assert!(refused[0].refused.starts_with("broken-chain"), "{}", refused[0].refused);
+
+    // Two answers and a refusal; one link, signed twice, and two that were not signed.
+    let metrics = running.miner.stats.metrics();
+    let challenges = |answer| metrics.challenges.get_or_create(&AnswerLabels { answer }).get();
+    assert_eq!((challenges("answered"), challenges("refused")), (2, 1));
+    let accepted = RoundLabels { kind: "space", outcome: "accepted" };
+    assert_eq!(metrics.rounds.get_or_create(&accepted).get(), 2);
+    assert_eq!((metrics.receipts_signed.get(), metrics.receipts_withheld.get()), (2, 2));
 }
 
 /// A chain may begin with a missed round, so anybody could begin as many as fill the disk.

@@ -113,6 +113,7 @@ impl Ground {
             validators: Validators::of(
                 VALIDATORS.map(|(name, stake)| (Signer::development(name).account(), stake)),
             ),
+            metrics: Arc::default(),
         })
         .await
         .expect("opens");

@@ -52,3 +52,20 @@ fn a_peers_text_cannot_start_a_new_line_or_move_the_cursor() {
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(!text.contains('\x1b'), "{text}");
 }
+
+#[test]
+fn the_same_text_is_due_once_in_its_interval() {
+    let seldom = Seldom::every(Duration::from_secs(10));
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    assert!(seldom.is_due("a", at(0)));
+    assert!(!seldom.is_due("a", at(9)));
+    assert!(seldom.is_due("b", at(9)));
+    assert!(seldom.is_due("a", at(10)));
+    assert!(!seldom.is_due("a", at(19)));
+    // However many texts there are, few are remembered.
+    for number in 0..2 * REMEMBERED {
+        assert!(seldom.is_due(&number.to_string(), at(20)));
+    }
+    assert!(seldom.written.lock().expect("no panic").len() <= REMEMBERED);
+}

@@ -8,9 +8,9 @@ const END: &str = "<!-- end of metrics -->";
 
 #[test]
 fn the_guide_lists_every_metric() {
-    let mut table = "| name | meaning |\n| --- | --- |\n".to_owned();
-    for (name, help) in NAMES {
-        table.push_str(&format!("| `{PREFIX}_{name}` | {help} |\n"));
+    let mut table = "| name | type | kept by | meaning |\n| --- | --- | --- | --- |\n".to_owned();
+    for Declared { name, kind, kept_by, meaning } in DECLARED {
+        table.push_str(&format!("| `{PREFIX}_{name}` | {kind} | {kept_by} | {meaning} |\n"));
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(GUIDE);
     let guide = std::fs::read_to_string(&path).expect("the guide");
@@ -26,24 +26,21 @@ fn the_guide_lists_every_metric() {
 #[test]
 fn names_and_units_follow_the_conventions_of_prometheus() {
     let metrics = Metrics::new();
-    metrics
-        .calls
-        .get_or_create(&CallLabels { method: "holdfast.v1.Miner/Ping".to_owned(), code: "ok" })
-        .inc();
-    let rejected = RoundLabels { kind: "space", outcome: OutcomeLabel::Rejected };
-    metrics.rounds.get_or_create(&rejected).inc_by(2);
+    metrics.calls.get_or_create(&CallLabels { method: "holdfast.v1.Miner/Ping", code: "ok" }).inc();
+    metrics.note_round("space", Outcome::Rejected);
+    metrics.note_round("space", Outcome::Rejected);
     metrics.verify_seconds.observe(0.01);
     let text = metrics.text();
     for line in [
         "holdfast_calls_total{method=\"holdfast.v1.Miner/Ping\",code=\"ok\"} 1",
-        "holdfast_rounds_total{kind=\"space\",outcome=\"Rejected\"} 2",
+        "holdfast_rounds_total{kind=\"space\",outcome=\"rejected\"} 2",
         "holdfast_verify_seconds_count 1",
         "# TYPE holdfast_object_bytes gauge",
         "# EOF",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in:\n{text}");
     }
-    for (name, _) in NAMES {
+    for Declared { name, .. } in DECLARED {
         // The format appends _total to counters itself; a name that has it would have it twice.
         assert!(!name.ends_with("_total") && !name.ends_with("_ms"), "{name}");
     }

@@ -13,6 +13,7 @@ use super::rows::{FILES, FileKey, PieceRow, StoredFile};
 use super::{CareError, Keeper};
 use crate::index::KeyRange;
 use crate::index::lease::{Acquisition, Lease, acquire};
+use crate::operation::metrics::RepairLabels;
 use crate::placement::{
     Action, Miner, PlacedPiece, PlacedSegment, PlacementError, SegmentKey, rebalance, repair,
 };
@@ -85,6 +86,7 @@ impl Keeper {
         let files = self.tend_each(&mut tended).await?;
         let segments = files.values().map(|file| self.placed_segments(file));
         let segments: Vec<PlacedSegment> = segments.collect::<Result<Vec<_>, _>>()?.concat();
+        self.note_care(&segments);
         let mut seed = [0; 32];
         // Without randomness the same miners are drawn each time, which is no harm.
         let _ = getrandom::fill(&mut seed);
@@ -101,7 +103,36 @@ impl Keeper {
                 }
             }
         }
+        self.note_tended(&tended);
         Ok(tended)
+    }
+
+    /// What is in care.
+    fn note_care(&self, segments: &[PlacedSegment]) {
+        let (mut pieces, mut bytes, mut in_danger) = (0, 0_u64, 0);
+        for segment in segments {
+            for piece in &segment.pieces {
+                pieces += 1;
+                bytes = bytes.saturating_add(segment.piece_bytes);
+                in_danger += i64::from(piece.holder.is_none() || piece.failed_audits > 0);
+            }
+        }
+        self.metrics.objects.set(pieces);
+        self.metrics.object_bytes.set(bytes.cast_signed());
+        self.metrics.pieces_in_danger.set(in_danger);
+    }
+
+    fn note_tended(&self, tended: &Tended) {
+        let Tended { expired_files, rebuilt_pieces, moved_pieces, failed, .. } = *tended;
+        let done = [
+            ("rebuilt", rebuilt_pieces),
+            ("moved", moved_pieces),
+            ("expired", expired_files),
+            ("failed", failed),
+        ];
+        for (action, count) in done.into_iter().filter(|(_, count)| *count > 0) {
+            self.metrics.repairs.get_or_create(&RepairLabels { action }).inc_by(count);
+        }
     }
 
     /// What to do about pieces, the most urgent first; moves for balance only if nothing else is to be done.

@@ -9,6 +9,7 @@ use holdfast_engine::receipt::{ANCHOR_BLOCKS, Outcome, RoundKind};
 use holdfast_engine::recorder::{RecorderError, Refusal};
 use tokio::task::JoinSet;
 
+use super::counting::note_proven;
 use super::{Node, lock};
 use crate::chain::{Head, Metagraph};
 use crate::index::{Changes, KeyRange};
@@ -108,6 +109,9 @@ impl Node {
                 "another anchor stands for this round: its digests cannot be shown in time"
             );
         }
+        if recorded_at.is_some() {
+            self.metrics.anchors_recorded.inc();
+        }
         let anchor = AnchorRow { root: pairs.root(), count: pairs.count(), recorded_at };
         self.change_round(Part::Samples, height, |row| row.anchor = Some(anchor)).await
     }
@@ -141,6 +145,9 @@ impl Node {
         let mut answers = self.answers(part, height).await?;
         answers.retain(|(_, row)| row.judged && !(part == Part::Seals && row.linked.is_some()));
         let metagraph = self.conclude(part, height, &answers).await?;
+        if part == Part::Samples {
+            note_proven(&self.metrics, answers.iter().map(|(_, row)| row));
+        }
         self.change_round(part, height, |row| row.stage = Stage::Linked).await?;
         self.forget(part, height);
         tracing::info!(height, ?part, miners = answers.len(), "a round is closed");
@@ -216,10 +223,12 @@ impl Node {
             {
                 flatten(linked)?;
             }
-            let (chains, lease, miner) = (self.chains.clone(), lease.clone(), *miner);
+            let (node, lease, miner) = (Arc::clone(self), lease.clone(), *miner);
             linking.spawn(async move {
-                chains.link(Some(&lease), (height, part), &miner).await?;
-                chains.sign(Some(&lease), &miner).await
+                let (first, end) = node.chains.link(Some(&lease), (height, part), &miner).await?;
+                node.chains.sign(Some(&lease), &miner).await?;
+                node.metrics.receipts_signed.inc_by(end - first);
+                Ok(())
             });
         }
         while let Some(linked) = linking.join_next().await {

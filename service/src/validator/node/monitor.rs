@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::{Node, lock};
 use crate::chain::{Head, Metagraph, Neuron};
+use crate::operation::metrics::{PING, RETRIEVAL};
 use crate::scoring::{MinerOutcome, OutcomeKind};
 use crate::validator::ValidatorError;
 use crate::validator::evidence::keep_evidence;
@@ -72,11 +73,15 @@ impl Node {
         let asked_at_ms = self.peers.correspondent().clock().now_ms();
         let sign = match self.peers.ping(peer).await {
             Ok((response, latency_ms)) => {
+                self.metrics.note_round(PING, Outcome::Accepted);
                 let version =
                     response.version.chars().filter(|letter| !letter.is_control()).take(64).collect();
                 Sign { asked_at_ms, latency_ms: Some(latency_ms), version: Some(version), why: None }
             }
-            Err(error) => Sign { asked_at_ms, latency_ms: None, version: None, why: Some(error.to_string()) },
+            Err(error) => {
+                self.metrics.note_round(PING, Outcome::Missed);
+                Sign { asked_at_ms, latency_ms: None, version: None, why: Some(error.to_string()) }
+            }
         };
         lock(&self.signs).insert(peer.account, sign);
     }
@@ -98,6 +103,7 @@ impl Node {
         }
         let Retrieval { outcome, latency_ms, bytes, fault } =
             audit(&self.peers, peer, &record.record, blocks).await;
+        self.metrics.note_round(RETRIEVAL, outcome);
         if outcome != Outcome::Accepted {
             tracing::warn!(miner = %peer.account, why = ?fault, "a retrieval audit was not passed");
         }

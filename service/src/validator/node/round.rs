@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast_engine::account::Account;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::counting::note_judged;
 use super::{Node, Open, lock};
 use crate::index::Changes;
 use crate::validator::ValidatorError;
@@ -93,6 +94,7 @@ impl Node {
         asks: &[Ask],
     ) -> Result<(), ValidatorError> {
         let (sender, mut news) = mpsc::unbounded_channel();
+        let asked_at = Instant::now();
         // Dropped with this future, so that a round that is void asks no more.
         let mut collecting = tokio::task::JoinSet::new();
         for ask in asks.iter().cloned() {
@@ -118,6 +120,9 @@ impl Node {
                 Ok(None) => break,
                 Err(_) => asking.judge_if_full().await?,
             }
+        }
+        if part == Part::Samples {
+            self.metrics.round_collect_seconds.observe(asked_at.elapsed().as_secs_f64());
         }
         asking.judge().await?;
         self.change_round(part, height, |row| row.stage = Stage::Judged).await
@@ -200,8 +205,11 @@ impl Asking {
             let Some(question) = questions.get(*place) else { continue };
             cases.push(((*miner, *place), Case { question: question.clone(), response: body.bytes.clone() }));
         }
+        let metrics = &self.node.metrics;
         let (places, cases): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
+        let began = Instant::now();
         let verdicts = self.node.judge.judge(cases).await?;
+        metrics.verify_seconds.observe(began.elapsed().as_secs_f64());
         self.verdicts.extend(places.into_iter().zip(verdicts));
         // The memory of the bodies is free from here on.
         drop(waiting);
@@ -219,6 +227,7 @@ impl Asking {
             }
             rows.push((*miner, AnswersRow { findings, judged: true, linked: None }));
         }
+        note_judged(&self.node.metrics, rows.iter().flat_map(|(_, row)| &row.findings));
         self.keep(rows).await?;
         self.judged.extend(ended.into_iter().map(|(miner, _)| miner));
         Ok(())

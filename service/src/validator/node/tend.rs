@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast_engine::account::Account;
 use tokio::task::JoinSet;
@@ -18,6 +18,7 @@ use crate::validator::collect::Promise;
 use crate::validator::commitments::Recorded;
 use crate::validator::peers::Peer;
 use crate::validator::plan::Question;
+use crate::validator::receipts::Countersigned;
 use crate::validator::store::{Part, WitnessRow};
 use crate::validator::witness::check_statement;
 
@@ -120,7 +121,9 @@ impl Node {
         self.tasks.spawn(async move {
             let peer = Peer { account: miner, endpoint };
             if let Err(why) = node.show_all(peer).await {
-                tracing::warn!(%miner, why, "receipts were not countersigned; they are shown again");
+                if node.warned.is_due(&format!("{miner} {why}"), Instant::now()) {
+                    tracing::warn!(%miner, why, "receipts were not countersigned; they are shown again with each round");
+                }
             }
             lock(&node.showing).remove(&miner);
         });
@@ -134,6 +137,8 @@ impl Node {
                 return Ok(());
             }
             let said = self.peers.countersign(peer, &shown).await.map_err(|error| error.to_string())?;
+            let withheld = said.iter().filter(|(_, said)| matches!(said, Countersigned::Withheld(_)));
+            self.metrics.receipts_withheld.inc_by(withheld.count() as u64);
             let kept = self.chains.shown(Some(&lease), &peer.account, &said).await;
             kept.map_err(|error| error.to_string())?;
         }
@@ -205,6 +210,7 @@ impl Node {
         self.weights_tried_at.store(head.height, Ordering::Relaxed);
         let signer = self.peers.correspondent().signer();
         let included = self.chain.set_weights(signer, &weights, metagraph.height).await?;
+        self.metrics.weights_set.inc();
         tracing::info!(height = included.height, miners = weights.len(), "weights are set");
         Ok(())
     }

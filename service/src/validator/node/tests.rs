@@ -1,4 +1,5 @@
 mod hostile;
+mod metrics;
 mod miners;
 
 use holdfast_engine::backend::{Choice, select};
@@ -12,6 +13,7 @@ use super::super::store::{RECEIPTS, ReceiptRow};
 use super::*;
 use crate::chain::Event;
 use crate::index::EmbeddedIndex;
+use crate::operation::counted::CountedIndex;
 use crate::wire::clock::SystemClock;
 use miners::{Behaviour, FakeMiner};
 
@@ -21,6 +23,7 @@ struct Scene {
     index: Arc<dyn Index>,
     holdings: Arc<MemoryHoldings>,
     miners: Vec<Arc<FakeMiner>>,
+    metrics: Arc<Metrics>,
 }
 
 impl Scene {
@@ -41,7 +44,7 @@ impl Scene {
         }
         world.settle();
         let index: Arc<dyn Index> = Arc::new(EmbeddedIndex::in_memory().unwrap());
-        Scene { world, index, holdings, miners }
+        Scene { world, index, holdings, miners, metrics: Arc::default() }
     }
 
     /// A validator's process over this index.
@@ -60,10 +63,12 @@ impl Scene {
         let parts = Parts {
             settings,
             chain: Arc::new(self.world.driver.chain().clone()),
-            index: Arc::clone(index),
+            index: CountedIndex::over(Arc::clone(index), &self.metrics),
             holdings: Arc::clone(&self.holdings) as Arc<dyn Holdings>,
             correspondent: Arc::new(Correspondent::new(self.world.network, signer, Arc::new(SystemClock))),
+            connector: Connector::plain(),
             judge: Judge::new(select(Choice::Auto).unwrap(), pool),
+            metrics: Arc::clone(&self.metrics),
         };
         Node::open(parts).await.unwrap()
     }

@@ -20,13 +20,12 @@ use holdfast_service::chain::{Chain, FileChain, Metagraph};
 use holdfast_service::client::{Client, ClientError};
 use holdfast_service::identity::{DevelopmentNames, Identity};
 use holdfast_service::pieces::PieceError;
-use holdfast_service::validator::peers::{Peer, PeerError};
+use holdfast_service::validator::peers::Peer;
 use holdfast_service::wire::Correspondent;
 use holdfast_service::wire::clock::SystemClock;
-use holdfast_service::wire::status::advice_of;
 use tokio::runtime::Runtime;
-use tonic::Code;
 
+use super::connect::{ConnectArguments, peer_failure};
 use super::object::address;
 use crate::allocation::NamedAccount;
 use crate::console::Console;
@@ -55,6 +54,8 @@ struct OwnerArguments {
     development_name: Option<String>,
     #[command(flatten)]
     identity: IdentityArguments,
+    #[command(flatten)]
+    connect: ConnectArguments,
 }
 
 /// A file by its address.
@@ -85,7 +86,8 @@ impl OwnerArguments {
         let state = self.state.clone().map_or_else(default_state, Ok)?.join(signer.account().to_ss58());
         let network = chain.recorder().network()?;
         let correspondent = Correspondent::new(network, Arc::new(signer), Arc::new(SystemClock));
-        let client = Client::new(Arc::new(correspondent), validator, &state).map_err(failure)?;
+        let connector = self.connect.connector()?;
+        let client = Client::new(Arc::new(correspondent), connector, validator, &state).map_err(failure)?;
         Ok(Owner { runtime, client })
     }
 
@@ -145,16 +147,7 @@ fn cid(root: &[u8; 32]) -> String {
 fn failure(error: ClientError) -> Failure {
     let state = |message: String, advice: &str| Failure::State { message, advice: advice.to_owned() };
     match error {
-        ClientError::Peer(PeerError::Rejected { miner, rejection, .. }) => {
-            Failure::rejected(miner.to_string(), rejection)
-        }
-        ClientError::Peer(PeerError::Status { ref status, .. }) if status.code() == Code::NotFound => {
-            Failure::NotFound(status.message().to_owned())
-        }
-        ClientError::Peer(PeerError::Status { ref status, .. }) => {
-            let advice = advice_of(status);
-            state(error.to_string(), advice.as_deref().unwrap_or("see whether it runs there, and its log"))
-        }
+        ClientError::Peer(error) => peer_failure(error),
         ClientError::Rejected(rejection) => Failure::rejected("the validator's answer", rejection),
         ClientError::File { doing, path, source } => Failure::file(doing, path, source),
         ClientError::Damaged { path, reason } => {

@@ -46,6 +46,7 @@ fn config_failure(error: ConfigError) -> Failure {
 fn run_failure(error: RunError) -> Failure {
     match error {
         RunError::Config(error) => config_failure(error),
+        RunError::Connect(error) => super::connect::failure(error),
         RunError::Machine(failure) => failure,
         RunError::Validator(ValidatorError::Chain(error)) => error.into(),
         RunError::Validator(ValidatorError::Recorder(error)) => error.into(),

@@ -35,7 +35,7 @@ struct ByHand {
 impl ByHand {
     /// Codes some bytes into two replicas, and gets tickets for them.
     async fn place(ground: &Ground, validator: &Running<Keeper>) -> ByHand {
-        let peers = Peers::new(std::sync::Arc::new(ground.correspondent("owner")));
+        let peers = Peers::new(std::sync::Arc::new(ground.correspondent("owner")), ground.connector());
         let account = Signer::development(VALIDATOR).account();
         let validator = Peer { account, endpoint: validator.address };
         let (policy, secret) =

@@ -1,5 +1,7 @@
 //! `holdfast miner run`.
 
+use std::net::SocketAddr;
+
 use clap::Args;
 use holdfast_service::miner::node::{Ready, run};
 use holdfast_service::operation::logging::{self, LogFormat};
@@ -21,6 +23,9 @@ moment anyway. Examples:
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
+    /// Show metrics at http://ADDRESS:PORT/metrics [default: the configuration's, or nowhere]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
     /// How log lines look, on standard error
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     log: LogFormat,
@@ -29,11 +34,15 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         logging::set_up(self.log).map_err(|error| Failure::Usage(error.to_string()))?;
-        let settings = self.config.settings()?;
+        let mut settings = self.config.settings()?;
+        settings.metrics.address = self.metrics.or(settings.metrics.address);
         let stop = interrupt::token();
         let mut served = None;
         let ready = |ready: &Ready| {
             console.note(format!("{} serves at {}", ready.miner, ready.address));
+            if let Some(address) = ready.metrics {
+                console.note(format!("metrics are at http://{address}/metrics"));
+            }
             served = Some(ready.clone());
         };
         runtime()?.block_on(run(&settings, stop.cancelled(), ready)).map_err(failure)?;

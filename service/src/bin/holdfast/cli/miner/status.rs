@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use clap::Args;
 use holdfast_service::chain::{Chain, FileChain};
+use holdfast_service::connect::Connector;
 use holdfast_service::identity::{DevelopmentNames, Identity, PasswordSource};
 use holdfast_service::miner::node::Settings;
-use holdfast_service::proto::StatusRequest;
-use holdfast_service::proto::miner_client::MinerClient;
+use holdfast_service::validator::peers::{Peer, Peers};
 use holdfast_service::wire::Correspondent;
-use holdfast_service::wire::canonical::methods;
 use holdfast_service::wire::clock::SystemClock;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{ConfigArguments, runtime};
+use crate::cli::connect::{ConnectArguments, peer_failure};
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::table::{self, Table};
@@ -23,43 +23,35 @@ use crate::table::{self, Table};
 /// Ask a running miner for its status, as its operator
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Signs with the miner's own key, so it sees everything (docs/guide/status-json.md). Example:
+Signs with the miner's own key, so it sees everything (docs/guide/status-json.md). If the configuration says \
+that the miner serves TLS, so does this command. Example:
   holdfast miner status --config miner.toml --json")]
 pub(super) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
+    #[command(flatten)]
+    connect: ConnectArguments,
 }
 
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let settings = self.config.settings()?;
-        let status = runtime()?.block_on(ask(&settings))?;
+        let connector = self.connect.connector_to_own(settings.server.tls.is_some())?;
+        let status = runtime()?.block_on(ask(&settings, connector))?;
         console.report(&Status(status))
     }
 }
 
-async fn ask(settings: &Settings) -> Result<Value, Failure> {
-    let place = settings.server.address.to_string();
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| Failure::Work {
-        kind: "io",
-        place: place.clone(),
-        source: error,
-    };
-    let chain = FileChain::open(&settings.chain.directory).map_err(|error| failed(error.into()))?;
+async fn ask(settings: &Settings, connector: Connector) -> Result<Value, Failure> {
+    let chain = FileChain::open(&settings.chain.directory)?;
     let passwords = PasswordSource::new(settings.identity.password_file.clone());
     let identity = Identity::load(&settings.identity.source()?, DevelopmentNames::Allowed, &passwords)?;
-    let account = identity.account();
+    let peer = Peer { account: identity.account(), endpoint: settings.server.address };
     let network = chain.recorder().network()?;
     let speaker = Correspondent::new(network, Arc::new(identity.into_signer()), Arc::new(SystemClock));
-    let mut request = StatusRequest { seal: None };
-    let asked = speaker.ask(methods::MINER_STATUS, account, &mut request);
-    let client = MinerClient::connect(format!("http://{place}")).await;
-    let mut client = client.map_err(|error| failed(error.into()))?;
-    let response =
-        client.status(request).await.map_err(|status| failed(status.message().to_owned().into()))?;
-    let response = response.into_inner();
-    speaker.hear_answer(&asked, &response).map_err(|rejection| Failure::rejected(&place, rejection))?;
-    serde_json::from_str(&response.json).map_err(Failure::json)
+    let peers = Peers::new(Arc::new(speaker), connector);
+    let json = peers.miner_status(peer).await.map_err(peer_failure)?;
+    serde_json::from_str(&json).map_err(Failure::json)
 }
 
 #[derive(Serialize)]
@@ -78,6 +70,14 @@ impl Report for Status {
             number(&status["objects"]["count"]),
             table::bytes(number(&status["objects"]["bytes"]))
         );
+        if let Some(share) = status["income"]["share"].as_f64() {
+            let validators = status["income"]["validators"].as_array().map_or(0, Vec::len);
+            let percent = share * 100.0;
+            let _ = writeln!(
+                out,
+                "may expect {percent:.2} % of the income, by the weights of {validators} validators"
+            );
+        }
         let mut lines = Table::new(&[">partition", "validator", ">windows", ">filled", ">recorded", ">room"]);
         for partition in status["partitions"].as_array().into_iter().flatten() {
             lines.row([

@@ -10,7 +10,7 @@ use clap::Args;
 use holdfast_engine::receipt::encode_chain_header;
 use holdfast_engine::signature::Signer;
 use holdfast_service::chain::{Chain, FileChain};
-use holdfast_service::validator::peers::{Peer, PeerError, Peers};
+use holdfast_service::validator::peers::{Peer, Peers};
 use holdfast_service::wire::Correspondent;
 use holdfast_service::wire::clock::SystemClock;
 use serde::Serialize;
@@ -19,6 +19,7 @@ use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
 use crate::allocation::NamedAccount;
+use crate::cli::connect::{ConnectArguments, peer_failure};
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::table::Table;
@@ -46,7 +47,7 @@ struct Asking {
 
 impl WhomArguments {
     /// What is asked here may be asked by anybody, so a key is made for it and forgotten.
-    fn asking(&self, console: &Console) -> Result<Asking, Failure> {
+    fn asking(&self, connect: &ConnectArguments, console: &Console) -> Result<Asking, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| Failure::file("start a thread for", "this process", error))?;
         let account = NamedAccount::parse(&self.validator, console)?.account;
@@ -62,17 +63,8 @@ impl WhomArguments {
         getrandom::fill(&mut *seed).map_err(|error| Failure::Absent(format!("no randomness: {error}")))?;
         let signer = Arc::new(Signer::from_seed(&seed));
         let correspondent = Correspondent::new(chain.recorder().network()?, signer, Arc::new(SystemClock));
-        Ok(Asking { runtime, peers: Peers::new(Arc::new(correspondent)), peer: Peer { account, endpoint } })
-    }
-}
-
-fn peer_failure(error: PeerError) -> Failure {
-    match error {
-        PeerError::Rejected { miner, rejection, .. } => Failure::rejected(miner.to_string(), rejection),
-        PeerError::Status { .. } => Failure::State {
-            message: error.to_string(),
-            advice: "see whether the validator runs there, and its log".to_owned(),
-        },
+        let peers = Peers::new(Arc::new(correspondent), connect.connector()?);
+        Ok(Asking { runtime, peers, peer: Peer { account, endpoint } })
     }
 }
 
@@ -81,11 +73,13 @@ fn peer_failure(error: PeerError) -> Failure {
 pub(crate) struct StatusArguments {
     #[command(flatten)]
     whom: WhomArguments,
+    #[command(flatten)]
+    connect: ConnectArguments,
 }
 
 impl StatusArguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
-        let Asking { runtime, peers, peer } = self.whom.asking(console)?;
+        let Asking { runtime, peers, peer } = self.whom.asking(&self.connect, console)?;
         let json = runtime.block_on(peers.validator_status(peer)).map_err(peer_failure)?;
         let status = serde_json::from_str(&json).map_err(Failure::json)?;
         console.report(&Told { status })
@@ -136,11 +130,13 @@ pub(crate) struct ExportArguments {
     /// From this height on
     #[arg(long, value_name = "N", default_value_t = 0)]
     from: u64,
+    #[command(flatten)]
+    connect: ConnectArguments,
 }
 
 impl ExportArguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
-        let Asking { runtime, peers, peer } = self.whom.asking(console)?;
+        let Asking { runtime, peers, peer } = self.whom.asking(&self.connect, console)?;
         let new = self.out.with_extension("new");
         let failed = |error| Failure::file("write to", &new, error);
         let mut file = BufWriter::new(File::create(&new).map_err(failed)?);

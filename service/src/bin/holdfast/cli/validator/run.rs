@@ -42,6 +42,9 @@ pub(crate) struct Arguments {
     /// The network's policy: default, test, or a JSON file [default: the configuration's, or default]
     #[arg(long, value_name = "POLICY")]
     policy: Option<String>,
+    /// Show metrics at http://ADDRESS:PORT/metrics [default: the configuration's, or nowhere]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
     /// How log lines look, on standard error
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     log: LogFormat,
@@ -65,6 +68,9 @@ impl Arguments {
         let mut served = None;
         let ready = |ready: &Ready| {
             console.note(format!("{} serves at {}", ready.validator, ready.address));
+            if let Some(address) = ready.metrics {
+                console.note(format!("metrics are at http://{address}/metrics"));
+            }
             served = Some(ready.clone());
         };
         let ended = runtime.block_on(run(&config, signer, stop, ready));
@@ -81,6 +87,7 @@ impl Arguments {
         if let Some(listen) = self.listen {
             config.server.address = listen;
         }
+        config.metrics.address = self.metrics.or(config.metrics.address);
         if let Some(index) = &self.index {
             config.index.location.clone_from(index);
         }

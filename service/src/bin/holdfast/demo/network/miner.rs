@@ -209,6 +209,7 @@ impl DemoMiner {
             directories: vec![self.directory.clone()],
             limits: Limits::default(),
             validators: Validators::of(stage.validators()),
+            metrics: Arc::default(),
         });
         let miner = miner.await.map_err(|error| failed(error.into()))?;
         let settings = Settings::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use holdfast_engine::signature::Signer;
 use holdfast_engine::space::response::{response_digest, response_signing_digest};
+use holdfast_service::connect::Connector;
 use holdfast_service::listen::{Listener, Settings};
 use holdfast_service::proto::miner_client::MinerClient;
 use holdfast_service::proto::miner_server::{Miner, MinerServer};
@@ -19,7 +20,7 @@ use holdfast_service::proto::{
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::audits::AnyChallenge;
@@ -56,9 +57,7 @@ impl Proxy {
     pub(super) async fn before(miner: SocketAddr, mischief: Mischief) -> Result<Running, Failure> {
         let failed =
             |error: Box<dyn std::error::Error + Send + Sync>| Failure::work("network", "the demo", error);
-        let endpoint =
-            Endpoint::from_shared(format!("http://{miner}")).map_err(|error| failed(error.into()))?;
-        let behind = MinerClient::new(endpoint.connect_lazy());
+        let behind = MinerClient::new(Connector::plain().channel(miner));
         let settings = Settings::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let listener = Listener::bind(&settings).await.map_err(|error| failed(error.into()))?;
         let (address, end) = (listener.address(), CancellationToken::new());

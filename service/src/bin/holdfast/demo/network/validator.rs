@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use holdfast_engine::receipt::encode_chain_header;
 use holdfast_engine::signature::Signer;
 use holdfast_service::chain::{Chain, Head};
+use holdfast_service::connect::Connector;
 use holdfast_service::index::{EmbeddedIndex, EmbeddedSettings, Index};
 use holdfast_service::listen::{self, Listener};
 use holdfast_service::placement::{RebalanceRules, RepairRules};
@@ -90,7 +91,9 @@ impl DemoValidator {
             index,
             holdings: Arc::clone(&keeper) as Arc<dyn Holdings>,
             correspondent,
+            connector: Connector::plain(),
             judge: Judge::new(stage.machine.backend, Arc::clone(&stage.machine.pool)),
+            metrics: Arc::default(),
         });
         let node = node.await.map_err(|error| failed(error.into()))?;
         let (address, serves) =
