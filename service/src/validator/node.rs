@@ -7,6 +7,7 @@
 mod begin;
 mod charge;
 mod close;
+mod exporting;
 pub mod monitor;
 mod round;
 mod settings;
@@ -23,8 +24,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::ValidatorError;
+use super::audited::AuditedRecords;
 use super::collect::Budget;
 use super::commitments::Commitments;
+use super::events::{Event, Events};
 use super::holdings::Holdings;
 use super::judge::Judge;
 use super::peers::Peers;
@@ -32,13 +35,15 @@ use super::receipts::Chains;
 use super::status::OpenRound;
 use super::store::{Part, ROUNDS, RoundRow, SCORES, Stage, round_key};
 use crate::chain::{Chain, Head};
+use crate::export::EventKind;
 use crate::index::lease::Lease;
 use crate::index::{Index, KeyRange, transact};
 use crate::scoring::{MinerOutcome, Scoring, ScoringConfig, ScoringState};
 use crate::wire::Correspondent;
+use exporting::Written;
 use monitor::Sign;
 
-pub use settings::Settings;
+pub use settings::{Exporting, Settings};
 
 /// What a validator works with.
 #[derive(Debug)]
@@ -69,6 +74,8 @@ pub struct Node {
     budget: Budget,
     chains: Chains,
     commitments: Commitments,
+    audited: AuditedRecords,
+    events: Events,
     scoring: tokio::sync::Mutex<Scoring>,
     lease: Mutex<Option<Lease>>,
     /// Rounds that are neither linked nor void.
@@ -79,6 +86,7 @@ pub struct Node {
     /// Held by what is done once at a time.
     closing: tokio::sync::Mutex<()>,
     tending: tokio::sync::Mutex<()>,
+    export: tokio::sync::Mutex<Written>,
     /// Miners that receipts are being shown to.
     showing: Mutex<BTreeSet<Account>>,
     signs: Mutex<BTreeMap<Account, Sign>>,
@@ -108,6 +116,7 @@ impl Node {
         let Parts { settings, chain, index, holdings, correspondent, judge } = parts;
         let signer = Arc::clone(correspondent.signer());
         let scoring = restore(&*index, settings.scoring.clone()).await?;
+        let events = Events::new(Arc::clone(&index), Arc::clone(correspondent.clock()));
         Ok(Arc::new(Node {
             chain,
             holdings,
@@ -116,6 +125,8 @@ impl Node {
             budget: Budget::new(settings.held_bytes),
             chains: Chains::new(Arc::clone(&index), correspondent.network(), signer),
             commitments: Commitments::open(Arc::clone(&index)).await?,
+            audited: AuditedRecords::default(),
+            events,
             scoring: tokio::sync::Mutex::new(scoring),
             lease: Mutex::default(),
             open: Mutex::default(),
@@ -123,6 +134,7 @@ impl Node {
             tasks: TaskTracker::new(),
             closing: tokio::sync::Mutex::default(),
             tending: tokio::sync::Mutex::default(),
+            export: tokio::sync::Mutex::default(),
             showing: Mutex::default(),
             signs: Mutex::default(),
             histories: Mutex::default(),
@@ -157,6 +169,11 @@ impl Node {
             }
         }
         self.idle().await;
+        if self.is_in_charge() {
+            let head = *heads.borrow();
+            self.note(EventKind::ValidatorStopped, head.height, "it was told to stop").await;
+            self.export_last().await;
+        }
         let lease = lock(&self.lease).take();
         if let Some(lease) = lease {
             lease.release(&*self.index).await?;
@@ -180,6 +197,8 @@ impl Node {
         self.tasks.spawn(async move { node.close_final(head).await });
         let node = Arc::clone(self);
         self.tasks.spawn(async move { node.tend(head).await });
+        let node = Arc::clone(self);
+        self.tasks.spawn(async move { node.export_due(head).await });
         Ok(())
     }
 
@@ -238,6 +257,11 @@ impl Node {
         rounds
     }
 
+    /// Writes down what happened when a block was the newest.
+    async fn note(&self, kind: EventKind, height: u64, message: impl Into<String>) {
+        self.events.note([Event::new(kind, height, message)]).await;
+    }
+
     /// Runs a call to the recorder where it may block.
     async fn recorder<T: Send + 'static>(
         &self,
@@ -290,6 +314,8 @@ impl Node {
         for ((part, height), beacon) in open {
             if self.chain.block_hash(height).await? != Some(beacon) {
                 let newest = head.height;
+                let message = format!("block {height}, whose round was open, was replaced");
+                self.note(EventKind::Reorganisation, newest, message).await;
                 self.void(part, height, &format!("its block was replaced, as seen at height {newest}"))
                     .await?;
             }

@@ -1,3 +1,4 @@
+mod exports;
 mod miners;
 
 use holdfast_engine::backend::{Choice, select};
@@ -20,6 +21,8 @@ struct Scene {
     index: Arc<dyn Index>,
     holdings: Arc<MemoryHoldings>,
     miners: Vec<Arc<FakeMiner>>,
+    /// What processes export.
+    export: Option<Exporting>,
 }
 
 impl Scene {
@@ -40,7 +43,7 @@ impl Scene {
         }
         world.settle();
         let index: Arc<dyn Index> = Arc::new(EmbeddedIndex::in_memory().unwrap());
-        Scene { world, index, holdings, miners }
+        Scene { world, index, holdings, miners, export: None }
     }
 
     /// A validator's process over this index.
@@ -52,6 +55,7 @@ impl Scene {
             scoring,
             tempo_blocks: 3,
             retrieve_every_blocks: 0,
+            export: self.export.clone(),
             ..Settings::new(self.world.policy.clone(), name)
         };
         let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap());
