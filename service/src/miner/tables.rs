@@ -14,6 +14,7 @@ use super::{Miner, MinerError, blocking};
 use crate::local::committing::commit_table;
 use crate::local::failure::Failure;
 use crate::local::objects::ObjectDirectory;
+use crate::validator::peers::NOT_COMMITTED;
 
 /// Objects whose tables may wait to be computed.
 const WAITING_MAX: usize = 1024;
@@ -85,7 +86,7 @@ impl Miner {
         }
         MinerError::Refused {
             code: Code::Unavailable,
-            reason: "not-committed",
+            reason: NOT_COMMITTED,
             message: format!("the commitments of {name} are being computed"),
             advice: "ask again later",
         }

@@ -16,21 +16,21 @@ use holdfast_engine::receipt::Receipt;
 use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_engine::signature::Signature;
 use tokio_stream::StreamExt;
-use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Status, Streaming};
 
 use super::collect::{Asker, Events, PART_BYTES_MAX};
 use super::receipts::Countersigned;
 use crate::proto::miner_client::MinerClient;
 use crate::proto::validator_client::ValidatorClient;
 use crate::proto::{
-    ChallengeRequest, CommitmentRequest, CountersignRequest, HistoryRequest, PingRequest, PingResponse,
+    ChallengeRequest, CommitmentRequest, CountersignRequest, HistoryRequest, Part, PingRequest, PingResponse,
     StatusRequest, WitnessRequest, WitnessResponse,
 };
 use crate::wire::canonical::{Sealed, methods};
 use crate::wire::{Asked, Correspondent};
 
-pub use objects::{UPLOAD_PART_BYTES, check_acknowledgement, parts};
+pub use objects::{NOT_COMMITTED, UPLOAD_PART_BYTES, check_acknowledgement, parts};
 
 /// Most bytes of one message that a peer sends: a part, and what stands around it.
 const MESSAGE_BYTES_MAX: usize = PART_BYTES_MAX + (64 << 10);
@@ -118,23 +118,8 @@ impl Peers {
         let mut request = CommitmentRequest { partition_id, seal: None };
         self.correspondent.ask(methods::MINER_COMMITMENT, peer.account, &mut request);
         let mut client = self.miner(peer);
-        let reading = async {
-            let mut parts = client.commitment(request).await?.into_inner();
-            let mut bytes = Vec::new();
-            while let Some(part) = parts.next().await {
-                let part = part?;
-                let (found, expected) = (bytes.len(), length_bytes);
-                if part.offset_bytes != found as u64 || part.bytes.len() > expected - found {
-                    return Ok(Err(Class::WrongLength.because(format!(
-                        "a part of {} bytes from byte {} on, after {found} of {expected} bytes",
-                        part.bytes.len(),
-                        part.offset_bytes
-                    ))));
-                }
-                bytes.extend_from_slice(&part.bytes);
-            }
-            Ok(Ok(bytes))
-        };
+        let reading =
+            async { read_parts(client.commitment(request).await?.into_inner(), length_bytes).await };
         let read = self.within(peer, COMMITMENT_TIMEOUT, reading).await?;
         read.map_err(|rejection| rejected(peer, rejection))
     }
@@ -276,6 +261,27 @@ impl Peers {
         let of = |status| PeerError::Status { miner, endpoint, status: Box::new(status) };
         answered.map_err(late).and_then(std::convert::identity).map_err(of)
     }
+}
+
+/// A byte string of at most so many bytes from its parts.
+async fn read_parts(
+    mut parts: Streaming<Part>,
+    length_bytes: usize,
+) -> Result<Result<Vec<u8>, Rejection>, Status> {
+    let mut bytes = Vec::new();
+    while let Some(part) = parts.next().await {
+        let part = part?;
+        let (found, expected) = (bytes.len(), length_bytes);
+        if part.offset_bytes != found as u64 || part.bytes.len() > expected - found {
+            return Ok(Err(Class::WrongLength.because(format!(
+                "a part of {} bytes from byte {} on, after {found} of {expected} bytes",
+                part.bytes.len(),
+                part.offset_bytes
+            ))));
+        }
+        bytes.extend_from_slice(&part.bytes);
+    }
+    Ok(Ok(bytes))
 }
 
 fn rejected(Peer { account: miner, endpoint }: Peer, rejection: Rejection) -> PeerError {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use holdfast_engine::account::Account;
 use holdfast_engine::object::Address;
+use holdfast_engine::possession::Replica;
+use holdfast_engine::possession::points_file::PointsHeader;
 use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::rejection::Class;
 use holdfast_partition::objects::{ObjectFile, ObjectName};
@@ -16,10 +18,12 @@ use crate::local::audits::read_table;
 use crate::local::committing;
 use crate::local::failure::Failure;
 use crate::local::objects::ObjectDirectory;
+use crate::miner::catalogue::Kept;
 use crate::miner::{Miner, MinerError, blocking, inventory};
 use crate::proto;
 
-/// The commitment table of an object, in parts.
+/// The points file of an object, in parts: its commitments and the key that blinds them. That is for who has the bytes anyway, its
+/// owner; validators learn nothing of them.
 pub(super) async fn table(
     miner: &Arc<Miner>,
     caller: Account,
@@ -27,16 +31,11 @@ pub(super) async fn table(
 ) -> Result<ReceiverStream<Result<proto::Part, Status>>, MinerError> {
     let (name, _) = object_name(object)?;
     let kept = miner.catalogue.open_to(&caller, name)?;
+    if kept.owner != Some(caller) {
+        return Err(MinerError::forbidden(format!("the commitments of {name} are for its owner alone")));
+    }
     let of_table = kept.clone();
-    let bytes = blocking(move || {
-        let path = kept.store.shelf.objects.store().file_path(name, ObjectFile::Table);
-        match std::fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Failure::file("read", path, error)),
-        }
-    })
-    .await??;
+    let bytes = blocking(move || points_file(&kept)).await??;
     let bytes = bytes.ok_or_else(|| miner.compute_table(of_table))?;
     let (outlet, stream) = Outlet::new(miner, caller);
     tokio::spawn(async move {
@@ -44,6 +43,20 @@ pub(super) async fn table(
         let _ = outlet.send_all(bytes.into()).await;
     });
     Ok(stream)
+}
+
+/// The points file of an object; `None` while its table is not computed.
+fn points_file(kept: &Kept) -> Result<Option<Vec<u8>>, Failure> {
+    let path = kept.store.shelf.objects.store().file_path(kept.name, ObjectFile::Table);
+    let table = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::file("read", path, error)),
+    };
+    let replica = Replica::new(kept.name.0, kept.length_bytes, 0);
+    let replica = replica.map_err(|rejection| Failure::rejected(&path, rejection))?;
+    let key = ObjectDirectory::open(&kept.store.directory)?.secrets().blinding(kept.name)?;
+    Ok(Some([&PointsHeader { replica, key }.encode()[..], &table].concat()))
 }
 
 /// Keeps the record that audits of an object will refer to.
