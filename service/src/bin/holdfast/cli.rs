@@ -11,6 +11,7 @@ mod demo;
 mod devices;
 mod doctor;
 mod fill;
+mod index;
 mod keys;
 mod miner;
 mod object;
@@ -91,6 +92,7 @@ pub(crate) enum Command {
     Chain(chain::Arguments),
     Miner(miner::Arguments),
     Validator(validator::Arguments),
+    Index(index::Arguments),
     Keys(keys::Arguments),
     Completions(shell::CompletionsArguments),
     Man(shell::ManArguments),
@@ -130,6 +132,7 @@ impl Command {
             Command::Chain(arguments) => arguments.run(console),
             Command::Miner(arguments) => arguments.run(console),
             Command::Validator(arguments) => arguments.run(console),
+            Command::Index(arguments) => arguments.run(console),
             Command::Keys(arguments) => arguments.run(console),
             Command::Completions(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),
