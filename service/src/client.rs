@@ -34,7 +34,7 @@ use library::Library;
 
 pub use error::ClientError;
 pub use get::{GetOptions, Got};
-pub use put::{PutOptions, Stored};
+pub use put::{CommitCost, PutOptions, Stored};
 
 /// Files that are asked for at once.
 const LISTED_AT_ONCE: u32 = 256;
@@ -148,6 +148,14 @@ impl Client {
         let released = self.peers.release(self.validator, request).await?;
         self.library.forget(file)?;
         Ok(released)
+    }
+
+    /// What the validator tells of itself, as JSON: what `holdfast validator status --json` shows.
+    ///
+    /// # Errors
+    /// [`ClientError::Peer`].
+    pub async fn validator_status(&self) -> Result<String, ClientError> {
+        Ok(self.peers.validator_status(self.validator).await?)
     }
 
     /// Has the validator fetch some blocks of every piece of a file.

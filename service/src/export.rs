@@ -11,6 +11,7 @@ mod page;
 mod parts;
 mod reader;
 mod recorder;
+mod resume;
 mod row;
 mod rows;
 mod settings;

@@ -26,7 +26,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use changes::{Changes, Check};
-pub use copy::{Copied, copy};
+pub use copy::{Copied, copy, copy_watched};
 pub use embedded::{EmbeddedIndex, EmbeddedSettings};
 pub use error::IndexError;
 pub use key::{Key, KeyError, KeyPrefix};

@@ -6,12 +6,16 @@
 //! - [`judge`]: all responses of a round in a few equations.
 //! - [`receipts`]: the chains of receipts, which no crash forks.
 
+pub mod anchored;
+pub mod audited;
 pub mod care;
 pub mod collect;
 pub mod commitments;
 pub mod config;
 mod error;
+pub mod events;
 pub mod evidence;
+pub mod export;
 pub mod holdings;
 pub mod judge;
 pub mod node;

@@ -40,7 +40,7 @@ fn scene() -> tempfile::TempDir {
         network: rounds.network(),
         validator,
         finality_blocks: finality_blocks.expect("above 0"),
-        audits: Some(AuditRates { one_in_blocks: NonZeroU32::MIN, one_in_objects: NonZeroU32::MIN }),
+        audits: Some(AuditRates { one_in_blocks: NonZeroU32::MIN, one_in_objects: Some(NonZeroU32::MIN) }),
     };
     let mut exporter = Exporter::open(directory.path().join("export"), settings).expect("a new export");
     let time_ms = |height| START_MS + 6_000 * height;

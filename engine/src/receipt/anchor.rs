@@ -48,6 +48,11 @@ impl AnchoredPairs {
         self.pairs.len() as u64
     }
 
+    /// The pairs, sorted: challenge seed, then response digest.
+    pub fn pairs(&self) -> &[[u8; PAIR_BYTES]] {
+        &self.pairs
+    }
+
     /// What the validator hands to the recorder.
     pub fn claim(&self, height: u64, network: &[u8; 32], validator: &Signer) -> AnchorClaim {
         let (root, count) = (self.root(), self.count());

@@ -174,7 +174,7 @@ impl Ground {
         self.driver.step().expect("a block");
     }
 
-    fn disk_path(&self, name: &str) -> PathBuf {
+    pub(crate) fn disk_path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -228,6 +228,14 @@ impl Ground {
     }
 
     pub(crate) async fn start_validator_with(&self, settings: CareSettings) -> Running<Keeper> {
+        self.start_validator_and_node(settings).await.0
+    }
+
+    /// The validator with what runs its rounds, whoever tells it of blocks.
+    pub(crate) async fn start_validator_and_node(
+        &self,
+        settings: CareSettings,
+    ) -> (Running<Keeper>, Arc<node::Node>) {
         let path = self.folder.path().join("validator.index");
         let index: Arc<dyn Index> = loop {
             match EmbeddedIndex::open(&path, EmbeddedSettings::default()).await {
@@ -258,8 +266,9 @@ impl Ground {
             metrics: Arc::default(),
         };
         let node = node::Node::open(parts).await.expect("opens");
-        let service = Service::new(node, Some(Arc::clone(&keeper) as Arc<dyn Care>));
-        self.serve(keeper, Routes::new(ValidatorServer::new(service))).await
+        let service = Service::new(Arc::clone(&node), Some(Arc::clone(&keeper) as Arc<dyn Care>));
+        let running = self.serve(keeper, Routes::new(ValidatorServer::new(service)));
+        (running.await, node)
     }
 
     pub(crate) fn correspondent(&self, name: &str) -> Correspondent {
@@ -310,6 +319,7 @@ pub(crate) fn options(policy: &str, segment_bytes: u64) -> PutOptions {
         policy: policy.with_segments_of(segment_bytes).expect("a policy"),
         recipients: None,
         keep_seconds: 86_400,
+        commit: false,
         watch: Arc::new(()),
     }
 }

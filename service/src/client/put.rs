@@ -1,5 +1,6 @@
 //! Storing a file.
 
+mod committing;
 mod journal;
 mod segment;
 
@@ -23,6 +24,8 @@ use crate::validator::peers::PeerError;
 use crate::wire::status::class_of;
 use journal::Journal;
 
+pub use committing::CommitCost;
+
 /// Records name the height of the newest block and so many more: the validator has as long to record their digests.
 const RECORD_BLOCKS: u64 = 20;
 /// How often a registration is tried whose records came too late.
@@ -38,6 +41,9 @@ pub struct PutOptions {
     pub recipients: Option<Recipients>,
     /// How long it is to be kept, in seconds.
     pub keep_seconds: u64,
+    /// Whether miners are to commit to their pieces, so that whole blocks are audited and nothing of them is shown. That is checked
+    /// before the validator takes the file into its care, and takes the miners long: minutes a GiB.
+    pub commit: bool,
     /// Who is told how far it is.
     pub watch: Arc<dyn Watch>,
 }
@@ -55,6 +61,8 @@ pub struct Stored {
     pub root: [u8; 32],
     /// Everything that must be known to get it back, but the keys. The validator has it, too, without the private part.
     pub manifest: Manifest,
+    /// What it cost to have the pieces committed to, if that was asked for.
+    pub commit: Option<CommitCost>,
 }
 
 impl Stored {
@@ -117,12 +125,16 @@ impl Client {
         for segment in 0..plan.segment_count() {
             self.put_segment(&put, &plan, segment, &mut journal, watch).await?;
         }
+        let commit = match plan.commit {
+            true => Some(self.commit_pieces(&put, &plan, &mut journal, watch).await?),
+            false => None,
+        };
         let manifest = plan.with_holders(&journal)?;
         // Before the validator has it: whatever happens next, it can be found again.
         self.library.keep(&manifest)?;
         self.register(&manifest, &journal).await?;
         put.delete()?;
-        Ok(Stored { root: manifest.ciphertext().root, manifest })
+        Ok(Stored { root: manifest.ciphertext().root, manifest, commit })
     }
 
     async fn register(&self, manifest: &Manifest, journal: &Journal) -> Result<(), ClientError> {
@@ -139,7 +151,7 @@ impl Client {
             let request = RegisterRequest {
                 manifest: manifest.for_repair().encode().to_vec().into(),
                 acknowledgements: acknowledgements.clone(),
-                records: self.records(manifest, head.height.saturating_add(RECORD_BLOCKS))?,
+                records: self.records(manifest, journal, head.height.saturating_add(RECORD_BLOCKS))?,
                 seal: None,
             };
             match self.peers.register(self.validator, request).await {
@@ -151,20 +163,26 @@ impl Client {
         }
     }
 
-    /// A record of each piece, which says nothing but that the miner acknowledged these bytes.
-    fn records(&self, manifest: &Manifest, height: u64) -> Result<Vec<bytes::Bytes>, Rejection> {
+    /// A record of each piece: that the miner acknowledged these bytes and, where that was checked, what it committed to.
+    fn records(
+        &self,
+        manifest: &Manifest,
+        journal: &Journal,
+        height: u64,
+    ) -> Result<Vec<bytes::Bytes>, Rejection> {
         let correspondent = self.peers.correspondent();
         let mut records = Vec::new();
-        for (number, segment) in (0..).zip(manifest.segments()) {
-            let length = manifest.layout().segment(number).map_or(0, |segment| segment.shard_bytes());
-            for Holder { miner, root } in segment.pieces.iter().filter_map(|piece| piece.holder) {
+        for (number, segment) in (0_u32..).zip(manifest.segments()) {
+            let length = manifest.layout().segment(number.into()).map_or(0, |segment| segment.shard_bytes());
+            for (shard, piece) in (0..).zip(&segment.pieces) {
+                let Some(Holder { miner, root }) = piece.holder else { continue };
                 let record = ObjectRecord {
                     replica: Replica::new(root, length, 0)?,
                     height,
                     network: correspondent.network(),
                     miner,
                     checker: self.account(),
-                    table_root: None,
+                    table_root: journal.table_root((number, shard)),
                     tokens: None,
                 };
                 records.push(record.sign(correspondent.signer()).encode().to_vec().into());

@@ -21,6 +21,8 @@ pub(super) struct Plan {
     pub(super) manifest: Manifest,
     /// Roots of the pieces of generation 0, by segment and shard.
     pub(super) roots: Vec<Vec<[u8; 32]>>,
+    /// Whether miners are to commit to their pieces.
+    pub(super) commit: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -29,6 +31,8 @@ struct PlanFile {
     version: u32,
     manifest: String,
     roots: Vec<Vec<String>>,
+    #[serde(default)]
+    commit: bool,
 }
 
 impl Plan {
@@ -56,12 +60,13 @@ impl Plan {
         if roots.len() != manifest.segments().len() || roots.iter().any(|segment| segment.len() != shards) {
             return Err("roots of other pieces than the manifest has".to_owned());
         }
-        Ok(Plan { manifest, roots })
+        Ok(Plan { manifest, roots, commit: file.commit })
     }
 
     fn encode(&self) -> Zeroizing<Vec<u8>> {
         let roots = self.roots.iter().map(|segment| segment.iter().map(hex::encode).collect()).collect();
-        let file = PlanFile { version: VERSION, manifest: hex::encode(&*self.manifest.encode()), roots };
+        let (manifest, commit) = (hex::encode(&*self.manifest.encode()), self.commit);
+        let file = PlanFile { version: VERSION, manifest, roots, commit };
         Zeroizing::new(serde_json::to_vec(&file).expect("texts and numbers make JSON"))
     }
 }
@@ -112,7 +117,7 @@ fn cut(
     let manifest =
         Manifest::new(Some(private), ciphertext, options.policy, secret, Some(expires_at), segments)
             .map_err(crate::pieces::ManifestError::Rejected)?;
-    Ok(Plan { manifest, roots })
+    Ok(Plan { manifest, roots, commit: options.commit })
 }
 
 /// Hashes what is read.

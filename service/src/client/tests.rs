@@ -1,3 +1,5 @@
+mod committing;
 mod getting;
 mod liar;
+mod meddler;
 mod putting;

@@ -26,6 +26,20 @@ pub(super) fn send_segment(
     segment: u32,
     mut sinks: BTreeMap<u8, (u64, mpsc::Sender<Bytes>)>,
 ) -> Result<(), ClientError> {
+    make_segment(ciphertext, plan, segment, |shard| match sinks.remove(&shard) {
+        Some((skip_bytes, sender)) => PartSink { sender: Some(sender), skip_bytes, part: BytesMut::new() },
+        None => PartSink { sender: None, skip_bytes: 0, part: BytesMut::new() },
+    })
+    .map(drop)
+}
+
+/// Makes the pieces of a segment into sinks, by their shards. They are those that were made before.
+pub(super) fn make_segment<W: Write + Send>(
+    ciphertext: &Path,
+    plan: &Plan,
+    segment: u32,
+    mut sink: impl FnMut(u8) -> W,
+) -> Result<Vec<(u8, W)>, ClientError> {
     let policy = plan.manifest.policy();
     let start = u64::from(segment).saturating_mul(policy.segment_bytes());
     let open = || {
@@ -35,18 +49,12 @@ pub(super) fn send_segment(
     };
     let source = open().map_err(ClientError::file("read", ciphertext))?;
     let mut encoder = Encoder::new(source, policy, plan.manifest.secret()).starting_at(segment);
-    let encoded: Option<EncodedSegment<PartSink>> = encoder.next_segment(|id| {
-        Ok(match sinks.remove(&id.shard) {
-            Some((skip_bytes, sender)) => {
-                PartSink { sender: Some(sender), skip_bytes, part: BytesMut::new() }
-            }
-            None => PartSink { sender: None, skip_bytes: 0, part: BytesMut::new() },
-        })
-    })?;
-    let made = encoded.as_ref().map(|encoded| encoded.shards.iter().map(|shard| shard.content.root));
+    let encoded: Option<EncodedSegment<W>> = encoder.next_segment(|id| Ok(sink(id.shard)))?;
+    let shards = encoded.map(|encoded| encoded.shards).unwrap_or_default();
+    let made = shards.iter().map(|shard| shard.content.root);
     let planned = plan.roots.get(segment as usize);
-    if made.is_some_and(|made| planned.is_some_and(|planned| made.eq(planned.iter().copied()))) {
-        return Ok(());
+    if planned.is_some_and(|planned| made.eq(planned.iter().copied())) {
+        return Ok(shards.into_iter().map(|shard| (shard.piece.shard, shard.sink)).collect());
     }
     let reason = format!("segment {segment} makes other pieces than before");
     Err(ClientError::Damaged { path: ciphertext.to_owned(), reason })

@@ -44,15 +44,22 @@ pub struct ExportSettings {
 pub struct AuditRates {
     /// One block in this many is an audit height, on average.
     pub one_in_blocks: NonZeroU32,
-    /// One object in this many is audited at an audit height, on average and for each kind.
-    pub one_in_objects: NonZeroU32,
+    /// One object in this many is audited at an audit height, on average and for each kind; absent where objects are not drawn
+    /// by lot but share in a miner's samples, so that nobody can tell which had to be audited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_in_objects: Option<NonZeroU32>,
 }
 
 impl AuditRates {
     /// Of a policy; `None` if one of its numbers is zero.
     pub fn of(policy: &Policy) -> Option<AuditRates> {
         let one_in_blocks = NonZeroU32::new(policy.audit_one_in_blocks)?;
-        Some(AuditRates { one_in_blocks, one_in_objects: policy.objects.one_in })
+        Some(AuditRates { one_in_blocks, one_in_objects: Some(policy.objects.one_in) })
+    }
+
+    /// The same for a validator whose objects share in the samples of its rounds (object-v1 §6).
+    pub fn without_lottery(self) -> AuditRates {
+        AuditRates { one_in_objects: None, ..self }
     }
 }
 

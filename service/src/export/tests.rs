@@ -117,7 +117,7 @@ impl Scene {
     }
 
     fn settings(&self) -> ExportSettings {
-        let audits = AuditRates { one_in_blocks: NonZeroU32::MIN, one_in_objects: NonZeroU32::MIN };
+        let audits = AuditRates { one_in_blocks: NonZeroU32::MIN, one_in_objects: Some(NonZeroU32::MIN) };
         ExportSettings {
             network: self.rounds.network(),
             validator: self.rounds.validator.account(),

@@ -105,9 +105,10 @@ fn verifier(recorder: &ExportedRecorder, audits: Option<AuditRates>) -> Result<C
     if let (Some(audits), Some((_, last))) = (audits, recorder.heights()) {
         // A round whose block is not final may have its receipt yet to come.
         let through = last.saturating_sub(finality_blocks.get());
-        verifier = verifier
-            .with_audits(audit_limit(NonZeroU64::from(audits.one_in_blocks)), through)
-            .with_object_lottery(NonZeroU64::from(audits.one_in_objects));
+        verifier = verifier.with_audits(audit_limit(NonZeroU64::from(audits.one_in_blocks)), through);
+        if let Some(one_in_objects) = audits.one_in_objects {
+            verifier = verifier.with_object_lottery(NonZeroU64::from(one_in_objects));
+        }
     }
     for Partition { entry, .. } in
         recorder.partitions().filter(|partition| !partition.entry.batches.is_empty())

@@ -78,6 +78,11 @@ impl Exporter {
         &self.root
     }
 
+    /// Whose export it is.
+    pub fn settings(&self) -> &ExportSettings {
+        &self.settings
+    }
+
     /// The number that the next row of a table must have; `None` while there is no block, and any may be the first.
     pub fn next(&self, table: Table) -> Option<u64> {
         self.next.get(place(table)).copied().flatten()

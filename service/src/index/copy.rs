@@ -1,5 +1,7 @@
 //! Everything from one index to another: how an index moves from a file to a server and back.
 
+use serde::Serialize;
+
 use super::{Changes, Index, IndexError, KeyRange, Pages, Table};
 
 /// Entries that are read at a time.
@@ -11,7 +13,7 @@ const COMMIT_BYTES: usize = 4 << 20;
 const UNFINISHED_KEY: &[u8] = b"\0copy-unfinished";
 
 /// What was copied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Copied {
     /// Entries of all tables.
     pub entries: u64,
@@ -26,6 +28,18 @@ pub struct Copied {
 /// # Errors
 /// [`IndexError::Foreign`] if the target has entries; those of reading and writing.
 pub async fn copy(from: &dyn Index, to: &dyn Index) -> Result<Copied, IndexError> {
+    copy_watched(from, to, &|_| {}).await
+}
+
+/// The same; `watch` is told what has been copied, again and again.
+///
+/// # Errors
+/// As [`copy`].
+pub async fn copy_watched(
+    from: &dyn Index,
+    to: &dyn Index,
+    watch: &(dyn Fn(Copied) + Sync),
+) -> Result<Copied, IndexError> {
     refuse_unfinished(from).await?;
     for table in Table::ALL {
         if !to.scan(table, &KeyRange::all(), 1).await?.is_empty() {
@@ -38,7 +52,7 @@ pub async fn copy(from: &dyn Index, to: &dyn Index) -> Result<Copied, IndexError
     to.commit(changes).await?;
     let mut copied = Copied::default();
     for table in Table::ALL {
-        copy_table(from, to, table, &mut copied).await?;
+        copy_table(from, to, table, &mut copied, watch).await?;
     }
     let mut changes = Changes::new();
     changes.delete(Table::Settings, UNFINISHED_KEY);
@@ -51,6 +65,7 @@ async fn copy_table(
     to: &dyn Index,
     table: Table,
     copied: &mut Copied,
+    watch: &(dyn Fn(Copied) + Sync),
 ) -> Result<(), IndexError> {
     let mut pages = Pages::new(from, table, KeyRange::all(), PAGE_ENTRIES);
     while let Some(page) = pages.next().await? {
@@ -68,6 +83,7 @@ async fn copy_table(
         if !changes.is_empty() {
             to.commit(changes).await?;
         }
+        watch(*copied);
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use super::{Miner, MinerError, blocking};
 use crate::local::committing::commit_table;
 use crate::local::failure::Failure;
 use crate::local::objects::ObjectDirectory;
+use crate::validator::peers::NOT_COMMITTED;
 
 /// Objects whose tables may wait to be computed; divided among the validators that have them here.
 const WAITING_MAX: usize = 1024;
@@ -97,7 +98,7 @@ impl Miner {
         }
         MinerError::Refused {
             code: Code::Unavailable,
-            reason: "not-committed",
+            reason: NOT_COMMITTED,
             message: format!("the commitments of {name} are being computed"),
             advice: "ask again later",
         }

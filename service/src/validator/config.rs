@@ -12,7 +12,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::care::CareSettings;
-use super::node::Settings;
+use super::node::{Exporting, Settings};
 use crate::connect;
 use crate::identity::IdentitySource;
 use crate::listen;
@@ -93,6 +93,9 @@ pub struct Config {
     /// Where what it counts is shown.
     #[serde(default)]
     pub metrics: page::Settings,
+    /// What is exported.
+    #[serde(default)]
+    pub export: ExportConfig,
 }
 
 /// Whose key signs: a development name, a wallet's hotkey, or a key file. Exactly one.
@@ -141,6 +144,22 @@ impl Default for IndexConfig {
 pub struct ScoringFile {
     /// A TOML file of scoring-v1; the standard one if there is none.
     pub file: Option<PathBuf>,
+}
+
+/// What is exported.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExportConfig {
+    /// The directory to which what becomes final is appended; without one nothing is.
+    pub directory: Option<PathBuf>,
+    /// Blocks from one writing to the next. Each writes at least one file a table.
+    pub every_blocks: u64,
+}
+
+impl Default for ExportConfig {
+    fn default() -> ExportConfig {
+        ExportConfig { directory: None, every_blocks: 300 }
+    }
 }
 
 /// How owners' files are cared for.
@@ -275,6 +294,7 @@ impl Config {
             scoring: ScoringFile::default(),
             care: CareConfig::default(),
             metrics: page::Settings::default(),
+            export: ExportConfig::default(),
         }
     }
 
@@ -331,6 +351,7 @@ impl Config {
         in_range("care.absent_minutes", care.absent_minutes, 1, 1 << 20)?;
         in_range("care.repair_gib", care.repair_gib, 1, 1 << 20)?;
         in_range("care.tend_every_blocks", care.tend_every_blocks, 1, 1 << 20)?;
+        in_range("export.every_blocks", self.export.every_blocks, 1, 1 << 20)?;
         demand(!rounds.process.is_empty(), "rounds.process", "empty".to_owned(), "a name")
     }
 
@@ -387,6 +408,11 @@ impl Config {
             process: rounds.process.clone(),
             lease_ms: rounds.lease_ms,
             witnesses: rounds.witnesses.iter().map(witness).collect::<Result<_, _>>()?,
+            export: self
+                .export
+                .directory
+                .clone()
+                .map(|directory| Exporting { directory, every_blocks: self.export.every_blocks }),
         })
     }
 }

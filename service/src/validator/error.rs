@@ -5,6 +5,7 @@ use holdfast_engine::recorder::RecorderError;
 use thiserror::Error;
 
 use crate::chain::ChainError;
+use crate::export::ExportError;
 use crate::index::IndexError;
 use crate::scoring::ScoringError;
 
@@ -39,6 +40,9 @@ pub enum ValidatorError {
         /// What is known of the reason.
         detail: String,
     },
+    /// The export failed, or is another.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// Another process that shares the index has taken over.
     #[error("another process has taken over the rounds of {validator}; this one only looks on")]
     NotInCharge {

@@ -10,8 +10,17 @@ use crate::index::{Changes, Index};
 /// Equivocations that are kept of one look: one is enough, and more are more of the same.
 const KEPT_MAX: usize = 64;
 
+/// What came of looking for equivocations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// How many there are.
+    pub count: usize,
+    /// Those that were not known before, one of each culprit.
+    pub fresh: Vec<EvidenceRow>,
+}
+
 /// Looks for equivocations among receipts of any chains, in any order, and keeps those that are found. Receipts that nobody signed
-/// show nothing. Gives how many there are.
+/// show nothing.
 ///
 /// # Errors
 /// Those of the index.
@@ -19,22 +28,27 @@ pub async fn keep_evidence(
     index: &dyn Index,
     network: &[u8; 32],
     receipts: &[Receipt],
-) -> Result<usize, ValidatorError> {
+) -> Result<Found, ValidatorError> {
     let found = find_equivocation(network, receipts);
+    let mut fresh = Vec::new();
     let mut changes = Changes::new();
     for evidence in found.iter().take(KEPT_MAX) {
         // What was found is signed by one party at least.
         let Ok(Culprits { validator, miner }) = evidence.verify() else { continue };
         for culprit in validator.into_iter().chain(miner) {
             let row = EvidenceRow { evidence: hex::encode(evidence.encode()), validator, miner };
-            EVIDENCE.put(&mut changes, &(2, culprit, number(evidence)), &row)?;
-            tracing::error!(%culprit, "an equivocation is shown: two signed bodies for one round");
+            let key = (2, culprit, number(evidence));
+            if EVIDENCE.get(index, &key).await?.is_none() {
+                tracing::error!(%culprit, "an equivocation is shown: two signed bodies for one round");
+                EVIDENCE.put(&mut changes, &key, &row)?;
+                fresh.push(row);
+            }
         }
     }
     if !changes.is_empty() {
         index.commit(changes).await?;
     }
-    Ok(found.len())
+    Ok(Found { count: found.len(), fresh })
 }
 
 /// The evidence against an account, or against all.

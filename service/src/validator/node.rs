@@ -8,6 +8,7 @@ mod begin;
 mod charge;
 mod close;
 mod counting;
+mod exporting;
 pub mod monitor;
 mod round;
 mod settings;
@@ -25,8 +26,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::ValidatorError;
+use super::audited::AuditedRecords;
 use super::collect::Budget;
 use super::commitments::Commitments;
+use super::events::{Event, Events};
 use super::holdings::Holdings;
 use super::judge::Judge;
 use super::peers::Peers;
@@ -35,16 +38,18 @@ use super::status::OpenRound;
 use super::store::{Part, ROUNDS, RoundRow, SCORES, Stage, round_key};
 use crate::chain::{Chain, Head};
 use crate::connect::Connector;
+use crate::export::EventKind;
 use crate::index::lease::Lease;
 use crate::index::{Index, KeyRange, transact};
 use crate::operation::logging::Seldom;
 use crate::operation::metrics::Metrics;
 use crate::scoring::{MinerOutcome, Scoring, ScoringConfig, ScoringState};
 use crate::wire::Correspondent;
+use exporting::Written;
 use monitor::Sign;
 
 pub use counting::Observer;
-pub use settings::Settings;
+pub use settings::{Exporting, Settings};
 
 /// A miner that goes on failing in the same way is in the log once in so long.
 const WARNING_INTERVAL: Duration = Duration::from_secs(3600);
@@ -83,6 +88,8 @@ pub struct Node {
     budgets: [Budget; 2],
     chains: Chains,
     commitments: Commitments,
+    audited: AuditedRecords,
+    events: Events,
     scoring: tokio::sync::Mutex<Scoring>,
     lease: Mutex<Option<Lease>>,
     /// Rounds that are neither linked nor void.
@@ -94,6 +101,7 @@ pub struct Node {
     closing: tokio::sync::Mutex<()>,
     tending: tokio::sync::Mutex<()>,
     fetching: tokio::sync::Mutex<()>,
+    export: tokio::sync::Mutex<Written>,
     /// Miners that receipts are being shown to.
     showing: Mutex<BTreeSet<Account>>,
     signs: Mutex<BTreeMap<Account, Sign>>,
@@ -126,6 +134,7 @@ impl Node {
         let Parts { settings, chain, index, holdings, correspondent, connector, judge, metrics } = parts;
         let signer = Arc::clone(correspondent.signer());
         let scoring = restore(&*index, settings.scoring.clone()).await?;
+        let events = Events::new(Arc::clone(&index), Arc::clone(correspondent.clock()));
         Ok(Arc::new(Node {
             chain,
             holdings,
@@ -134,6 +143,8 @@ impl Node {
             budgets: [settings.held_bytes / 4 * 3, settings.held_bytes / 4].map(Budget::new),
             chains: Chains::new(Arc::clone(&index), correspondent.network(), signer),
             commitments: Commitments::open(Arc::clone(&index)).await?,
+            audited: AuditedRecords::default(),
+            events,
             scoring: tokio::sync::Mutex::new(scoring),
             lease: Mutex::default(),
             open: Mutex::default(),
@@ -142,6 +153,7 @@ impl Node {
             closing: tokio::sync::Mutex::default(),
             tending: tokio::sync::Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
+            export: tokio::sync::Mutex::default(),
             showing: Mutex::default(),
             signs: Mutex::default(),
             histories: Mutex::default(),
@@ -178,6 +190,11 @@ impl Node {
             }
         }
         self.idle().await;
+        if self.is_in_charge() {
+            let head = *heads.borrow();
+            self.note(EventKind::ValidatorStopped, head.height, "it was told to stop").await;
+            self.export_last().await;
+        }
         let lease = lock(&self.lease).take();
         if let Some(lease) = lease {
             lease.release(&*self.index).await?;
@@ -203,6 +220,8 @@ impl Node {
         self.tasks.spawn(async move { node.fetch().await });
         let node = Arc::clone(self);
         self.tasks.spawn(async move { node.tend(head).await });
+        let node = Arc::clone(self);
+        self.tasks.spawn(async move { node.export_due(head).await });
         Ok(())
     }
 
@@ -269,6 +288,11 @@ impl Node {
         rounds
     }
 
+    /// Writes down what happened when a block was the newest.
+    async fn note(&self, kind: EventKind, height: u64, message: impl Into<String>) {
+        self.events.note([Event::new(kind, height, message)]).await;
+    }
+
     /// Runs a call to the recorder where it may block.
     async fn recorder<T: Send + 'static>(
         &self,
@@ -321,6 +345,8 @@ impl Node {
         for ((part, height), beacon) in open {
             if self.chain.block_hash(height).await? != Some(beacon) {
                 let newest = head.height;
+                let message = format!("block {height}, whose round was open, was replaced");
+                self.note(EventKind::Reorganisation, newest, message).await;
                 self.void(part, height, &format!("its block was replaced, as seen at height {newest}"))
                     .await?;
             }

@@ -16,8 +16,8 @@ use holdfast_engine::receipt::Receipt;
 use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_engine::signature::Signature;
 use tokio_stream::StreamExt;
-use tonic::Status;
 use tonic::transport::Channel;
+use tonic::{Status, Streaming};
 
 use super::collect::{Asker, Events, PART_BYTES_MAX};
 use super::receipts::Countersigned;
@@ -25,13 +25,13 @@ use crate::connect::Connector;
 use crate::proto::miner_client::MinerClient;
 use crate::proto::validator_client::ValidatorClient;
 use crate::proto::{
-    ChallengeRequest, CommitmentRequest, CountersignRequest, HistoryRequest, PingRequest, PingResponse,
+    ChallengeRequest, CommitmentRequest, CountersignRequest, HistoryRequest, Part, PingRequest, PingResponse,
     StatusRequest, WitnessRequest, WitnessResponse,
 };
 use crate::wire::canonical::{Sealed, methods};
 use crate::wire::{Asked, Correspondent};
 
-pub use objects::{UPLOAD_PART_BYTES, check_acknowledgement, parts, transfer_limit};
+pub use objects::{NOT_COMMITTED, UPLOAD_PART_BYTES, check_acknowledgement, parts, transfer_limit};
 
 /// Most bytes of one message that a peer sends: a part, and what stands around it.
 const MESSAGE_BYTES_MAX: usize = PART_BYTES_MAX + (64 << 10);
@@ -123,32 +123,12 @@ impl Peers {
         self.correspondent.ask(methods::MINER_COMMITMENT, peer.account, &mut request);
         let mut client = self.miner(peer);
         let reading = async {
-            let opened = self.within(peer, ANSWER_TIMEOUT, client.commitment(request)).await?;
-            let (mut parts, mut bytes) = (opened.into_inner(), Vec::new());
-            while let Some(part) = self.within(peer, ANSWER_TIMEOUT, parts.message()).await? {
-                let (found, expected) = (bytes.len(), length_bytes);
-                // Parts of nothing could come for ever.
-                let fits = (1..=expected - found).contains(&part.bytes.len());
-                if part.offset_bytes != found as u64 || !fits {
-                    let rejection = Class::WrongLength.because(format!(
-                        "a part of {} bytes from byte {} on, after {found} of {expected} bytes",
-                        part.bytes.len(),
-                        part.offset_bytes
-                    ));
-                    return Err(rejected(peer, rejection));
-                }
-                bytes.extend_from_slice(&part.bytes);
-            }
-            Ok(bytes)
+            let opened = in_time(ANSWER_TIMEOUT, client.commitment(request)).await?;
+            read_parts(opened.into_inner(), length_bytes).await
         };
-        // Whoever stalls keeps others waiting.
         let pace = Duration::from_secs(length_bytes as u64 / COMMITMENT_BYTES_PER_SECOND);
-        let limit = COMMITMENT_TIMEOUT.min(COMMITMENT_LATENCY + pace);
-        let late = |_| {
-            let message = format!("no commitment within {} s", limit.as_secs());
-            self.refused(peer, Status::deadline_exceeded(message))
-        };
-        tokio::time::timeout(limit, reading).await.map_err(late)?
+        let read = self.within(peer, COMMITMENT_TIMEOUT.min(COMMITMENT_LATENCY + pace), reading).await?;
+        read.map_err(|rejection| rejected(peer, rejection))
     }
 
     /// Shows receipts to their miner; for each its signature, or why there is none.
@@ -293,9 +273,7 @@ impl Peers {
         limit: Duration,
         answering: impl Future<Output = Result<T, Status>>,
     ) -> Result<T, PeerError> {
-        let answered = tokio::time::timeout(limit, answering).await;
-        let late = |_| Status::deadline_exceeded(format!("no answer within {} s", limit.as_secs()));
-        answered.map_err(late).and_then(std::convert::identity).map_err(|status| self.refused(peer, status))
+        in_time(limit, answering).await.map_err(|status| self.refused(peer, status))
     }
 
     /// A peer that cannot be reached, or says no.
@@ -303,6 +281,37 @@ impl Peers {
         let status = self.connector.explain(endpoint, status);
         PeerError::Status { miner, endpoint, status: Box::new(status) }
     }
+}
+
+/// What is answered within this time.
+async fn in_time<T>(
+    limit: Duration,
+    answering: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    let late = |_| Status::deadline_exceeded(format!("no answer within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, answering).await.map_err(late)?
+}
+
+/// A byte string of at most so many bytes from its parts, none of which takes long to come.
+async fn read_parts(
+    mut parts: Streaming<Part>,
+    length_bytes: usize,
+) -> Result<Result<Vec<u8>, Rejection>, Status> {
+    let mut bytes = Vec::new();
+    while let Some(part) = in_time(ANSWER_TIMEOUT, parts.message()).await? {
+        let (found, expected) = (bytes.len(), length_bytes);
+        // Parts of nothing could come for ever.
+        let fits = (1..=expected - found).contains(&part.bytes.len());
+        if part.offset_bytes != found as u64 || !fits {
+            return Ok(Err(Class::WrongLength.because(format!(
+                "a part of {} bytes from byte {} on, after {found} of {expected} bytes",
+                part.bytes.len(),
+                part.offset_bytes
+            ))));
+        }
+        bytes.extend_from_slice(&part.bytes);
+    }
+    Ok(Ok(bytes))
 }
 
 fn rejected(Peer { account: miner, endpoint }: Peer, rejection: Rejection) -> PeerError {

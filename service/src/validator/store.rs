@@ -4,6 +4,9 @@
 //! | --- | --- | --- |
 //! | `rounds` | 0, height, part | [`RoundRow`]: how far a round is |
 //! | `rounds` | 1, height, part, miner | [`AnswersRow`]: what one miner promised, and what was found |
+//! | `rounds` | 2, height, number | what is anchored of a round (`anchored.rs`) |
+//! | `rounds` | 3 to 5 | records of objects that were audited (`audited.rs`) |
+//! | `rounds` | 6, number | what happened besides (`events.rs`) |
 //! | `receipts` | miner, sequence | [`ReceiptRow`]: in the order in which bodies were linked |
 //! | `chains` | 0, miner, subject | [`TipRow`]: the last body of a chain |
 //! | `chains` | 1, miner, 0 | [`CursorRow`]: how far signatures are |
@@ -94,6 +97,9 @@ pub struct RoundRow {
     /// Other validators' signatures that the promises arrived.
     #[serde(default)]
     pub witnesses: Vec<WitnessRow>,
+    /// When its receipts were linked, in milliseconds since 1970.
+    #[serde(default)]
+    pub closed_at_ms: Option<u64>,
 }
 
 /// How far a round is.

@@ -53,6 +53,12 @@ pub fn class_of(status: &Status) -> Option<Class> {
     Class::ALL.iter().copied().find(|class| ours && class.name() == info.reason)
 }
 
+/// The reason that a peer gave for not doing what was asked, if its status is one of ours.
+pub fn reason_of(status: &Status) -> Option<String> {
+    let info = status.get_error_details().error_info().cloned()?;
+    (info.domain == DOMAIN).then_some(info.reason)
+}
+
 /// The advice that a peer sent.
 pub fn advice_of(status: &Status) -> Option<String> {
     let details = status.get_error_details();

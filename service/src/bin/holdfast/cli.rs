@@ -13,6 +13,7 @@ mod devices;
 mod doctor;
 mod engine;
 mod fill;
+mod index;
 mod keys;
 mod miner;
 mod object;
@@ -95,6 +96,7 @@ pub(crate) enum Command {
     Miner(miner::Arguments),
     Validator(validator::Arguments),
     Worker(worker::Arguments),
+    Index(index::Arguments),
     Keys(keys::Arguments),
     Completions(shell::CompletionsArguments),
     Man(shell::ManArguments),
@@ -136,6 +138,7 @@ impl Command {
             Command::Miner(arguments) => arguments.run(console),
             Command::Validator(arguments) => arguments.run(console),
             Command::Worker(arguments) => arguments.run(console),
+            Command::Index(arguments) => arguments.run(console),
             Command::Keys(arguments) => arguments.run(console),
             Command::Completions(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),

@@ -27,7 +27,13 @@ pub(super) struct Journal {
     path: PathBuf,
     file: File,
     placed: BTreeMap<Place, Placed>,
+    /// Where a piece was last placed.
+    peers: BTreeMap<Place, Peer>,
     acknowledged: BTreeMap<Place, Acknowledged>,
+    /// Roots of commitment tables that were checked.
+    tables: BTreeMap<Place, [u8; 32]>,
+    /// Miners that had a piece and did not commit to it rightly.
+    refused: BTreeMap<Place, Vec<Account>>,
 }
 
 /// A piece for which there is a ticket.
@@ -63,6 +69,17 @@ enum Line {
         miner: Account,
         response: String,
     },
+    Committed {
+        segment: u32,
+        shard: u8,
+        #[serde(with = "hex::serde")]
+        table_root: [u8; 32],
+    },
+    Refused {
+        segment: u32,
+        shard: u8,
+        miner: Account,
+    },
 }
 
 impl Journal {
@@ -83,7 +100,15 @@ impl Journal {
             Ok(file)
         };
         let file = open().map_err(ClientError::file("open", &path))?;
-        let mut journal = Journal { path, file, placed: BTreeMap::new(), acknowledged: BTreeMap::new() };
+        let mut journal = Journal {
+            path,
+            file,
+            placed: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        };
         for line in text[..whole_bytes].lines() {
             journal
                 .read(line)
@@ -102,14 +127,17 @@ impl Journal {
                 let ticket =
                     proto::Ticket { ticket: bytes(&ticket)?.into(), signature: bytes(&signature)?.into() };
                 let peer = Peer { account: miner, endpoint };
-                let placed = Placed { peer, ticket, is_begun: true };
-                self.placed.insert((segment, shard), placed);
+                self.add_placed((segment, shard), Placed { peer, ticket, is_begun: true });
             }
             Line::Acknowledged { segment, shard, miner, response } => {
                 let response = StoreResponse::decode(&bytes(&response)?[..]);
                 let response = response.map_err(|error| error.to_string())?;
                 self.acknowledged.insert((segment, shard), Acknowledged { miner, response });
             }
+            Line::Committed { segment, shard, table_root } => {
+                self.tables.insert((segment, shard), table_root);
+            }
+            Line::Refused { segment, shard, miner } => self.take_back((segment, shard), miner),
         }
         Ok(())
     }
@@ -119,8 +147,19 @@ impl Journal {
         let ((segment, shard), Peer { account: miner, endpoint }) = (place, placed.peer);
         let (ticket, signature) = (hex::encode(&placed.ticket.ticket), hex::encode(&placed.ticket.signature));
         self.append(&Line::Placed { segment, shard, miner, endpoint, ticket, signature })?;
-        self.placed.insert(place, placed);
+        self.add_placed(place, placed);
         Ok(())
+    }
+
+    fn add_placed(&mut self, place: Place, placed: Placed) {
+        self.peers.insert(place, placed.peer);
+        self.placed.insert(place, placed);
+    }
+
+    fn take_back(&mut self, place: Place, miner: Account) {
+        self.placed.remove(&place);
+        self.acknowledged.remove(&place);
+        self.refused.entry(place).or_default().push(miner);
     }
 
     /// Notes an acknowledgement.
@@ -134,6 +173,38 @@ impl Journal {
         self.append(&Line::Acknowledged { segment, shard, miner: acknowledged.miner, response })?;
         self.acknowledged.insert(place, acknowledged);
         Ok(())
+    }
+
+    /// Notes that a miner committed to its piece, as was checked.
+    pub(super) fn commit(&mut self, place: Place, table_root: [u8; 32]) -> Result<(), ClientError> {
+        let (segment, shard) = place;
+        self.append(&Line::Committed { segment, shard, table_root })?;
+        self.tables.insert(place, table_root);
+        Ok(())
+    }
+
+    /// Notes that who has a piece does not commit to it rightly: somebody else is to have it.
+    pub(super) fn refuse(&mut self, place: Place, miner: Account) -> Result<(), ClientError> {
+        let (segment, shard) = place;
+        self.append(&Line::Refused { segment, shard, miner })?;
+        self.take_back(place, miner);
+        Ok(())
+    }
+
+    /// The table of a piece that was checked.
+    pub(super) fn table_root(&self, place: Place) -> Option<[u8; 32]> {
+        self.tables.get(&place).copied()
+    }
+
+    /// Where the holder of a piece is.
+    pub(super) fn holder_peer(&self, place: Place) -> Option<Peer> {
+        let miner = self.acknowledged.get(&place)?.miner;
+        self.peers.get(&place).copied().filter(|peer| peer.account == miner)
+    }
+
+    /// Miners that are not to have a piece of a segment again.
+    pub(super) fn refused_of(&self, segment: u32) -> impl Iterator<Item = Account> {
+        self.refused.range((segment, 0)..=(segment, u8::MAX)).flat_map(|(_, miners)| miners.iter().copied())
     }
 
     /// An upload is begun.

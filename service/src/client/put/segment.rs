@@ -20,7 +20,7 @@ use crate::validator::peers::{Peer, PeerError, check_acknowledgement, parts};
 use crate::wire::bytes32;
 
 /// Uploads of one piece that may fail before the put does.
-const FAULTS_MAX: usize = 8;
+pub(super) const FAULTS_MAX: usize = 8;
 /// Of them, those that broke off with one miner and may go on with it.
 const BREAKS_MAX: usize = 2;
 /// What the validator is asked to have it kept longer, in seconds: clocks differ.
@@ -50,7 +50,7 @@ impl Client {
         journal: &mut Journal,
         watch: &Arc<dyn Watch>,
     ) -> Result<(), ClientError> {
-        let mut troubles = Troubles::default();
+        let mut troubles = Troubles { avoid: journal.refused_of(segment).collect(), ..Troubles::default() };
         loop {
             let shards = 0..plan.manifest.policy().shards();
             let missing: Vec<u8> = shards.filter(|shard| journal.holder(segment, *shard).is_none()).collect();
@@ -226,7 +226,7 @@ fn has_broken_off(error: &PeerError) -> bool {
     matches!(status.code(), Code::Aborted | Code::FailedPrecondition | Code::Unknown)
 }
 
-fn content(plan: &Plan, segment: u32, shard: u8) -> Content {
+pub(super) fn content(plan: &Plan, segment: u32, shard: u8) -> Content {
     let layout = plan.manifest.layout().segment(segment.into());
     let length_bytes = layout.map_or(0, |segment| segment.shard_bytes());
     let root = plan.roots.get(segment as usize).and_then(|roots| roots.get(usize::from(shard)));

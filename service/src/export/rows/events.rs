@@ -23,6 +23,10 @@ macro_rules! kinds {
             pub const ALL: &[EventKind] = &[$(EventKind::$name),*];
             /// The name in the table.
             pub fn name(self) -> &'static str { match self { $(EventKind::$name => $text),* } }
+            /// The kind of a name; `None` if there is none.
+            pub fn of_name(name: &str) -> Option<EventKind> {
+                EventKind::ALL.iter().copied().find(|kind| kind.name() == name)
+            }
         }
     };
 }
@@ -158,8 +162,8 @@ impl EventRow {
 }
 
 fn kind_of_name(name: &str) -> Result<EventKind, Rejection> {
-    let kind = EventKind::ALL.iter().find(|kind| kind.name() == name);
-    kind.copied().ok_or_else(|| Class::Malformed.because(format!("event kind \"{}\"", name.escape_default())))
+    EventKind::of_name(name)
+        .ok_or_else(|| Class::Malformed.because(format!("event kind \"{}\"", name.escape_default())))
 }
 
 /// Refuses a text that is too long as `wrong-length`.

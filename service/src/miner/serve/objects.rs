@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use holdfast_engine::account::Account;
 use holdfast_engine::object::Address;
+use holdfast_engine::possession::Replica;
+use holdfast_engine::possession::points_file::PointsHeader;
 use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::rejection::Class;
 use holdfast_partition::objects::{ObjectFile, ObjectName};
@@ -19,7 +22,8 @@ use crate::miner::shares::Store;
 use crate::miner::{Miner, MinerError, blocking, inventory};
 use crate::proto;
 
-/// The commitment table of an object, in parts.
+/// The points file of an object, in parts: its commitments and the key that blinds them. That is for who has the bytes anyway, its
+/// owner; validators learn nothing of them.
 pub(super) async fn table(
     miner: &Arc<Miner>,
     caller: Account,
@@ -27,6 +31,9 @@ pub(super) async fn table(
 ) -> Result<Outflow<proto::Part>, MinerError> {
     let (name, _) = object_name(object)?;
     let kept = miner.catalogue.open_to(&caller, name)?;
+    if kept.owner != Some(caller) {
+        return Err(MinerError::forbidden(format!("the commitments of {name} are for its owner alone")));
+    }
     let place = miner.streams.open(kept.store.validator, caller, miner.shares.validator_count())?;
     let path = kept.store.shelf.objects.store().file_path(name, ObjectFile::Table);
     let file = match tokio::fs::File::open(&path).await {
@@ -34,14 +41,24 @@ pub(super) async fn table(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(miner.compute_table(kept)),
         Err(error) => return Err(Failure::file("open", path, error).into()),
     };
+    let header = blocking(move || points_header(&kept)).await??;
     let (outlet, stream) = Outlet::new(miner, caller, place);
     tokio::spawn(async move {
         // A caller that is gone has no use for the rest.
-        if let Ok(Err(error)) = outlet.send_file(file).await {
+        if let Ok(Err(error)) = outlet.send_file(header, file).await {
             outlet.fail(Failure::file("read", path, error).into()).await;
         }
     });
     Ok(stream)
+}
+
+/// What a points file begins with, before the commitments of the table.
+fn points_header(kept: &Kept) -> Result<Bytes, Failure> {
+    let path = kept.store.shelf.objects.store().file_path(kept.name, ObjectFile::Table);
+    let replica = Replica::new(kept.name.0, kept.length_bytes, 0);
+    let replica = replica.map_err(|rejection| Failure::rejected(&path, rejection))?;
+    let key = ObjectDirectory::open(&kept.store.directory)?.secrets().blinding(kept.name)?;
+    Ok(Bytes::copy_from_slice(&PointsHeader { replica, key }.encode()[..]))
 }
 
 /// Keeps the record that audits of an object will refer to, for the validator that audits it: an owner who could replace it would have

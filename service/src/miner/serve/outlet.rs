@@ -86,9 +86,10 @@ impl Outlet<Part> {
         Ok(())
     }
 
-    /// Sends a file in parts, of which one is in memory. The inner error is that of reading it.
-    pub(super) async fn send_file(&self, mut file: File) -> Result<io::Result<()>, Gone> {
-        let mut offset_bytes = 0;
+    /// Sends a header and a file behind it in parts, of which one is in memory. The inner error is that of reading the file.
+    pub(super) async fn send_file(&self, header: Bytes, mut file: File) -> Result<io::Result<()>, Gone> {
+        let mut offset_bytes = header.len() as u64;
+        self.send_all(header).await?;
         loop {
             let mut part = Vec::with_capacity(PART_BYTES);
             let read = (&mut file).take(PART_BYTES as u64).read_to_end(&mut part).await;

@@ -19,6 +19,7 @@ fn the_guides_examples_are_what_they_say() {
     );
     assert_eq!(all.settings().unwrap().witnesses.len(), 2);
     assert_eq!(all.care, CareConfig::default());
+    assert_eq!(all.export, ExportConfig::default());
     let usual = CareSettings::default();
     let care = all.care_settings().unwrap();
     assert_eq!((care.repair, care.rebalance), (usual.repair, usual.rebalance));
@@ -58,6 +59,9 @@ fn the_guides_examples_are_what_they_say() {
     ];
     for key in keys {
         assert!(GUIDE.contains(&format!("`care.{key}`")), "{key}");
+    }
+    for key in ["directory", "every_blocks"] {
+        assert!(GUIDE.contains(&format!("`export.{key}`")), "{key}");
     }
 }
 

@@ -20,12 +20,14 @@ async fn who_signs_two_bodies_for_one_round_is_kept_and_others_are_not() {
     let stranger = Signer::development("stranger");
     let honest = issue(accepted, &world.validator);
     let none = [honest, honest, issue(missed, &stranger)];
-    assert_eq!(keep_evidence(&index, &world.network, &none).await.unwrap(), 0);
+    assert_eq!(keep_evidence(&index, &world.network, &none).await.unwrap(), Found::default());
     assert!(evidence(&index, None, 10).await.unwrap().is_empty());
 
     let both = [honest, issue(missed, &world.validator)];
-    assert_eq!(keep_evidence(&index, &world.network, &both).await.unwrap(), 1);
-    assert_eq!(keep_evidence(&index, &world.network, &both).await.unwrap(), 1, "found again");
+    let found = keep_evidence(&index, &world.network, &both).await.unwrap();
+    assert_eq!((found.count, found.fresh.len()), (1, 1));
+    let found = keep_evidence(&index, &world.network, &both).await.unwrap();
+    assert_eq!((found.count, found.fresh.len()), (1, 0), "found again");
     let validator = world.validator.account();
     let kept = evidence(&index, Some(&validator), 10).await.unwrap();
     assert_eq!(kept.len(), 1, "and kept once");

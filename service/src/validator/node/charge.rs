@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Node, Open, lock, restore};
+use crate::export::EventKind;
 use crate::index::lease::{self, Acquisition, Lease};
 use crate::validator::ValidatorError;
 use crate::validator::store::{NUMBERS, OPEN_FROM, Part, ROUNDS, Stage};
@@ -27,6 +28,8 @@ impl Node {
                 self.load_open().await?;
                 *self.scoring.lock().await = restore(&*self.index, self.settings.scoring.clone()).await?;
                 *lock(&self.lease) = Some(lease);
+                let height = self.chain.head().await?.height;
+                self.note(EventKind::ValidatorStarted, height, "it began to run the rounds").await;
                 Ok(true)
             }
         }
@@ -35,6 +38,10 @@ impl Node {
     /// Ends all that needs the lease.
     fn lay_down(&self) {
         *lock(&self.lease) = None;
+        // The directory is the other process's now. Who is writing to it now ends by itself, and is asked again at the next head.
+        if let Ok(mut written) = self.export.try_lock() {
+            written.export = None;
+        }
         let rounds: Vec<_> = lock(&self.open).keys().copied().collect();
         rounds.into_iter().for_each(|(part, height)| self.forget(part, height));
     }

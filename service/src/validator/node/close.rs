@@ -5,17 +5,22 @@ use std::sync::Arc;
 use holdfast_engine::account::Account;
 use holdfast_engine::challenge::Kind;
 use holdfast_engine::possession::challenge::AuditKind;
-use holdfast_engine::receipt::{ANCHOR_BLOCKS, Outcome, RoundKind};
-use holdfast_engine::recorder::{RecorderError, Refusal};
+use holdfast_engine::receipt::{ANCHOR_BLOCKS, AnchoredPairs, Outcome, RoundKind};
+use holdfast_engine::recorder::{Recorder, RecorderError, Refusal};
 use tokio::task::JoinSet;
 
 use super::counting::note_proven;
 use super::{Node, lock};
 use crate::chain::{Head, Metagraph};
+use crate::export::EventKind;
 use crate::index::{Changes, KeyRange};
-use crate::scoring::{MinerOutcome, OutcomeKind, RoundResults, Scoring, ScoringError, ScoringState};
+use crate::scoring::{
+    MinerOutcome, OutcomeKind, RoundResults, RoundSummary, Scoring, ScoringError, ScoringState, TierChange,
+};
 use crate::validator::ValidatorError;
+use crate::validator::anchored::{self, Kept};
 use crate::validator::commitments::Withdrawn;
+use crate::validator::events::Event;
 use crate::validator::receipts::Chains;
 use crate::validator::store::{
     ANSWERS, AnchorRow, AnswersRow, Finding, NUMBERS, OPEN_FROM, Part, ROUNDS, SCORES, Stage, round_key,
@@ -82,13 +87,7 @@ impl Node {
         if !kept || row.anchor.is_some() || head.height > height + ANCHOR_BLOCKS {
             return Ok(());
         }
-        let mut answers = self.answers(Part::Samples, height).await?;
-        answers.extend(self.answers(Part::Seals, height).await?);
-        let pairs = Chains::pairs(answers.iter().map(|(_, row)| row));
-        let pairs = pairs.map_err(|rejection| ValidatorError::Damaged {
-            what: "promises of a round",
-            detail: rejection.to_string(),
-        })?;
+        let pairs = self.pairs_to_anchor(height, row.beacon).await?;
         let signer = self.peers.correspondent().signer();
         let claim = pairs.claim(height, &self.peers.correspondent().network(), signer);
         let recorded_at = self.recorder("anchoring a round", move |recorder| {
@@ -113,7 +112,40 @@ impl Node {
             self.metrics.anchors_recorded.inc();
         }
         let anchor = AnchorRow { root: pairs.root(), count: pairs.count(), recorded_at };
-        self.change_round(Part::Samples, height, |row| row.anchor = Some(anchor)).await
+        self.change_round(Part::Samples, height, |row| row.anchor = Some(anchor)).await?;
+        if let Some(recorded_at) = recorded_at {
+            let message = format!("the {} answers of the round at height {height}", anchor.count);
+            let event = Event::new(EventKind::AnchorRecorded, head.height, message);
+            let event = event.with("round", height).with("count", anchor.count);
+            self.events.note([event.with("recorded_at", recorded_at)]).await;
+        }
+        Ok(())
+    }
+
+    /// What is anchored of a round: what was kept for it, if it was tried before, or else all promises of now, kept.
+    async fn pairs_to_anchor(&self, height: u64, beacon: [u8; 32]) -> Result<AnchoredPairs, ValidatorError> {
+        let before = anchored::kept(&*self.index, height).await?;
+        if let Some(kept) = before.as_ref().filter(|kept| kept.beacon == beacon) {
+            return Ok(kept.pairs.clone());
+        }
+        let mut answers = self.answers(Part::Samples, height).await?;
+        answers.extend(self.answers(Part::Seals, height).await?);
+        let pairs = Chains::pairs(answers.iter().map(|(_, row)| row));
+        let pairs = pairs.map_err(|rejection| ValidatorError::Damaged {
+            what: "promises of a round",
+            detail: rejection.to_string(),
+        })?;
+        // What stands on the chain for a block that was replaced can still be shown.
+        let validator = self.account();
+        let look = move |recorder: &dyn Recorder| Ok(recorder.anchor(height, &validator)?);
+        let standing = self.recorder("looking for an anchor", look).await?;
+        let stands =
+            before.is_some_and(|kept| standing.is_some_and(|anchor| anchor.root == kept.pairs.root()));
+        if !stands {
+            let kept = Kept { beacon, pairs: pairs.clone() };
+            anchored::keep(&self.chains, &self.in_charge()?, height, &kept).await?;
+        }
+        Ok(pairs)
     }
 
     pub(super) async fn answers(
@@ -148,8 +180,13 @@ impl Node {
         if part == Part::Samples {
             note_proven(&self.metrics, answers.iter().map(|(_, row)| row));
         }
-        self.change_round(part, height, |row| row.stage = Stage::Linked).await?;
+        let closed_at_ms = self.peers.correspondent().clock().now_ms();
+        self.change_round(part, height, |row| {
+            (row.stage, row.closed_at_ms) = (Stage::Linked, Some(closed_at_ms));
+        })
+        .await?;
         self.forget(part, height);
+        self.events.note([closed(part, height, metagraph.height, &answers)]).await;
         tracing::info!(height, ?part, miners = answers.len(), "a round is closed");
         self.show_to(&answers, &metagraph);
         Ok(())
@@ -289,6 +326,7 @@ impl Node {
                 for change in &summary.changes {
                     tracing::info!(miner = %change.miner, from = change.from, to = change.to, "another tier");
                 }
+                self.events.note(scored(&summary, metagraph.height)).await;
             }
             // It was scored before we were cut off.
             Err(ScoringError::NotLater { .. }) => {}
@@ -342,6 +380,36 @@ impl Node {
         }
         self.chains.commit(Some(&self.in_charge()?), changes).await
     }
+}
+
+/// A round that is closed, with how its questions came out.
+fn closed(part: Part, height: u64, newest: u64, answers: &[(Account, AnswersRow)]) -> Event {
+    let findings = || answers.iter().flat_map(|(_, row)| &row.findings);
+    let count = |outcome| findings().filter(|finding| finding.outcome() == Some(outcome)).count();
+    let what = match part {
+        Part::Samples => "round",
+        Part::Seals => "seal audits",
+    };
+    let event = Event::new(EventKind::RoundClosed, newest, format!("the {what} of height {height}"));
+    let event = event.with("round", height).with("miners", answers.len());
+    let outcomes = [Outcome::Accepted, Outcome::Rejected, Outcome::Missed];
+    outcomes.into_iter().fold(event, |event, outcome| event.with(outcome.name(), count(outcome)))
+}
+
+/// Who came, went, rose and fell with a round.
+fn scored(summary: &RoundSummary, newest: u64) -> Vec<Event> {
+    let tier = |change: &TierChange| {
+        let message = format!("from {} to {}", change.from, change.to);
+        let event = Event::new(EventKind::TierChanged, newest, message).of_miner(change.miner);
+        event.with("from", change.from.as_str()).with("to", change.to.as_str())
+    };
+    let joined =
+        |miner: &Account| Event::new(EventKind::MinerJoined, newest, "its first round here").of_miner(*miner);
+    let left = |miner: &Account| {
+        Event::new(EventKind::MinerLeft, newest, "another hotkey has its uid").of_miner(*miner)
+    };
+    let (joined, left) = (summary.fresh.iter().map(joined), summary.replaced.iter().map(left));
+    left.chain(joined).chain(summary.changes.iter().map(tier)).collect()
 }
 
 fn flatten(linked: Result<Result<(), ValidatorError>, tokio::task::JoinError>) -> Result<(), ValidatorError> {

@@ -11,11 +11,14 @@ use tokio::task::JoinSet;
 use super::{Node, lock};
 use crate::chain::{Head, Metagraph, Neuron};
 use crate::operation::metrics::{PING, RETRIEVAL};
+use crate::export::EventKind;
 use crate::scoring::{MinerOutcome, OutcomeKind};
 use crate::validator::ValidatorError;
+use crate::validator::events::Event;
 use crate::validator::evidence::keep_evidence;
 use crate::validator::peers::Peer;
 use crate::validator::retrieval::{Retrieval, audit, draw_blocks};
+use crate::validator::store::EvidenceRow;
 
 /// Receipts of another validator that are looked at: 312 bytes each, and as much again of the time before.
 const HISTORY_RECEIPTS_MAX: usize = 65_536;
@@ -33,6 +36,14 @@ pub struct Sign {
     pub version: Option<String>,
     /// Why there was no answer.
     pub why: Option<String>,
+}
+
+/// Two bodies in one place, which were not known before.
+fn equivocation(row: &EvidenceRow, height: u64) -> Event {
+    let event = Event::new(EventKind::Equivocation, height, "two signed bodies for one round");
+    let event = event.with("evidence", row.evidence.as_str());
+    let event = row.validator.map_or(event.clone(), |validator| event.of_validator(validator));
+    row.miner.map_or(event.clone(), |miner| event.of_miner(miner))
 }
 
 impl Node {
@@ -57,7 +68,7 @@ impl Node {
             let peer = Peer { account: neuron.hotkey, endpoint };
             asking.spawn(async move {
                 if ping {
-                    node.ping(peer).await;
+                    node.ping(peer, head.height).await;
                 }
                 if retrieve && let Err(error) = node.retrieve(peer, &neuron).await {
                     tracing::error!(miner = %peer.account, %error, "no retrieval audit");
@@ -69,7 +80,7 @@ impl Node {
         Ok(())
     }
 
-    async fn ping(&self, peer: Peer) {
+    async fn ping(&self, peer: Peer, height: u64) {
         let asked_at_ms = self.peers.correspondent().clock().now_ms();
         let sign = match self.peers.ping(peer).await {
             Ok((response, latency_ms)) => {
@@ -83,7 +94,13 @@ impl Node {
                 Sign { asked_at_ms, latency_ms: None, version: None, why: Some(error.to_string()) }
             }
         };
-        lock(&self.signs).insert(peer.account, sign);
+        let answers = sign.latency_ms.is_some();
+        let before = lock(&self.signs).insert(peer.account, sign).map(|sign| sign.latency_ms.is_some());
+        if before.is_some_and(|before| before != answers) {
+            let message = if answers { "it answers again" } else { "it does not answer" };
+            let event = Event::new(EventKind::MinerReachable, height, message).of_miner(peer.account);
+            self.events.note([event.with("reachable", answers)]).await;
+        }
     }
 
     async fn retrieve(&self, peer: Peer, neuron: &Neuron) -> Result<(), ValidatorError> {
@@ -146,7 +163,9 @@ impl Node {
             }
             let earlier = lock(&self.histories).insert(*witness, now.clone()).unwrap_or_default();
             let all = [earlier, now].concat();
-            keep_evidence(&*self.index, &self.peers.correspondent().network(), &all).await?;
+            let network = self.peers.correspondent().network();
+            let fresh = keep_evidence(&*self.index, &network, &all).await?.fresh;
+            self.events.note(fresh.iter().map(|row| equivocation(row, head.height))).await;
         }
         Ok(())
     }

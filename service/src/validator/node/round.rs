@@ -14,7 +14,7 @@ use crate::index::Changes;
 use crate::validator::ValidatorError;
 use crate::validator::collect::{Answer, Ask, Body, News, Promise, collect};
 use crate::validator::judge::{Case, Verdict};
-use crate::validator::plan::Question;
+use crate::validator::plan::{Against, Question};
 use crate::validator::store::{
     ANSWERS, AnswersRow, Finding, Part, ROUNDS, RoundRow, Stage, answers_key, round_key,
 };
@@ -51,21 +51,27 @@ impl Node {
         if asks.is_empty() {
             return Ok(());
         }
+        let questions = || asks.iter().flat_map(|ask| &*ask.questions);
+        let records = questions().filter_map(|question| match &question.against {
+            Against::Object(record) => Some(Arc::clone(record)),
+            _ => None,
+        });
+        let keeping = (&self.chains, &self.in_charge()?);
+        self.audited.keep(keeping, &*self.index, self.chain.recorder(), records.collect()).await?;
         let mut changes = Changes::new();
         let answers = ANSWERS.prefix(&((1_u8, height), part as u8));
         for row in ANSWERS.scan(&*self.index, &answers, usize::MAX).await? {
             ANSWERS.delete(&mut changes, &row.key);
         }
         let asked_at_ms = self.peers.correspondent().clock().now_ms();
-        let (stage, anchor, witnesses) = (Stage::Asking, None, Vec::new());
-        let row = RoundRow { beacon, asked_at_ms, stage, anchor, witnesses };
+        let (stage, anchor, witnesses, closed_at_ms) = (Stage::Asking, None, Vec::new(), None);
+        let row = RoundRow { beacon, asked_at_ms, stage, anchor, witnesses, closed_at_ms };
         ROUNDS.put(&mut changes, &round_key(height, part), &row)?;
         self.chains.commit(Some(&self.in_charge()?), changes).await?;
 
         self.forget(part, height);
         let cancel = CancellationToken::new();
-        let questions = asks.iter().flat_map(|ask| &*ask.questions);
-        let seals = questions.filter(|question| question.batch.is_some());
+        let seals = questions().filter(|question| question.batch.is_some());
         let sealing: Vec<u64> = seals.map(|question| question.round().key.subject.number()).collect();
         sealing.iter().for_each(|partition_id| self.commitments.set_sealing(*partition_id, true));
         let open = Open { beacon, asking: Some(cancel.clone()), sealing };

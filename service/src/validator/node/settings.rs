@@ -1,6 +1,7 @@
 //! What a validator is told.
 
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 
 use holdfast_engine::account::Account;
 use holdfast_engine::policy::Policy;
@@ -41,6 +42,17 @@ pub struct Settings {
     pub lease_ms: u64,
     /// Validators that are asked to co-sign that promises have arrived.
     pub witnesses: Vec<Account>,
+    /// Where what becomes final is exported, if anywhere.
+    pub export: Option<Exporting>,
+}
+
+/// Exporting what becomes final.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exporting {
+    /// The directory of the export.
+    pub directory: PathBuf,
+    /// Blocks from one writing to the next.
+    pub every_blocks: u64,
 }
 
 impl Settings {
@@ -62,6 +74,7 @@ impl Settings {
             process: process.into(),
             lease_ms: 60_000,
             witnesses: Vec::new(),
+            export: None,
         }
     }
 }

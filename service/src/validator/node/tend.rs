@@ -11,11 +11,13 @@ use tokio::task::JoinSet;
 
 use super::{Node, lock};
 use crate::chain::{Head, Metagraph};
+use crate::export::EventKind;
 use crate::proto;
 use crate::scoring::Registration;
 use crate::validator::ValidatorError;
 use crate::validator::collect::Promise;
 use crate::validator::commitments::Recorded;
+use crate::validator::events::Event;
 use crate::validator::peers::Peer;
 use crate::validator::plan::Question;
 use crate::validator::receipts::Countersigned;
@@ -212,6 +214,9 @@ impl Node {
         let included = self.chain.set_weights(signer, &weights, metagraph.height).await?;
         self.metrics.weights_set.inc();
         tracing::info!(height = included.height, miners = weights.len(), "weights are set");
+        let message = format!("for {} miners", weights.len());
+        let event = Event::new(EventKind::WeightsSet, head.height, message).with("miners", weights.len());
+        self.events.note([event.with("set_at", included.height)]).await;
         Ok(())
     }
 

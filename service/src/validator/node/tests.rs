@@ -1,3 +1,4 @@
+mod exports;
 mod hostile;
 mod metrics;
 mod miners;
@@ -24,6 +25,8 @@ struct Scene {
     holdings: Arc<MemoryHoldings>,
     miners: Vec<Arc<FakeMiner>>,
     metrics: Arc<Metrics>,
+    /// What processes export.
+    export: Option<Exporting>,
 }
 
 impl Scene {
@@ -44,7 +47,7 @@ impl Scene {
         }
         world.settle();
         let index: Arc<dyn Index> = Arc::new(EmbeddedIndex::in_memory().unwrap());
-        Scene { world, index, holdings, miners, metrics: Arc::default() }
+        Scene { world, index, holdings, miners, metrics: Arc::default(), export: None }
     }
 
     /// A validator's process over this index.
@@ -56,6 +59,7 @@ impl Scene {
             scoring,
             tempo_blocks: 3,
             retrieve_every_blocks: 0,
+            export: self.export.clone(),
             ..Settings::new(self.world.policy.clone(), name)
         };
         let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap());

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use holdfast_engine::account::Account;
 use holdfast_engine::message::{Header, body_digest};
+use holdfast_engine::possession::Replica;
+use holdfast_engine::possession::commitment_table::table_bytes;
+use holdfast_engine::possession::points_file::POINTS_HEADER_BYTES;
 use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_engine::signature::{Signature, verify};
@@ -18,17 +21,19 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tonic::transport::Channel;
+use zeroize::Zeroizing;
 
-use super::{ANSWER_TIMEOUT, Peer, PeerError, Peers, refused, rejected};
+use super::{ANSWER_TIMEOUT, Peer, PeerError, Peers, read_parts, rejected};
 use crate::pieces::Content;
 use crate::proto::miner_client::MinerClient;
 use crate::proto::{
     AllocationRequest, AllocationResponse, DeleteRequest, KeepRecordRequest, ObjectName, Part,
     RetrieveRequest, StoreOpen, StoreProgressRequest, StoreProgressResponse, StoreRequest, StoreResponse,
-    Ticket,
+    TableRequest, Ticket,
 };
 use crate::validator::retrieval::check_blocks;
 use crate::wire::canonical::{Encoder, methods};
+use crate::wire::status::reason_of;
 
 /// Bytes of the parts of an upload.
 pub const UPLOAD_PART_BYTES: usize = 256 << 10;
@@ -39,6 +44,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// What a transfer must come to on average, counting only the time that the miner takes, in bytes a second. Whoever hands out a block now
 /// and then would hold up whatever waits for the whole.
 const TRANSFER_BYTES_PER_SECOND: u64 = 256 << 10;
+/// A table takes no longer to come: 6 MiB a GiB of object.
+const POINTS_TIMEOUT: Duration = Duration::from_secs(120);
+/// Why there is no table yet.
+pub const NOT_COMMITTED: &str = "not-committed";
 /// Parts of an upload that wait to be sent.
 const PARTS_WAITING: usize = 2;
 
@@ -195,6 +204,31 @@ impl Peers {
         let answering = async { self.miner(peer).keep_record(request).await };
         let response = self.within(peer, ANSWER_TIMEOUT, answering).await?.into_inner();
         self.heard(peer, &asked, &response)
+    }
+
+    /// The points file (commitment-v1 §4) of an object of this account, for the store-time check; `None` while the miner computes it.
+    /// That it is one, and of which bytes, is for the caller to check. It holds a secret of the miner's.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn points(&self, peer: Peer, object: Content) -> Result<Option<Zeroizing<Vec<u8>>>, PeerError> {
+        let replica = Replica::new(object.root, object.length_bytes, 0);
+        let blocks = replica.map_err(|rejection| rejected(peer, rejection))?.blocks();
+        let length = usize::try_from(table_bytes(blocks)).ok();
+        let length = length.and_then(|bytes| bytes.checked_add(POINTS_HEADER_BYTES));
+        let too_long = || rejected(peer, Class::WrongLength.because("a table larger than memory"));
+        let length = length.ok_or_else(too_long)?;
+        let mut request = TableRequest { object: Some(name_of(object)), seal: None };
+        self.correspondent.ask(methods::MINER_TABLE, peer.account, &mut request);
+        let mut client = self.miner(peer);
+        let reading = async { read_parts(client.table(request).await?.into_inner(), length).await };
+        match self.within(peer, POINTS_TIMEOUT, reading).await {
+            Ok(read) => read.map(|bytes| Some(Zeroizing::new(bytes))).map_err(|wrong| rejected(peer, wrong)),
+            Err(PeerError::Status { status, .. }) if reason_of(&status).as_deref() == Some(NOT_COMMITTED) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn groups(&self, peer: Peer) -> MinerClient<Channel> {

@@ -1,14 +1,15 @@
-//! `holdfast put`, `get`, `ls`, `rm` and `audit`: an owner's files in a network.
+//! `holdfast put`, `get`, `ls`, `rm`, `audit` and `status`: an owner's files in a network.
 
 pub(crate) mod audit;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod put;
 pub(crate) mod remove;
+pub(crate) mod status;
 mod watch;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -40,6 +41,14 @@ struct OwnerArguments {
     /// Directory of the chain
     #[arg(long, value_name = "DIR")]
     chain: PathBuf,
+    #[command(flatten)]
+    parties: PartyArguments,
+}
+
+/// Whose files, and who cares for them.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Network")]
+struct PartyArguments {
     /// The validator: an SS58 address, hex, or a development name [default: the one with the most stake]
     #[arg(long, value_name = "ACCOUNT")]
     validator: Option<String>,
@@ -78,9 +87,15 @@ struct Owner {
 
 impl OwnerArguments {
     fn open(&self, console: &Console) -> Result<Owner, Failure> {
+        self.parties.open(&self.chain, console)
+    }
+}
+
+impl PartyArguments {
+    fn open(&self, chain: &Path, console: &Console) -> Result<Owner, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::file("start threads for", "this process", error))?;
-        let chain = FileChain::open(&self.chain)?;
+        let chain = FileChain::open(chain)?;
         let validator = self.validator(&runtime.block_on(chain.metagraph())?, console)?;
         let signer = self.signer(console)?;
         let state = self.state.clone().map_or_else(default_state, Ok)?.join(signer.account().to_ss58());

@@ -1,4 +1,4 @@
-//! `holdfast status`: what stands on the disks.
+//! `holdfast status`: what stands on the disks; with `--chain`, what a validator has in care (owner/status.rs).
 
 use std::path::PathBuf;
 
@@ -10,7 +10,6 @@ use holdfast_partition::objects::AllocationMap;
 use holdfast_partition::partition_file::{OpenMode, StateCounts};
 use serde::Serialize;
 
-use super::options::DirArguments;
 use crate::allocation::FileSystem;
 use crate::console::{Console, Exit, Report};
 use crate::disks::{Disk, stray_files};
@@ -19,20 +18,29 @@ use crate::objects::{ObjectDirectory, OpenShelf, UNLIMITED_BYTES};
 use crate::side_by_side::FailedDisk;
 use crate::table::{self, Table};
 
-/// Show partitions, windows by state, commitments and disk space
+/// Show what stands on your disks (--dir), or how your files in a network fare (--chain)
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Reads tables only, not the data; works while a fill is running. `scrub` reads the data."
-)]
+#[command(after_help = "\
+With --dir: partitions, windows by state, commitments and disk space. Reads tables only, not the data; works while a fill is running. \
+`scrub` reads the data. With --chain: whether the validator is there and follows the chain, your files in its care, and its miners by \
+tier; leaves with 1 if it runs behind or a file cannot be read now. Examples:
+  holdfast status --dir /mnt/disk1 --dir /mnt/disk2
+  holdfast status --chain /srv/chain --validator validator-1")]
 pub(crate) struct Arguments {
+    /// Directory that holds the partitions of one disk; repeat for several disks
+    #[arg(long = "dir", value_name = "DIR", required_unless_present = "chain")]
+    dirs: Vec<PathBuf>,
     #[command(flatten)]
-    disks: DirArguments,
+    network: super::owner::status::NetworkArguments,
 }
 
 impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
+        if let Some(exit) = self.network.run(console) {
+            return exit;
+        }
         let mut report = Status::default();
-        for directory in &ObjectDirectory::open_all(&self.disks.dirs)? {
+        for directory in &ObjectDirectory::open_all(&self.dirs)? {
             report.add_directory(directory)?;
         }
         console.report(&report)

@@ -1,12 +1,17 @@
 //! `holdfast validator`: what a validator does, and what its rules come to.
 
 mod ask;
+mod export;
 mod run;
 mod simulate;
 
+use std::sync::Arc;
+
 use clap::{Args, Subcommand};
+use holdfast_engine::signature::Signer;
+use holdfast_service::identity::{DevelopmentNames, Identity, PasswordSource};
 use holdfast_service::validator::ValidatorError;
-use holdfast_service::validator::config::ConfigError;
+use holdfast_service::validator::config::{Config, ConfigError};
 use holdfast_service::validator::run::RunError;
 
 use crate::console::{Console, Exit};
@@ -24,7 +29,8 @@ pub(crate) struct Arguments {
 enum What {
     Run(run::Arguments),
     Status(ask::StatusArguments),
-    Export(ask::ExportArguments),
+    History(ask::HistoryArguments),
+    Export(export::Arguments),
     Simulate(simulate::Arguments),
 }
 
@@ -33,6 +39,7 @@ impl Arguments {
         match &self.what {
             What::Run(arguments) => arguments.run(console),
             What::Status(arguments) => arguments.run(console),
+            What::History(arguments) => arguments.run(console),
             What::Export(arguments) => arguments.run(console),
             What::Simulate(arguments) => arguments.run(console),
         }
@@ -43,13 +50,32 @@ fn config_failure(error: ConfigError) -> Failure {
     Failure::Usage(error.to_string())
 }
 
+/// The key of a configuration.
+fn signer(config: &Config, console: &Console) -> Result<Arc<Signer>, Failure> {
+    let source = config.identity.source().ok_or_else(|| Failure::Usage("no identity is named".to_owned()))?;
+    let passwords = PasswordSource::new(config.identity.password_file.clone());
+    let identity = Identity::load(&source, DevelopmentNames::Allowed, &passwords)?;
+    if let Some(exposed) = identity.exposed() {
+        console.note(exposed.to_string());
+    }
+    Ok(Arc::new(identity.into_signer()))
+}
+
 fn run_failure(error: RunError) -> Failure {
     match error {
         RunError::Config(error) => config_failure(error),
         RunError::Connect(error) => super::connect::failure(error),
         RunError::Machine(failure) => failure,
-        RunError::Validator(ValidatorError::Chain(error)) => error.into(),
-        RunError::Validator(ValidatorError::Recorder(error)) => error.into(),
+        RunError::Validator(error) => validator_failure(error),
+        other => Failure::work("validator", "validator", other),
+    }
+}
+
+fn validator_failure(error: ValidatorError) -> Failure {
+    match error {
+        ValidatorError::Chain(error) => error.into(),
+        ValidatorError::Recorder(error) => error.into(),
+        ValidatorError::Export(error) => error.into(),
         other => Failure::work("validator", "validator", other),
     }
 }

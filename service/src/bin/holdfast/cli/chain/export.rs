@@ -26,6 +26,9 @@ pub(super) fn verify(
     let copy = |path| FileRecorder::open(path)?.read(Ledger::clone).map(SimulatedRecorder::from);
     let recorder = recorder.map(copy).transpose()?;
     let audits = policy.map(|policy| AuditRates::of(policy).ok_or_else(no_audits)).transpose()?;
+    // Whether objects are drawn by lot at all is no matter of the policy.
+    let shared = reader.settings().audits.is_some_and(|own| own.one_in_objects.is_none());
+    let audits = audits.map(|rates| if shared { rates.without_lottery() } else { rates });
     let chain = recorder.as_ref().map(|recorder| recorder as _);
     let report = verify_export(&reader, Trusted { recorder: chain, audits })?;
     let seconds = started.elapsed().as_secs_f64();

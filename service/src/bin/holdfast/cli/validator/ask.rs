@@ -1,4 +1,4 @@
-//! Asking a validator that runs: `holdfast validator status` and `export`.
+//! Asking a validator that runs: `holdfast validator status` and `history`.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -119,9 +119,9 @@ impl Report for Told {
     }
 }
 
-/// Write a validator's receipts into a chain file, which `holdfast chain verify` takes
+/// Write the receipts that a validator shows into a chain file, which `holdfast chain verify` takes
 #[derive(Args, Debug)]
-pub(crate) struct ExportArguments {
+pub(crate) struct HistoryArguments {
     #[command(flatten)]
     whom: WhomArguments,
     /// The chain file
@@ -134,7 +134,7 @@ pub(crate) struct ExportArguments {
     connect: ConnectArguments,
 }
 
-impl ExportArguments {
+impl HistoryArguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let Asking { runtime, peers, peer } = self.whom.asking(&self.connect, console)?;
         let new = self.out.with_extension("new");
@@ -152,17 +152,17 @@ impl ExportArguments {
         let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
         file.sync_all().map_err(failed)?;
         std::fs::rename(&new, &self.out).map_err(|error| Failure::file("rename", &new, error))?;
-        console.report(&Exported { receipts, file: &self.out })
+        console.report(&Written { receipts, file: &self.out })
     }
 }
 
 #[derive(Serialize)]
-struct Exported<'a> {
+struct Written<'a> {
     receipts: u64,
     file: &'a Path,
 }
 
-impl Report for Exported<'_> {
+impl Report for Written<'_> {
     fn text(&self, out: &mut String) {
         out.push_str(&format!("{} receipts in {}\n", self.receipts, self.file.display()));
     }

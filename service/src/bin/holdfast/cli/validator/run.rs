@@ -2,16 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
-use holdfast_service::identity::{DevelopmentNames, Identity, PasswordSource};
 use holdfast_service::operation::logging::{self, LogFormat};
 use holdfast_service::validator::config::Config;
 use holdfast_service::validator::run::{Ready, run};
 use serde::Serialize;
 
-use super::{config_failure, run_failure};
+use super::{config_failure, run_failure, signer};
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::interrupt;
@@ -54,14 +52,7 @@ impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         logging::set_up(self.log).map_err(|error| Failure::Usage(error.to_string()))?;
         let config = self.config()?;
-        let source =
-            config.identity.source().ok_or_else(|| Failure::Usage("no identity is named".to_owned()))?;
-        let passwords = PasswordSource::new(config.identity.password_file.clone());
-        let identity = Identity::load(&source, DevelopmentNames::Allowed, &passwords)?;
-        if let Some(exposed) = identity.exposed() {
-            console.note(exposed.to_string());
-        }
-        let signer = Arc::new(identity.into_signer());
+        let signer = signer(&config, console)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::file("start threads for", "this process", error))?;
         let stop = interrupt::token();
