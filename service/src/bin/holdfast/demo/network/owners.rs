@@ -4,6 +4,7 @@ use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_engine::signature::Signer;
+use holdfast_service::connect::Connector;
 use holdfast_service::client::{Client, ClientError, Fault, GetOptions, PutOptions, Stored, Watch};
 use holdfast_service::encryption::{Identities, OwnerKey, Recipients};
 use holdfast_service::wire::Correspondent;
@@ -95,7 +96,8 @@ impl DemoOwner {
         let signer = Arc::new(Signer::development(terms.owner));
         let correspondent = Correspondent::new(validator.network(), signer, Arc::new(SystemClock));
         let state = stage.directory().join(terms.owner);
-        let client = Client::new(Arc::new(correspondent), validator.peer(), &state).map_err(failed)?;
+        let client = Client::new(Arc::new(correspondent), Connector::plain(), validator.peer(), &state)
+            .map_err(failed)?;
         let key = OwnerKey::generate();
         let recipients = Recipients::of_keys([key.recipient().as_str()])
             .map_err(|error| Failure::encryption(terms.file, error))?;
@@ -106,6 +108,7 @@ impl DemoOwner {
             name: terms.file.to_owned(),
             policy,
             recipients: Some(recipients),
+            commit: false,
             keep_seconds: KEEP_SECONDS,
             watch: Arc::new(()),
         };

@@ -84,7 +84,14 @@ impl DemoValidator {
         let signer = Arc::new(Signer::development(name));
         let correspondent = Arc::new(Correspondent::new(network, signer, Arc::new(SystemClock)));
         let chain: Arc<dyn Chain> = Arc::new(chain);
-        let keeper = Keeper::new(care, Arc::clone(&chain), Arc::clone(&index), Arc::clone(&correspondent));
+        let keeper = Keeper::new(
+            care,
+            Arc::clone(&chain),
+            Arc::clone(&index),
+            Arc::clone(&correspondent),
+            Connector::plain(),
+            Arc::default(),
+        );
         let node = Node::open(Parts {
             settings,
             chain,
