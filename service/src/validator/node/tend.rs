@@ -122,10 +122,10 @@ impl Node {
         let node = Arc::clone(self);
         self.tasks.spawn(async move {
             let peer = Peer { account: miner, endpoint };
-            if let Err(why) = node.show_all(peer).await {
-                if node.warned.is_due(&format!("{miner} {why}"), Instant::now()) {
-                    tracing::warn!(%miner, why, "receipts were not countersigned; they are shown again with each round");
-                }
+            if let Err(why) = node.show_all(peer).await
+                && node.warned.is_due(&format!("{miner} {why}"), Instant::now())
+            {
+                tracing::warn!(%miner, why, "receipts were not countersigned; they are shown again with each round");
             }
             lock(&node.showing).remove(&miner);
         });
