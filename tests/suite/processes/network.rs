@@ -32,10 +32,23 @@ pub(crate) fn account(name: &str) -> Account {
     Signer::development(name).account()
 }
 
+/// How large a network is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) miners: usize,
+    /// What each miner may use of the disk, nine tenths of it for objects.
+    pub(crate) disk: &'static str,
+    pub(crate) block_ms: u32,
+    /// Whether miners are found at their proxies, or where they are.
+    pub(crate) through_proxies: bool,
+}
+
 /// A miner: its files stay when its process ends.
 pub(crate) struct Miner {
     pub(crate) name: String,
     pub(crate) proxy: Proxy,
+    /// Where others find it.
+    announced: SocketAddr,
     pub(crate) process: Option<Process>,
 }
 
@@ -49,6 +62,7 @@ pub(crate) struct Rounds {
 }
 
 pub(crate) struct Network {
+    terms: Terms,
     folder: TempDir,
     chain: Option<Process>,
     validator: Option<Process>,
@@ -60,8 +74,18 @@ pub(crate) struct Network {
 impl Network {
     /// With so many miners that have filled their disks, and a validator that knows them.
     pub(crate) fn start(miners: usize) -> Network {
+        let terms = Terms { miners, disk: "48MiB", block_ms: 300, through_proxies: true };
+        let mut network = Network::without_validator(terms);
+        network.start_validator();
+        network
+    }
+
+    /// With miners that have filled their disks, and nobody who asks them anything.
+    pub(crate) fn without_validator(terms: Terms) -> Network {
+        let miners = terms.miners;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let mut network = Network {
+            terms,
             folder: tempfile::tempdir().expect("a directory"),
             chain: None,
             validator: None,
@@ -80,13 +104,13 @@ impl Network {
         network.start_chain(&json!({ "neurons": neurons }));
         for (number, name) in names.into_iter().enumerate() {
             let proxy = Proxy::new();
-            network.write(&format!("{name}.toml"), &network.miner_configuration(&name, proxy.address));
-            network.miners.push(Miner { name, proxy, process: None });
+            let announced = if terms.through_proxies { proxy.address } else { free_address() };
+            network.write(&format!("{name}.toml"), &network.miner_configuration(&name, announced));
+            network.miners.push(Miner { name, proxy, announced, process: None });
             network.start_miner(number);
         }
         (0..miners).for_each(|number| network.wait_until_filled(number));
         network.write("validator.toml", &network.validator_configuration());
-        network.start_validator();
         network
     }
 
@@ -106,10 +130,13 @@ impl Network {
     fn miner_configuration(&self, name: &str, announced: SocketAddr) -> String {
         let [chain, disk, policy] =
             ["chain", &format!("{name}.disk"), "policy.json"].map(|file| self.text(file));
+        let listen =
+            if self.terms.through_proxies { "127.0.0.1:0".to_owned() } else { announced.to_string() };
+        let disk_max = self.terms.disk;
         format!(
             "policy = \"{policy}\"\n[identity]\ndevelopment_name = \"{name}\"\n\
              [chain]\ndirectory = \"{chain}\"\nannounce = \"{announced}\"\n\
-             [server]\nlisten = \"127.0.0.1:0\"\n[[disk]]\ndirectory = \"{disk}\"\nmax = \"48MiB\"\n\
+             [server]\nlisten = \"{listen}\"\n[[disk]]\ndirectory = \"{disk}\"\nmax = \"{disk_max}\"\n\
              [allocation]\nwindow = \"32KiB\"\nprofile = \"swift\"\nobject_reserve = 0.9\n[filling]\nthreads = 1\n"
         )
     }
@@ -129,9 +156,10 @@ impl Network {
     pub(crate) fn start_chain(&mut self, script: &Value) {
         self.write("script.json", &script.to_string());
         let (chain, script) = (self.text("chain"), self.text("script.json"));
-        let arguments = ["chain", "simulate", &chain, "--script", &script, "--block-ms", "300"];
+        let block_ms = self.terms.block_ms.to_string();
+        let arguments = ["chain", "simulate", &chain, "--script", &script, "--block-ms", &block_ms];
         let options = ["--finality", "2", "--weights-interval", "10"];
-        let mut process = Process::start(&mut holdfast(&[&arguments[..], &options].concat()));
+        let process = Process::start(&mut holdfast(&[&arguments[..], &options].concat()));
         process.says("block ");
         self.chain = Some(process);
     }
@@ -148,7 +176,7 @@ impl Network {
 
     pub(crate) fn start_miner(&mut self, number: usize) {
         let config = self.text(&format!("{}.toml", self.miners[number].name));
-        let mut process = Process::start(&mut holdfast(&["miner", "run", "--config", &config]));
+        let process = Process::start(&mut holdfast(&["miner", "run", "--config", &config]));
         let miner = &mut self.miners[number];
         miner.proxy.lead_to(Some(process.serves_at()));
         miner.process = Some(process);
@@ -162,7 +190,7 @@ impl Network {
 
     pub(crate) fn start_validator(&mut self) {
         let config = self.text("validator.toml");
-        let mut process = Process::start(&mut holdfast(&["validator", "run", "--config", &config]));
+        let process = Process::start(&mut holdfast(&["validator", "run", "--config", &config]));
         process.serves_at();
         self.validator = Some(process);
     }
@@ -184,7 +212,7 @@ impl Network {
 
     pub(crate) fn peer(&self, number: usize) -> Peer {
         let miner = &self.miners[number];
-        Peer { account: account(&miner.name), endpoint: miner.proxy.address }
+        Peer { account: account(&miner.name), endpoint: miner.announced }
     }
 
     /// Where the validator is, as the chain has it.
@@ -308,6 +336,12 @@ impl Network {
 
 pub(crate) fn cid_of(stored: &Value) -> String {
     stored["cid"].as_str().expect("a CID").to_owned()
+}
+
+/// An address that nobody listens at now.
+fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+    listener.local_addr().expect("bound")
 }
 
 fn secret(key: &OwnerKey) -> zeroize::Zeroizing<String> {

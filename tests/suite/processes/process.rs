@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -11,7 +12,7 @@ use serde_json::Value;
 /// What has not come about by then does not come about.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// From one look to the next.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Waits until there is something to find.
 #[track_caller]
@@ -26,9 +27,18 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
     }
 }
 
+/// The binary: cargo says to tests where it is; examples stand in a folder beside it.
+fn binary() -> PathBuf {
+    let of_tests = option_env!("CARGO_BIN_EXE_holdfast").map(PathBuf::from);
+    of_tests.unwrap_or_else(|| {
+        let examples = std::env::current_exe().expect("this program is somewhere");
+        examples.parent().and_then(Path::parent).expect("a folder").join("holdfast")
+    })
+}
+
 /// The binary with arguments.
 pub(crate) fn holdfast(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    let mut command = Command::new(binary());
     command.args(arguments).env("XDG_CONFIG_HOME", "/nonexistent").stdin(Stdio::null());
     command
 }
@@ -54,47 +64,69 @@ impl Ended {
 /// A process that runs.
 pub(crate) struct Process {
     child: Child,
-    log: Arc<Mutex<String>>,
+    log: Arc<Log>,
+}
+
+/// What a process writes to standard error.
+#[derive(Default)]
+struct Log {
+    written: Mutex<Written>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Written {
+    text: String,
+    /// Whether nothing more comes: the process has ended.
+    is_all: bool,
+}
+
+impl Log {
+    fn add(&self, change: impl FnOnce(&mut Written)) {
+        change(&mut self.written.lock().expect("no panic"));
+        self.more.notify_all();
+    }
 }
 
 impl Process {
     pub(crate) fn start(command: &mut Command) -> Process {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
-        let log = Arc::new(Mutex::new(String::new()));
+        let log = Arc::new(Log::default());
         let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-        let written = Arc::clone(&log);
+        let writing = Arc::clone(&log);
         // Whoever does not read would let it wait.
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                let mut log = written.lock().expect("no panic");
-                log.push_str(&line);
-                log.push('\n');
+                writing.add(|written| written.text.extend([line.as_str(), "\n"]));
             }
+            writing.add(|written| written.is_all = true);
         });
         Process { child, log }
     }
 
     /// Waits until a line of its log has this in it, and gives what stands behind it.
-    pub(crate) fn says(&mut self, what: &str) -> String {
-        wait_for(what, || {
-            let log = self.log();
-            let line = log.lines().find_map(|line| line.split_once(what));
-            if line.is_none()
-                && let Some(status) = self.child.try_wait().expect("can be asked")
-            {
-                panic!("it ended, {status}: {log}");
-            }
-            line.map(|(_, rest)| rest.to_owned())
-        })
+    pub(crate) fn says(&self, what: &str) -> String {
+        let said = |written: &Written| {
+            written.text.lines().find_map(|line| line.split_once(what)).map(|(_, rest)| rest.to_owned())
+        };
+        let waits = |written: &mut Written| said(written).is_none() && !written.is_all;
+        let written = self.log.written.lock().expect("no panic");
+        let (written, _) = self.log.more.wait_timeout_while(written, PATIENCE, waits).expect("no panic");
+        said(&written).unwrap_or_else(|| panic!("it never says \"{what}\": {}", written.text))
     }
 
     /// Where it serves, once it does.
-    pub(crate) fn serves_at(&mut self) -> SocketAddr {
+    pub(crate) fn serves_at(&self) -> SocketAddr {
         self.says(" serves at ").parse().expect("an address")
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn log(&self) -> String {
-        self.log.lock().expect("no panic").clone()
+        self.log.written.lock().expect("no panic").text.clone()
     }
 
     /// Waits for its end.

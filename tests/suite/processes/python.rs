@@ -32,7 +32,7 @@ fn the_python_client_talks_to_a_miner_and_a_validator_that_run() {
     let nodes = json!({
         "network": hex::encode(network.network()),
         "owner": OWNER,
-        "miner": { "endpoint": network.miners[0].proxy.address, "account": network.peer(0).account.to_ss58() },
+        "miner": { "endpoint": network.peer(0).endpoint, "account": network.peer(0).account.to_ss58() },
         "validator": { "endpoint": network.validator_endpoint(), "account": account(VALIDATOR).to_ss58() },
         "object": network.path("object"),
         "ticket": hex::encode(ticket.encode()),

@@ -1,0 +1,119 @@
+//! Figures of a network's front ends and transfers, of the `holdfast` beside this program:
+//! `cargo build --release && cargo run --release -p holdfast-service --example network_figures`.
+//!
+//! Start: from the start of a process until it says where it serves. Idle: a miner that has filled its disk, with nobody who asks.
+//! Put and get: over the loopback, against what encryption and the disk do with the same bytes.
+
+#![allow(clippy::print_stdout, reason = "figures are what this is for")]
+
+#[path = "../../../tests/suite/processes/network.rs"]
+#[allow(dead_code, reason = "made for tests")]
+mod network;
+#[path = "../../../tests/suite/processes/process.rs"]
+#[allow(dead_code, reason = "made for tests")]
+mod process;
+#[path = "../../../tests/suite/processes/proxy.rs"]
+#[allow(dead_code, reason = "made for tests")]
+mod proxy;
+#[path = "../network_soak/usage.rs"]
+mod usage;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use holdfast_service::encryption::{OwnerKey, Recipients};
+use network::{Network, Terms, bytes_of, cid_of};
+use usage::{processor_time, resident_bytes};
+
+const MINERS: usize = 3;
+const FILE: &str = "file";
+const FILE_BYTES: usize = 256 << 20;
+const IDLE: Duration = Duration::from_secs(20);
+/// Each figure is the best of so many.
+const TRIES: usize = 3;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let terms = Terms { miners: MINERS, disk: "1GiB", block_ms: 500, through_proxies: false };
+    let mut network = Network::without_validator(terms);
+    idle(&network);
+    start(&mut network);
+    let folder = network.path("");
+    std::fs::write(network.path(FILE), bytes_of(FILE, FILE_BYTES))?;
+    let (encryption, disk) = (best(|| encrypt(&network.path(FILE)))?, best(|| write(&folder))?);
+    let slower = encryption.min(disk);
+    println!("encryption {encryption:.0} MB/s, disk with sync {disk:.0} MB/s");
+    for coding in ["replicate-1", "replicate-2", "2-of-3"] {
+        let (mut put, mut get): (f64, f64) = (0.0, 0.0);
+        for _ in 0..TRIES {
+            let stored = network.begin_put(FILE, FILE_BYTES, coding).end().json();
+            put = put.max(rate(&stored)?);
+            let cid = cid_of(&stored);
+            get = get.max(rate(&network.get_and_compare(&cid, FILE))?);
+            network.owner(&["rm", &cid]).json();
+        }
+        let part = |rate: f64| rate / slower;
+        println!(
+            "{coding:>11}: put {put:.0} MB/s ({:.2} of the slower), get {get:.0} MB/s ({:.2})",
+            part(put),
+            part(get)
+        );
+    }
+    Ok(())
+}
+
+/// What a miner takes that nobody asks anything.
+fn idle(network: &Network) {
+    let miner = network.miners.first().and_then(|miner| miner.process.as_ref());
+    let Some(process) = miner.map(process::Process::id) else { return };
+    let before = processor_time(process);
+    std::thread::sleep(IDLE);
+    let busy = (processor_time(process) - before).as_secs_f64() / IDLE.as_secs_f64();
+    println!("idle miner: {} MiB, {:.1} % of a processor", resident_bytes(process) >> 20, 100.0 * busy);
+}
+
+/// How long miner and validator take until they serve.
+fn start(network: &mut Network) {
+    let (mut miner, mut validator) = (Duration::MAX, Duration::MAX);
+    for _ in 0..TRIES {
+        network.kill_miner(0);
+        let started = Instant::now();
+        network.start_miner(0);
+        miner = miner.min(started.elapsed());
+        let started = Instant::now();
+        network.start_validator();
+        validator = validator.min(started.elapsed());
+        network.kill_validator();
+    }
+    network.start_validator();
+    println!("from start to serving: miner {} ms, validator {} ms", miner.as_millis(), validator.as_millis());
+}
+
+/// MB of the file for a second of a command.
+fn rate(told: &serde_json::Value) -> Result<f64, &'static str> {
+    Ok(FILE_BYTES as f64 / 1e6 / told["seconds"].as_f64().ok_or("no seconds")?)
+}
+
+fn best(mut work: impl FnMut() -> io::Result<()>) -> io::Result<f64> {
+    let mut best: f64 = 0.0;
+    for _ in 0..TRIES {
+        let started = Instant::now();
+        work()?;
+        best = best.max(FILE_BYTES as f64 / 1e6 / started.elapsed().as_secs_f64());
+    }
+    Ok(best)
+}
+
+fn encrypt(file: &Path) -> io::Result<()> {
+    let recipients = Recipients::of_keys([OwnerKey::generate().recipient().as_str()]);
+    let recipients = recipients.map_err(io::Error::other)?;
+    let mut encrypting = recipients.encrypting(File::open(file)?).map_err(io::Error::other)?;
+    io::copy(&mut encrypting, &mut io::sink()).map(drop)
+}
+
+fn write(folder: &Path) -> io::Result<()> {
+    let mut file = tempfile::tempfile_in(folder)?;
+    file.write_all(&vec![7; FILE_BYTES])?;
+    file.sync_all()
+}
