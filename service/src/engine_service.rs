@@ -27,6 +27,7 @@ use crate::listen::{ListenError, Listener};
 use crate::local::failure::Failure;
 use crate::local::machine::Machine;
 use crate::proto::engine_server::EngineServer;
+use crate::workers::Exchange;
 use jobs::{Jobs, ThisMachine};
 use serve::Service;
 use turns::Turns;
@@ -47,6 +48,7 @@ struct Engine {
     answers: Turns,
     verifications: Turns,
     surveys: Turns,
+    workers: Option<Arc<Exchange>>,
     stop: CancellationToken,
 }
 
@@ -74,7 +76,9 @@ pub async fn run(
     let address = listener.address();
     let machine = Arc::new(settings.machine.resolve()?);
     let index = EmbeddedIndex::open(&settings.state_file(), EmbeddedSettings::default()).await?;
-    let performer = Arc::new(ThisMachine(Arc::clone(&machine)));
+    let workers = settings.workers.clone().map(|settings| Exchange::new(settings, machine.backend)).transpose();
+    let workers = workers.map_err(|error| EngineError::usage(error.to_string()))?;
+    let performer = Arc::new(ThisMachine { machine: Arc::clone(&machine), workers: workers.clone() });
     let limits = settings.limits.clone();
     let jobs = Jobs::open(&settings.directories, limits.clone(), Arc::new(index), performer).await?;
     let engine = Arc::new(Engine {
@@ -85,6 +89,7 @@ pub async fn run(
         directories: settings.directories.clone(),
         limits,
         jobs: jobs.clone(),
+        workers,
         stop: CancellationToken::new(),
     });
     ready(&Ready { address, directories: settings.directories.clone() });
@@ -93,15 +98,24 @@ pub async fn run(
     let served = listener
         .serve(routes, &[SERVICE], async {
             shutdown.await;
-            engine.stop.cancel();
-            jobs.begin_stop();
+            engine.begin_stop();
         })
         .await;
     // The server may have ended by itself.
-    engine.stop.cancel();
-    jobs.begin_stop();
+    engine.begin_stop();
     jobs.stopped().await;
     Ok(served?)
+}
+
+impl Engine {
+    /// Ends streams and sends workers away; jobs end at their next safe points.
+    fn begin_stop(&self) {
+        self.stop.cancel();
+        if let Some(workers) = &self.workers {
+            workers.close();
+        }
+        self.jobs.begin_stop();
+    }
 }
 
 impl From<ListenError> for EngineError {

@@ -17,6 +17,7 @@ use holdfast_engine::space::record::{WindowRecord, partition_root};
 use holdfast_service::chain::{
     Chain, Driver, Event, Head, MemoryNetwork, NetworkSettings, NewNeuron, Script,
 };
+use holdfast_service::connect::Connector;
 use holdfast_service::index::Index;
 use holdfast_service::validator::holdings::MemoryHoldings;
 use holdfast_service::validator::judge::Judge;
@@ -181,7 +182,9 @@ impl World {
             index,
             holdings: Arc::new(MemoryHoldings::default()),
             correspondent: Arc::new(Correspondent::new(self.network(), signer, Arc::new(SystemClock))),
+            connector: Connector::plain(),
             judge: Judge::new(select(Choice::Auto)?, pool),
+            metrics: Arc::default(),
         };
         Ok(Node::open(parts).await?)
     }

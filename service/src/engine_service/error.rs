@@ -75,7 +75,7 @@ impl EngineError {
             code: Code::Unimplemented,
             reason: "no-workers",
             message: "this engine takes no workers".to_owned(),
-            advice: "connect to a miner that does",
+            advice: "run it with --workers, or with a table [workers] in its configuration",
         }
     }
 

@@ -10,6 +10,7 @@ use super::{Engine, EngineError, answer, blocking, verify, watch};
 use crate::local::console::json_text;
 use crate::local::devices::Devices;
 use crate::proto::{self, engine_server};
+use crate::workers;
 
 /// Serves an engine.
 #[derive(Clone, Debug)]
@@ -92,8 +93,9 @@ impl engine_server::Engine for Service {
 
     async fn work(
         &self,
-        _: Request<Streaming<proto::WorkerEvent>>,
+        request: Request<Streaming<proto::WorkerEvent>>,
     ) -> Result<Response<Self::WorkStream>, Status> {
-        Err(EngineError::no_workers().into())
+        let exchange = self.0.workers.as_ref().ok_or_else(EngineError::no_workers)?;
+        Ok(Response::new(workers::work(exchange, request.into_inner()).await?))
     }
 }

@@ -10,6 +10,7 @@ use crate::listen;
 use crate::local::failure::Failure;
 use crate::local::gpus::GpuWishes;
 use crate::local::machine::Machine;
+use crate::workers::ExchangeSettings;
 
 /// Where an engine serves if nothing is said.
 pub const PORT: u16 = 7703;
@@ -31,6 +32,9 @@ pub struct Settings {
     /// What callers may ask of it.
     #[serde(default)]
     pub limits: Limits,
+    /// How machines are treated that offer to make windows for fills; none are taken if nothing is said.
+    #[serde(default)]
+    pub workers: Option<ExchangeSettings>,
 }
 
 /// The table `[machine]`.
@@ -120,6 +124,7 @@ impl Settings {
             server: listen::Settings::at(listen),
             machine: MachineSettings::default(),
             limits: Limits::default(),
+            workers: None,
         }
     }
 
@@ -142,10 +147,11 @@ impl Settings {
             ("answers_at_once", *answers_at_once),
             ("verifications_at_once", *verifications_at_once),
         ];
-        match counts.iter().find(|(_, count)| *count == 0) {
-            Some((key, _)) => Err(Failure::Usage(format!("limits.{key} is 0; allowed: 1 and more"))),
-            None => Ok(()),
+        if let Some((key, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return Err(Failure::Usage(format!("limits.{key} is 0; allowed: 1 and more")));
         }
+        let workers = self.workers.as_ref().map(ExchangeSettings::check).transpose();
+        workers.map(drop).map_err(|error| Failure::Usage(error.to_string()))
     }
 
     /// The file in which jobs are remembered.

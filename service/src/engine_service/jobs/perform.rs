@@ -19,6 +19,7 @@ use crate::local::jobs::scrub::scrub_disks;
 use crate::local::jobs::seal_audit::SealAudit;
 use crate::local::machine::Machine;
 use crate::local::objects::ObjectDirectory;
+use crate::workers::Exchange;
 
 /// What a job came to that was not broken off.
 #[derive(Clone, Debug)]
@@ -43,15 +44,23 @@ pub trait Perform: Send + Sync {
 
 /// This machine, with all that its jobs share.
 #[derive(Clone, Debug)]
-pub struct ThisMachine(pub Arc<Machine>);
+pub struct ThisMachine {
+    /// Its processor and its graphics processors.
+    pub machine: Arc<Machine>,
+    /// Other machines that make windows for its fills.
+    pub workers: Option<Arc<Exchange>>,
+}
 
 impl Perform for ThisMachine {
     fn perform(&self, terms: &Terms, control: &Control, listener: Listener) -> Result<Finished, Failure> {
-        let (machine, console) = (&*self.0, Console::heard_by(listener));
+        let (machine, console) = (&*self.machine, Console::heard_by(listener));
         let directory = &terms.directory;
         let disks = || Disk::open_all(std::slice::from_ref(directory));
         match &terms.work {
-            Work::Fill => finished(&fill_disks(&mut disks()?, machine, control, &console)?, None),
+            Work::Fill => {
+                let workers = self.workers.as_ref().map(Exchange::accelerators).unwrap_or_default();
+                finished(&fill_disks(&mut disks()?, (machine, &workers), control, &console)?, None)
+            }
             Work::Scrub { repair } => {
                 finished(&scrub_disks(&disks()?, *repair, machine, control, &console)?, None)
             }

@@ -8,10 +8,13 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
+use tokio_stream::StreamExt;
+
 use super::support::Ground;
 use crate::engine_service::SERVICE;
 use crate::proto::{self, JobKind, JobRequest};
 use crate::wire::status::{DOMAIN, class_of};
+use crate::workers::ExchangeSettings;
 use tonic_types::StatusExt;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -68,4 +71,20 @@ async fn devices_are_told_as_the_command_tells_them() {
     assert_eq!(devices["disks"][0]["directory"], ground.directory(0));
     assert!(devices["backends"].as_array().is_some_and(|backends| !backends.is_empty()));
     engine.stop().await;
+}
+
+/// A worker that is there is told at once how it is treated, and nothing holds up an engine that stops.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_are_taken_if_that_is_said() {
+    let mut ground = Ground::new(&["disk"]);
+    ground.settings.workers = Some(ExchangeSettings { ping_ms: 1234, ..ExchangeSettings::default() });
+    let mut engine = ground.start().await;
+    let offer = proto::WorkerOffer { name: "outside".to_owned(), ..proto::WorkerOffer::default() };
+    let offer = proto::WorkerEvent { offer: Some(offer), ..proto::WorkerEvent::default() };
+    let events = tokio_stream::iter([offer]).chain(tokio_stream::pending());
+    let mut orders = engine.client.work(events).await.expect("is taken").into_inner();
+    let first = orders.message().await.expect("goes on").expect("an order");
+    assert_eq!(first.terms.expect("terms").ping_ms, 1234);
+    engine.stop().await;
+    assert_eq!(orders.message().await.expect_err("ends").code(), Code::Unavailable);
 }

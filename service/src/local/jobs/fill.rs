@@ -1,8 +1,9 @@
 //! Filling: every window of these disks that is not there yet is made and written.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use holdfast_engine::accelerator::{AcceleratorReport, Devices};
+use holdfast_engine::accelerator::{Accelerator, AcceleratorReport, Devices};
 use holdfast_engine::jobs::control::Control;
 use holdfast_engine::jobs::fill::{FillReport, fill};
 use holdfast_partition::manifest::Partition;
@@ -22,15 +23,16 @@ use crate::local::side_by_side::{FailedDisk, each_disk};
 use crate::local::table;
 
 /// Fills the disks side by side, and records what is complete. A disk that fails does not stop the others; running it again
-/// goes on where it was broken off.
+/// goes on where it was broken off. Other machines' accelerators help this one's.
 pub fn fill_disks(
     disks: &mut [Disk],
-    machine: &Machine,
+    (machine, others): (&Machine, &[Arc<dyn Accelerator>]),
     control: &Control,
     console: &Console,
 ) -> Result<Filled, Failure> {
     let bytes = disks.iter().map(Disk::window_bytes_allocated).sum();
-    let devices = machine.gpus.devices(Work::Windows, bytes, |message| console.note(message))?;
+    let mut devices = machine.gpus.devices(Work::Windows, bytes, |message| console.note(message))?;
+    devices.accelerators.extend_from_slice(others);
     let board = Board::new(console);
     let _locks = disks.iter().map(Disk::lock).collect::<Result<Vec<_>, _>>()?;
     let mut windows_again = 0;
@@ -42,7 +44,9 @@ pub fn fill_disks(
         let progress = board.disk(disk.directory.display().to_string(), total);
         fill_disk(disk, (machine, &devices), control, &progress)
     });
-    let accelerators = machine.gpus.reports();
+    let mut accelerators = machine.gpus.reports();
+    let of_others = others.iter().map(|other| other.report());
+    accelerators.extend(of_others.filter(|report| report.windows > 0 || !report.faults.is_empty()));
     let mut report = Filled { windows_again, accelerators, ..Filled::default() };
     for (disk, outcome) in disks.iter().zip(outcomes) {
         // What is complete is recorded, whatever became of the rest.
@@ -108,7 +112,7 @@ pub struct Filled {
     windows_again: u64,
     bytes_written: u64,
     partitions_recorded: u64,
-    /// Graphics processors that were opened.
+    /// Graphics processors that were opened, and others that did something.
     accelerators: Vec<AcceleratorReport>,
     partitions: Vec<FilledPartition>,
     failures: Vec<FailedDisk>,

@@ -30,6 +30,6 @@ impl Arguments {
         let mut disks = Disk::open_all(&self.disks.dirs)?;
         let machine = self.machine.resolve_with(self.gpus.resolve()?)?;
         let control = interrupt::control(self.machine.rate_limit);
-        console.report(&fill_disks(&mut disks, &machine, &control, console)?)
+        console.report(&fill_disks(&mut disks, (&machine, &[]), &control, console)?)
     }
 }

@@ -31,6 +31,9 @@ pub(super) struct Arguments {
     /// Where to serve [default: the configuration's, or 127.0.0.1:7703]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Let machines that run `holdfast worker run` make windows for fills ([workers] says how they are treated)
+    #[arg(long)]
+    workers: bool,
     /// How log lines look, on standard error
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     log: LogFormat,
@@ -45,6 +48,9 @@ impl Arguments {
         };
         if let Some(listen) = self.listen {
             settings.server.address = listen;
+        }
+        if self.workers {
+            settings.workers.get_or_insert_default();
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::file("start threads for", "this process", error))?;
