@@ -1,6 +1,7 @@
-//! What the benches share: a small partition in a real file, and rounds of possession audits.
+//! What the benches share: a small partition in a real file, and rounds of space and possession audits.
 
 pub mod possession;
+pub mod space;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -60,7 +60,7 @@ impl Arguments {
 #[derive(Args, Clone, Debug)]
 struct EngineArguments {
     /// Where the engine serves
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7703")]
+    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:7703")]
     engine: String,
 }
 
@@ -74,8 +74,12 @@ impl EngineArguments {
     fn connect(&self) -> Result<Connected, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| Failure::file("start a thread for", "this process", error))?;
-        let endpoint = Endpoint::from_shared(self.engine.clone())
-            .map_err(|error| Failure::Usage(format!("--engine {} is no URL: {error}", self.engine)))?;
+        let usage = |why: String| Failure::Usage(format!("--engine {} is no URL: {why}", self.engine));
+        let endpoint =
+            Endpoint::from_shared(self.engine.clone()).map_err(|error| usage(error.to_string()))?;
+        if endpoint.uri().scheme().is_none() {
+            return Err(usage("it begins with http:// or https://".to_owned()));
+        }
         let channel = runtime.block_on(endpoint.connect()).map_err(|error| Failure::State {
             message: format!("no engine answers at {}: {}", self.engine, with_causes(&error)),
             advice: "see whether `holdfast engine run` runs there".to_owned(),
