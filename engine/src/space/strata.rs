@@ -5,7 +5,9 @@
 pub fn one_in_each(seed: &[u8; 32], purpose: [u32; 2], bound: u32, count: u32) -> Vec<u32> {
     let count = count.min(bound);
     let mut hasher = blake3::Hasher::new_keyed(seed);
-    purpose.iter().for_each(|word| drop(hasher.update(&word.to_le_bytes())));
+    for word in purpose {
+        hasher.update(&word.to_le_bytes());
+    }
     let mut stream = hasher.finalize_xof();
     let start = |part: u32| u64::from(part) * u64::from(bound) / u64::from(count);
     let mut draw = |part: u32| {

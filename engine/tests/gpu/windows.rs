@@ -103,7 +103,7 @@ fn an_examiner_sees_the_same_on_a_device_as_on_the_processor() {
     let processor = Processor::new(select(Choice::Auto).expect("portable exists"), Arc::new(pool), 1 << 30);
     for (k, layers) in [(10, 2), (12, 5), (16, 4)] {
         let shape = WindowShape::new(k, layers).expect("in range");
-        let targets = [&gpu as &dyn Accelerator, &processor].map(|maker| {
+        let targets = [&**gpu as &dyn Accelerator, &processor].map(|maker| {
             let target = Examining::new(shape, 130);
             let made = maker.make_window(shape, &[k; 32], &target).expect("makes");
             (made, target)

@@ -69,6 +69,8 @@ const COMMANDS: &[&str] = &[
     "validator status",
     "validator export",
     "validator simulate",
+    "worker",
+    "worker run",
     "put",
     "get",
     "ls",
