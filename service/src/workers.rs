@@ -32,4 +32,3 @@ pub use exchange::Exchange;
 pub use report::{ExchangeReport, WorkerReport};
 pub use session::{Orders, work};
 pub use settings::{ExchangeSettings, ExchangeSettingsError};
-

@@ -82,7 +82,8 @@ impl Accelerator for Processor {
         let mut maker = self.maker.lock().unwrap_or_else(PoisonError::into_inner);
         let maker = self.maker_for(&mut maker, shape)?;
         let proceed = || if target.proceed() { Ok(()) } else { Err(Interruption::Stopped) };
-        let made = maker.make_in_memory(window_key, &proceed, &mut |layer| show(&layer, target, shape, window_key))?;
+        let made = maker
+            .make_in_memory(window_key, &proceed, &mut |layer| show(&layer, target, shape, window_key))?;
         for (tile, bytes) in maker.last_made().chunks(TILE_BYTES).enumerate() {
             let mut buffer = target.take(bytes.len()).ok_or(Interruption::Stopped)?;
             buffer.copy_from_slice(bytes);

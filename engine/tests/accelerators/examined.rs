@@ -77,7 +77,8 @@ fn what_is_shown_is_of_this_window_this_layer_and_these_roots() {
     let mut beyond = seen;
     beyond[1].nodes[0] = 1 << 11;
     assert_eq!(verify(shape, &KEY, &beyond, 2), Err(Class::Malformed), "a label that there is not");
-    let no_layer = |number| LayerQuestion::new(shape, &KEY, number, &[0]).map(drop).map_err(|refused| refused.class);
+    let no_layer =
+        |number| LayerQuestion::new(shape, &KEY, number, &[0]).map(drop).map_err(|refused| refused.class);
     assert_eq!((no_layer(0), no_layer(4)), (Err(Class::Malformed), Err(Class::Malformed)));
 }
 

@@ -144,7 +144,9 @@ impl WindowCheck {
         }
         let outboard = Outboard::from_block_values(self.shape.bytes(), self.values);
         if self.roots.last() != Some(&outboard.root()) {
-            return Err(Class::WrongRoot.because("the bytes that came are not under the root of the last layer"));
+            return Err(
+                Class::WrongRoot.because("the bytes that came are not under the root of the last layer")
+            );
         }
         Ok(MadeWindow { layer_roots: self.roots, outboard })
     }

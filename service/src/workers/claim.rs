@@ -31,8 +31,6 @@ pub(super) struct Claim {
 enum Undone {
     /// The fill wants no more.
     Stopped,
-    /// The worker says that it cannot make it.
-    Failed(String),
     /// The slot is gone.
     Ended(Ending),
     /// What came is wrong.
@@ -56,7 +54,11 @@ impl Claim {
 
     /// The slot's number, as long as it has not ended.
     pub(super) fn slot(&self) -> Option<u64> {
-        self.session.as_ref().map(|session| &session.link).filter(|link| link.ending().is_none()).map(|link| link.number)
+        self.session
+            .as_ref()
+            .map(|session| &session.link)
+            .filter(|link| link.ending().is_none())
+            .map(|link| link.number)
     }
 
     /// Has one window made.
@@ -77,10 +79,6 @@ impl Claim {
             Err(Undone::Stopped) => {
                 session.withdraw(order);
                 (Outcome::Withdrawn, Err(Interruption::Stopped))
-            }
-            Err(Undone::Failed(message)) => {
-                let why = format!("worker {worker} failed: {message}");
-                (Outcome::Lost, Err(Fault::Lost { why }.into()))
             }
             Err(Undone::Ended(ending)) => {
                 let ending = session.link.end(ending);
@@ -151,8 +149,11 @@ impl Order<'_> {
         while !check.is_complete() {
             match self.next_step()? {
                 Progress::Layer { number, root } => {
-                    let question =
-                        LayerQuestion { order: self.order, layer: number, nodes: check.layer(number, &root)? };
+                    let question = LayerQuestion {
+                        order: self.order,
+                        layer: number,
+                        nodes: check.layer(number, &root)?,
+                    };
                     self.session.send(WorkOrder { question: Some(question), ..WorkOrder::default() })?;
                 }
                 Progress::Answer { number, openings } => {
@@ -164,7 +165,7 @@ impl Order<'_> {
                     buffer.copy_from_slice(&bytes);
                     self.target.put(offset_bytes, buffer);
                 }
-                Progress::Failure { message } => return Err(Undone::Failed(message)),
+                Progress::Failure { message } => return Err(Undone::Ended(Ending::Failed(message))),
             }
         }
         Ok(check.finish()?)

@@ -122,7 +122,12 @@ impl Exchange {
         let link = Arc::new(Link::new(state.slots_ever, offer, self.closing.child_token()));
         let (steps, taken) = sync_channel(STEPS_WAITING);
         let room = Arc::new(Semaphore::new(STEPS_WAITING));
-        tracing::info!(worker = link.offer.name, device = link.offer.device, slot = link.number, "a worker came");
+        tracing::info!(
+            worker = link.offer.name,
+            device = link.offer.device,
+            slot = link.number,
+            "a worker came"
+        );
         state.links.insert(link.number, Arc::clone(&link));
         state.idle.push_back(Session {
             link: Arc::clone(&link),
@@ -143,7 +148,8 @@ impl Exchange {
         let known = state.workers.get(&offer.name);
         if let Some(why) = known.and_then(|worker| worker.dismissed_because.as_ref()) {
             let message = format!("worker {} was dismissed: {}: {}", offer.name, why.class, why.detail);
-            let advice = "test that machine's memory and devices; it may come back once the engine was started anew";
+            let advice =
+                "test that machine's memory and devices; it may come back once the engine was started anew";
             return Err(status::refusal(Code::PermissionDenied, message, "dismissed", advice));
         }
         let (slots, most) = (state.links.len(), self.settings.slots);
@@ -223,7 +229,12 @@ impl Exchange {
         let mut state = self.lock();
         let Some(standing) = state.workers.get_mut(worker) else { return };
         if standing.dismissed_because.is_none() {
-            tracing::warn!(worker, class = rejection.class.name(), detail = rejection.detail, "a worker was dismissed");
+            tracing::warn!(
+                worker,
+                class = rejection.class.name(),
+                detail = rejection.detail,
+                "a worker was dismissed"
+            );
             standing.dismissed_because = Some(rejection.into());
         }
         state.idle.retain(|session| session.link.offer.name != worker);

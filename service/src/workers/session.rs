@@ -72,6 +72,8 @@ pub(super) enum Ending {
     Late(Duration),
     /// It does not read what it is sent.
     Deaf,
+    /// It says that it cannot carry an order out. It comes back when it can.
+    Failed(String),
     /// It sent what is wrong, here or in another slot.
     Dismissed(Rejection),
     /// The exchange ends.
@@ -92,6 +94,7 @@ impl Ending {
                 refusal(Code::DeadlineExceeded, format!("a step took longer than {limit:?}"), "lease-ended")
             }
             Ending::Deaf => refusal(Code::ResourceExhausted, "orders are not read".to_owned(), "deaf"),
+            Ending::Failed(_) => Status::cancelled("the worker failed, as it said"),
             Ending::Dismissed(rejection) => status::of_rejection(rejection),
             Ending::Closed => Status::unavailable("the engine ends"),
         }
@@ -106,6 +109,7 @@ impl Ending {
             Ending::Silent(limit) => lost(&format!("said nothing for {limit:?}")),
             Ending::Late(limit) => Fault::TimedOut { seconds: limit.as_secs_f64() },
             Ending::Deaf => lost("does not read its orders"),
+            Ending::Failed(message) => lost(&format!("failed: {message}")),
             Ending::Dismissed(rejection) => {
                 Fault::Wrong { what: format!("a window of worker {worker} ({rejection})") }
             }

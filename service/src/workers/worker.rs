@@ -7,8 +7,8 @@ mod connection;
 mod outlet;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use holdfast_engine::accelerator::Accelerator;

@@ -81,6 +81,8 @@ const COMMANDS: &[&str] = &[
     "validator simulate",
     "index",
     "index copy",
+    "worker",
+    "worker run",
     "put",
     "get",
     "ls",

@@ -1,8 +1,8 @@
 //! Windows that workers make.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use holdfast_engine::accelerator::{Devices, Interruption, ProcessorRole, WindowTarget};
 use holdfast_engine::jobs::control::Control;
@@ -18,7 +18,8 @@ use tonic::{Code, Status};
 use crate::lies::Liar;
 use crate::partition::{WINDOWS, registration};
 use crate::scene::{
-    K, LAYERS, Scene, assert_as_by_the_processor, fill_until_cancelled, fill_with, processor, processor_for, until,
+    K, LAYERS, Scene, assert_as_by_the_processor, fill_until_cancelled, fill_with, processor, processor_for,
+    until,
 };
 
 #[test]

@@ -15,8 +15,8 @@ use holdfast_engine::space::seal::answer_examiner;
 use holdfast_engine::space::window::{MadeWindow, TILE_BYTES};
 use holdfast_engine::tree::Outboard;
 use holdfast_partition::io::AlignedBuffer;
-use holdfast_service::workers::worker::WorkerError;
 use holdfast_service::workers::ExchangeSettings;
+use holdfast_service::workers::worker::WorkerError;
 
 use crate::partition::{WINDOWS, registration};
 use crate::scene::{K, LAYERS, Scene, assert_as_by_the_processor, fill_with, processor};
@@ -125,12 +125,26 @@ fn every_lie_is_found_and_its_worker_dismissed() {
         (
             "labels of the first layer that follow from nothing",
             "wrong-label",
-            Liar::new(|layer, bytes| if layer == 1 { five_percent(bytes) }, |_| ()),
+            Liar::new(
+                |layer, bytes| {
+                    if layer == 1 {
+                        five_percent(bytes)
+                    }
+                },
+                |_| (),
+            ),
         ),
         (
             "labels of the last layer that follow from nothing, with their own tree",
             "wrong-label",
-            Liar::new(|layer, bytes| if layer == LAYERS { five_percent(bytes) }, |_| ()),
+            Liar::new(
+                |layer, bytes| {
+                    if layer == LAYERS {
+                        five_percent(bytes)
+                    }
+                },
+                |_| (),
+            ),
         ),
         ("all zeros, with their own tree", "wrong-label", Liar::new(|_, bytes| bytes.fill(0), |_| ())),
         ("another window", "wrong-label", Liar { key: Some([9; 32]), ..Liar::new(honest, |_| ()) }),
@@ -158,7 +172,8 @@ fn every_lie_is_found_and_its_worker_dismissed() {
         assert_as_by_the_processor(&filled, &registration);
         assert_eq!(filled.report.windows_accelerated + filled.report.windows_redone, WINDOWS, "{what}");
         assert!((1..=2).contains(&filled.report.windows_redone), "{what}: {:?}", filled.report);
-        let named = filled.notices.iter().any(|notice| notice.contains("worker liar") && notice.contains(class));
+        let named =
+            filled.notices.iter().any(|notice| notice.contains("worker liar") && notice.contains(class));
         assert!(named, "{what}: {:?}", filled.notices);
         let report = scene.report_of("liar").expect("is known");
         assert_eq!(report.dismissed_because.map(|why| why.class), Some(class), "{what}");
@@ -169,7 +184,6 @@ fn every_lie_is_found_and_its_worker_dismissed() {
         assert!(refused.to_string().contains("was dismissed"), "{what}: {refused}");
     }
 }
-
 
 #[test]
 fn honest_workers_keep_their_name_beside_liars() {

@@ -19,9 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use crate::partition::{WINDOWS, registration};
-use crate::scene::{
-    Filled, K, LAYERS, Scene, assert_as_by_the_processor, fill_with, processor, until,
-};
+use crate::scene::{Filled, K, LAYERS, Scene, assert_as_by_the_processor, fill_with, processor, until};
 
 /// One slot, played by hand.
 struct Played {
@@ -33,7 +31,8 @@ impl Played {
     async fn open(url: String, name: &str) -> Played {
         let mut client = EngineClient::connect(url).await.expect("connects");
         let (events, outgoing) = mpsc::channel(1);
-        let offer = WorkerOffer { name: name.to_owned(), device: String::new(), window_bytes_maximum: 1 << 30 };
+        let offer =
+            WorkerOffer { name: name.to_owned(), device: String::new(), window_bytes_maximum: 1 << 30 };
         events.send(WorkerEvent { offer: Some(offer), ..WorkerEvent::default() }).await.expect("room");
         let orders = client.work(ReceiverStream::new(outgoing)).await.expect("taken in").into_inner();
         let mut played = Played { events, orders };

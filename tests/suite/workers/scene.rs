@@ -72,10 +72,7 @@ impl Engine for OnlyWork {
     async fn answer(&self, _: Request<AnswerRequest>) -> Result<Response<Self::AnswerStream>, Status> {
         absent()
     }
-    async fn verify(
-        &self,
-        _: Request<Streaming<VerifyRequest>>,
-    ) -> Result<Response<VerifyResponse>, Status> {
+    async fn verify(&self, _: Request<Streaming<VerifyRequest>>) -> Result<Response<VerifyResponse>, Status> {
         absent()
     }
     async fn work(

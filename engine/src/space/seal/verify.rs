@@ -33,7 +33,8 @@ pub fn verify_seal(
             Class::WrongLength.because(format!("window {window}: fewer openings than labels"))
         })?;
         proof.check_layers()?;
-        let in_window = |refused: Rejection| refused.class.because(format!("window {window}: {}", refused.detail));
+        let in_window =
+            |refused: Rejection| refused.class.because(format!("window {window}: {}", refused.detail));
         proof.labels.check(backend).map_err(in_window)?;
     }
     Ok(())

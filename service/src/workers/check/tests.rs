@@ -40,11 +40,7 @@ fn answers(made: &TestWindow, registration: &Registration, number: u32, nodes: &
 }
 
 /// Shows all layers of a window as its maker would.
-fn show(
-    check: &mut WindowCheck,
-    made: &TestWindow,
-    registration: &Registration,
-) -> Result<(), Rejection> {
+fn show(check: &mut WindowCheck, made: &TestWindow, registration: &Registration) -> Result<(), Rejection> {
     let backend = select(Choice::Auto).expect("portable exists");
     for (number, outboard) in (1..).zip(&made.outboards) {
         let nodes = check.layer(number, &outboard.root())?;

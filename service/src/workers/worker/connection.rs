@@ -28,6 +28,8 @@ use crate::wire::status;
 const EVENTS_WAITING: usize = 2;
 /// Questions that wait for the maker: there is never more than one.
 const QUESTIONS_WAITING: usize = 1;
+/// How long a worker that failed waits for the engine to read that.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// Pings are sent no more often, whatever the engine says.
 const PING_LEAST: Duration = Duration::from_millis(5);
 
@@ -60,6 +62,8 @@ fn nonsense(what: impl Into<String>) -> Lost {
 /// A connection that has its terms.
 pub(super) struct Connection<'s> {
     slot: &'s Slot,
+    /// As offered.
+    window_bytes_maximum: u64,
     events: mpsc::Sender<WorkerEvent>,
     orders: Streaming<WorkOrder>,
     ping: Interval,
@@ -121,8 +125,12 @@ impl<'s> Connection<'s> {
         let WorkTerms { ping_ms, .. } = first.ok_or_else(|| nonsense("something before its terms"))?;
         let mut ping = tokio::time::interval(Duration::from_millis(ping_ms.into()).max(PING_LEAST));
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        tracing::info!(slot = slot.number, device = slot.maker.id(), "this worker is at the engine's disposal");
-        Ok(Connection { slot, events, orders, ping, making: None, next: None })
+        tracing::info!(
+            slot = slot.number,
+            device = slot.maker.id(),
+            "this worker is at the engine's disposal"
+        );
+        Ok(Connection { slot, window_bytes_maximum, events, orders, ping, making: None, next: None })
     }
 
     async fn carry_out_orders(&mut self) -> Result<(), Lost> {
@@ -179,10 +187,14 @@ impl<'s> Connection<'s> {
     /// Has a thread make a window.
     fn begin(&mut self, window: &WindowOrder) -> Result<(), Lost> {
         let order = window.order;
-        let key = <[u8; 32]>::try_from(&*window.window_key).map_err(|_| nonsense("a key of another length"))?;
+        let key =
+            <[u8; 32]>::try_from(&*window.window_key).map_err(|_| nonsense("a key of another length"))?;
         let number = |value: u32| u8::try_from(value).unwrap_or(0);
         let shape = WindowShape::new(number(window.log2_labels), number(window.layers))
             .map_err(|refused| nonsense(refused.to_string()))?;
+        if shape.bytes() > self.window_bytes_maximum {
+            return Err(nonsense(format!("to make a window of {} bytes", shape.bytes())));
+        }
         let (questions, asked) = mpsc::channel(QUESTIONS_WAITING);
         let withdrawn = CancellationToken::new();
         let outlet = Outlet {
@@ -217,8 +229,13 @@ impl<'s> Connection<'s> {
             Err(Interruption::Fault(fault)) => {
                 counters.unfinished.fetch_add(1, Ordering::Relaxed);
                 let failure = WorkerFailure { order: making.order, message: fault.to_string() };
-                // The device rests or is given up, so the connection ends as well.
-                let _ = self.events.send(WorkerEvent { failure: Some(failure), ..WorkerEvent::default() }).await;
+                // The device rests or is given up, so the engine ends the call once it has read that.
+                let _ = tokio::time::timeout(FAREWELL, async {
+                    let failure = WorkerEvent { failure: Some(failure), ..WorkerEvent::default() };
+                    let _ = self.events.send(failure).await;
+                    while let Ok(Some(_)) = self.orders.message().await {}
+                })
+                .await;
                 return Err(Lost::Broken(format!("{}: {fault}", self.slot.maker.id())));
             }
         }

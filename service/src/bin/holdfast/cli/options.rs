@@ -169,7 +169,7 @@ fn io_choice(word: &str) -> Result<IoChoice, String> {
     IoChoice::from_str(word).map_err(|error| error.to_string())
 }
 
-fn backend_choice(word: &str) -> Result<backend::Choice, String> {
+pub(crate) fn backend_choice(word: &str) -> Result<backend::Choice, String> {
     word.parse().map_err(|error: backend::BackendError| error.to_string())
 }
 

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use holdfast_engine::accelerator::processor::Processor;
 use holdfast_engine::accelerator::{Accelerator, ProcessorRole};
+use holdfast_engine::backend;
 use holdfast_service::operation::logging::{self, LogFormat};
 use holdfast_service::workers::worker::{Retry, Worker, WorkerError, WorkerSummary, endpoint};
 use serde::Serialize;
 use tonic::transport::Endpoint;
 
-use super::options::MachineArguments;
+use super::options::backend_choice;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::gpus::{GpuArguments, Work};
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 use crate::{interrupt, table};
 
 /// Windows that a graphics processor makes at once, so that one is sent while another is computed.
@@ -62,11 +63,18 @@ struct RunArguments {
     /// Make no windows larger than this; the processor holds twice of it
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = holdfast_service::local::size)]
     largest_window: u64,
+    /// Who computes on the processor: auto takes the fastest of portable, neon, avx2, avx512 that is present
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = backend_choice)]
+    backend: backend::Choice,
+    /// Compute threads of the processor [default: tuned value, else all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Run at the lowest processor priority
+    #[arg(long)]
+    low_priority: bool,
     /// How log lines look, on standard error
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     log: LogFormat,
-    #[command(flatten)]
-    machine: MachineArguments,
     #[command(flatten)]
     gpus: GpuArguments,
 }
@@ -75,7 +83,7 @@ impl RunArguments {
     fn run(&self, console: &Console) -> Result<Exit, Failure> {
         logging::set_up(self.log).map_err(|error| Failure::Usage(error.to_string()))?;
         let engine = self.endpoint()?;
-        let machine = self.machine.resolve_with(self.gpus.resolve()?)?;
+        let machine = self.machine()?;
         let slots = self.makers(&machine, console)?;
         let name = self.name.clone().unwrap_or_else(name_of_host);
         console.note(format!("worker {name} offers {} slots to {}", slots.len(), self.engine));
@@ -96,6 +104,15 @@ impl RunArguments {
     /// How the engine is reached.
     fn endpoint(&self) -> Result<Endpoint, Failure> {
         endpoint(&self.engine).map_err(worker_failure)
+    }
+
+    fn machine(&self) -> Result<Machine, Failure> {
+        if self.low_priority {
+            machine::lower_priority()?;
+        }
+        let backend = backend::select(self.backend).map_err(|error| Failure::Absent(error.to_string()))?;
+        let of_host = Machine::of_this_host(self.threads.map(usize::from))?;
+        Ok(Machine { backend, gpus: self.gpus.resolve()?, ..of_host })
     }
 
     /// What makes windows: every graphics processor in several slots, and the processor in one unless it only takes over.
