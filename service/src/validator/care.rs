@@ -25,10 +25,12 @@ use holdfast_engine::receipt::Outcome;
 use tonic::Status;
 
 use super::ValidatorError;
+use super::events::{Event, Events};
 use super::holdings::Holdings;
 use super::peers::{Peer, Peers};
 use super::serve::Care;
 use crate::chain::Chain;
+use crate::export::EventKind;
 use crate::index::lease::Lease;
 use crate::index::{Index, KeyRange, transact};
 use crate::pieces::PieceId;
@@ -38,7 +40,7 @@ use crate::proto::{
 };
 use crate::wire::Correspondent;
 use candidates::Miners;
-use rows::{BY_DIGEST, HELD, PIECES, held_by};
+use rows::{BY_DIGEST, FileKey, HELD, PIECES, held_by};
 
 pub use error::CareError;
 pub use settings::CareSettings;
@@ -54,6 +56,7 @@ pub struct Keeper {
     index: Arc<dyn Index>,
     peers: Arc<Peers>,
     miners: Miners,
+    events: Events,
     /// Of the process that tends to files.
     lease: Mutex<Option<Lease>>,
 }
@@ -72,8 +75,25 @@ impl Keeper {
         index: Arc<dyn Index>,
         correspondent: Arc<Correspondent>,
     ) -> Arc<Keeper> {
-        let peers = Arc::new(Peers::new(correspondent));
-        Arc::new(Keeper { settings, chain, index, peers, miners: Miners::default(), lease: Mutex::default() })
+        let events = Events::new(Arc::clone(&index), Arc::clone(correspondent.clock()));
+        let (peers, miners) = (Arc::new(Peers::new(correspondent)), Miners::default());
+        Arc::new(Keeper { settings, chain, index, peers, miners, events, lease: Mutex::default() })
+    }
+
+    /// Writes down what happened to pieces of a file, each with its miner.
+    async fn note_pieces(
+        &self,
+        kind: EventKind,
+        (_, file): FileKey,
+        pieces: impl IntoIterator<Item = (PieceId, Account)>,
+    ) {
+        let height = self.chain.heads().borrow().height;
+        let event = |(id, miner): (PieceId, Account)| {
+            let event =
+                Event::new(kind, height, format!("the piece of {id}")).of_miner(miner).of_object(file);
+            event.with("segment", id.segment).with("shard", id.shard).with("generation", id.generation)
+        };
+        self.events.note(pieces.into_iter().map(event)).await;
     }
 
     fn account(&self) -> Account {

@@ -13,6 +13,7 @@ use tonic::Code;
 
 use super::rows::{FILES, HeldPiece, PIECES, PieceKey, PieceRow, StoredFile, end_audits};
 use super::{CareError, Keeper, blocking};
+use crate::export::EventKind;
 use crate::index::lease::Lease;
 use crate::index::transact;
 use crate::pieces::{Content, Manifest, PieceError, PieceId, PieceSource};
@@ -70,6 +71,11 @@ impl Keeper {
         self.record_digests(vec![record.clone()]).await?;
         let before = self.replace(&key, target, HeldPiece::new(&record, &response), lease).await?;
         self.miners.arrived(&to.account, &content.root);
+        let kind = match action {
+            Action::Move { .. } => EventKind::PieceMoved,
+            _ => EventKind::PieceRepaired,
+        };
+        self.note_pieces(kind, file.key, [(target, to.account)]).await;
         self.hand_out(file.key, vec![(target, record)]).await?;
         self.delete_before(&before, content.length_bytes).await
     }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use holdfast_engine::account::Account;
 use tokio::task::JoinSet;
 
-use super::rows::{FILES, FileKey, PIECES, PieceKey, StoredFile, end_audits};
+use super::rows::{FILES, FileKey, PIECES, PieceKey, PieceRow, StoredFile, end_audits};
 use super::{CareError, Keeper};
+use crate::export::EventKind;
 use crate::index::transact;
+use crate::pieces::PieceId;
 use crate::proto::{ReleaseRequest, ReleaseResponse};
 use crate::wire::bytes32;
 
@@ -51,9 +53,13 @@ impl Keeper {
                     end_audits(&work, &held)?;
                 }
             }
-            Ok(())
+            Ok::<_, CareError>(())
         })
-        .await
+        .await?;
+        let held = |(id, row): (PieceId, &PieceRow)| Some((id, row.held.as_ref()?.miner));
+        let ended = file.ids().filter(|_| !file.row.releasing).filter_map(held);
+        self.note_pieces(EventKind::PieceEnded, key, ended).await;
+        Ok(())
     }
 
     /// Deletes the pieces of a file whose care has ended, with those miners that are to be asked; forgets each that is gone, and the

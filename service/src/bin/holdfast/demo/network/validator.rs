@@ -1,15 +1,13 @@
 //! One validator of the demo, and what it thinks of the miners in the end.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use holdfast_engine::receipt::encode_chain_header;
 use holdfast_engine::signature::Signer;
 use holdfast_service::chain::Head;
 use holdfast_service::index::{EmbeddedIndex, EmbeddedSettings, Index};
 use holdfast_service::scoring::ScoringConfig;
+use holdfast_service::validator::export::Export;
 use holdfast_service::validator::holdings::MemoryHoldings;
 use holdfast_service::validator::judge::Judge;
 use holdfast_service::validator::node::{Node, Parts, Settings};
@@ -20,7 +18,6 @@ use holdfast_service::wire::clock::SystemClock;
 use super::stage::Stage;
 use crate::failure::Failure;
 
-const RECEIPTS_WAITING: usize = 64;
 /// Tiers that move within twenty rounds.
 const SCORING: &str = include_str!("scoring.toml");
 
@@ -71,25 +68,13 @@ impl DemoValidator {
         self.node.status().await.map_err(|error| Failure::work("network", self.name, error))
     }
 
-    /// Writes all receipts to a chain file, and says how many.
-    pub(super) async fn write_receipts(&self) -> Result<(PathBuf, u64), Failure> {
-        let path = self.directory.join("receipts.chain");
-        let failed = |error| Failure::file("write to", &path, error);
-        let mut file = File::create(&path).map_err(failed)?;
-        file.write_all(&encode_chain_header(&self.node.correspondent().network())).map_err(failed)?;
-        let (sender, mut receipts) = tokio::sync::mpsc::channel(RECEIPTS_WAITING);
-        let node = Arc::clone(&self.node);
-        let told = tokio::spawn(async move { node.chains().history(None, 0..u64::MAX, &sender).await });
-        let kept = |error| Failure::work("network", self.name, error);
-        let mut count = 0;
-        while let Some(receipt) = receipts.recv().await {
-            file.write_all(&receipt.map_err(kept)?.encode()).map_err(failed)?;
-            count += 1;
-        }
-        let told = told.await.map_err(|error| Failure::work("network", self.name, error))?;
-        told.map_err(kept)?;
-        file.sync_all().map_err(failed)?;
-        Ok((path.clone(), count))
+    /// Exports all that is final, and says how many receipts that are.
+    pub(super) async fn export(&self) -> Result<(PathBuf, u64), Failure> {
+        let directory = self.directory.join("export");
+        let failed = |error| Failure::work("network", self.name, error);
+        let mut export = Export::open(self.node.export_source(), &directory).await.map_err(failed)?;
+        let exported = export.advance().await.map_err(failed)?;
+        Ok((directory, exported.receipts))
     }
 
     pub(super) fn directory(&self) -> &Path {
