@@ -9,6 +9,7 @@
 //! - `gpus`: jobs on graphics processors, and machines that have none
 //! - `simulated_chain`: the chain in a directory, its driver killed and interrupted
 //! - `validator`: simulations of scoring
+//! - `running_validator`: a validator on a chain that goes on: its status, its export, its index moved
 //! - `units`: what units of systemd start
 //! - `help`: the help texts, word for word
 
@@ -33,6 +34,8 @@ mod objects;
 mod receipts;
 #[path = "cli/round.rs"]
 mod round;
+#[path = "cli/running_validator.rs"]
+mod running_validator;
 #[path = "cli/simulated_chain.rs"]
 mod simulated_chain;
 #[path = "cli/units.rs"]

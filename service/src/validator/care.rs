@@ -26,11 +26,13 @@ use tokio::sync::Semaphore;
 use tonic::Status;
 
 use super::ValidatorError;
+use super::events::{Event, Events};
 use super::holdings::Holdings;
 use super::peers::{Peer, Peers};
 use super::serve::Care;
 use crate::chain::Chain;
 use crate::connect::Connector;
+use crate::export::EventKind;
 use crate::index::lease::Lease;
 use crate::index::{Index, KeyRange, transact};
 use crate::operation::metrics::Metrics;
@@ -41,7 +43,7 @@ use crate::proto::{
 };
 use crate::wire::Correspondent;
 use candidates::Miners;
-use rows::{BY_DIGEST, HELD, PIECES, held_by};
+use rows::{BY_DIGEST, FileKey, HELD, PIECES, held_by};
 
 pub use error::CareError;
 pub use settings::CareSettings;
@@ -64,6 +66,7 @@ pub struct Keeper {
     miners: Miners,
     /// For files that owners have audited: each takes up to 256 KiB of each of its pieces.
     audits: Semaphore,
+    events: Events,
     /// Of the process that tends to files.
     lease: Mutex<Option<Lease>>,
     metrics: Arc<Metrics>,
@@ -85,6 +88,7 @@ impl Keeper {
         connector: Connector,
         metrics: Arc<Metrics>,
     ) -> Arc<Keeper> {
+        let events = Events::new(Arc::clone(&index), Arc::clone(correspondent.clock()));
         let peers = Arc::new(Peers::new(correspondent, connector));
         Arc::new(Keeper {
             settings,
@@ -93,9 +97,26 @@ impl Keeper {
             peers,
             miners: Miners::default(),
             audits: Semaphore::new(AUDITS_MAX),
+            events,
             lease: Mutex::default(),
             metrics,
         })
+    }
+
+    /// Writes down what happened to pieces of a file, each with its miner.
+    async fn note_pieces(
+        &self,
+        kind: EventKind,
+        (_, file): FileKey,
+        pieces: impl IntoIterator<Item = (PieceId, Account)>,
+    ) {
+        let height = self.chain.heads().borrow().height;
+        let event = |(id, miner): (PieceId, Account)| {
+            let event =
+                Event::new(kind, height, format!("the piece of {id}")).of_miner(miner).of_object(file);
+            event.with("segment", id.segment).with("shard", id.shard).with("generation", id.generation)
+        };
+        self.events.note(pieces.into_iter().map(event)).await;
     }
 
     fn account(&self) -> Account {

@@ -27,7 +27,7 @@ fn shown(place: &Place, directory: &str) -> Value {
 }
 
 /// Starts a driver, and returns once it has made some blocks.
-fn driving(place: &Place, blocks: usize, more: &str) -> (Child, BufReader<ChildStderr>) {
+pub(crate) fn driving(place: &Place, blocks: usize, more: &str) -> (Child, BufReader<ChildStderr>) {
     let mut child = place
         .command(&format!("chain simulate chain --script script.json --json {more}"))
         .stdout(Stdio::piped())

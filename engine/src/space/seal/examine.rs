@@ -102,7 +102,7 @@ pub fn answer_examiner(
     examiner: &dyn Examiner,
     (shape, window_key): (WindowShape, &[u8; 32]),
     (number, root): (u32, &[u8; 32]),
-    open: &mut dyn FnMut(&[SealNode]) -> Result<Vec<u8>, Interruption>,
+    mut open: impl FnMut(&[SealNode]) -> Result<Vec<u8>, Interruption>,
 ) -> Result<(), Interruption> {
     let nodes = examiner.ask(number, root).ok_or(Interruption::Stopped)?;
     for nodes in nodes.chunks(NODES_PER_ANSWER) {

@@ -15,6 +15,7 @@ use tonic::Code;
 use super::release::Silent;
 use super::rows::{FILES, HeldPiece, PIECES, PieceKey, PieceRow, StoredFile, end_audits};
 use super::{CareError, Keeper, blocking};
+use crate::export::EventKind;
 use crate::index::lease::Lease;
 use crate::index::transact;
 use crate::pieces::{Content, Manifest, PieceError, PieceId, PieceSource};
@@ -75,6 +76,11 @@ impl Keeper {
         let held = HeldPiece::new(&record, &response);
         let before = self.replace(&key, target, held, file.row.expires_at, lease).await?;
         self.miners.arrived(&to.account, &content.root);
+        let kind = match action {
+            Action::Move { .. } => EventKind::PieceMoved,
+            _ => EventKind::PieceRepaired,
+        };
+        self.note_pieces(kind, file.key, [(target, to.account)]).await;
         self.hand_out(file.key, vec![(target, record)], &Silent::default()).await?;
         self.delete_before(&before, content.length_bytes).await
     }

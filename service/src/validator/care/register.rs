@@ -12,6 +12,7 @@ use tonic::Code;
 use super::release::Silent;
 use super::rows::{FILES, FileKey, FileRow, HeldPiece, HeldRow, PIECES, PieceKey, PieceRow, StoredFile};
 use super::{CareError, Keeper, blocking};
+use crate::export::EventKind;
 use crate::index::transact;
 use crate::pieces::{Content, Manifest, Piece, PieceId};
 use crate::proto::{RegisterRequest, StoreResponse};
@@ -70,6 +71,8 @@ impl Keeper {
             Ok(())
         })
         .await?;
+        let stored = proven.iter().map(|piece| (piece.id, piece.record.record.miner));
+        self.note_pieces(EventKind::PieceStored, key, stored).await;
         for Proven { record, .. } in &proven {
             self.miners.arrived(&record.record.miner, record.record.replica.object_root());
         }

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use holdfast_engine::account::Account;
 use tokio::task::JoinSet;
 
-use super::rows::{FILES, FileKey, HeldPiece, PIECES, PieceKey, StoredFile, end_audits};
+use super::rows::{FILES, FileKey, HeldPiece, PIECES, PieceKey, PieceRow, StoredFile, end_audits};
 use super::{CareError, Keeper};
+use crate::export::EventKind;
 use crate::index::transact;
+use crate::pieces::PieceId;
 use crate::proto::{ReleaseRequest, ReleaseResponse};
 use crate::wire::bytes32;
 
@@ -67,9 +69,13 @@ impl Keeper {
                     end_audits(&work, &held)?;
                 }
             }
-            Ok(())
+            Ok::<_, CareError>(())
         })
-        .await
+        .await?;
+        let held = |(id, row): (PieceId, &PieceRow)| Some((id, row.held.as_ref()?.miner));
+        let ended = file.ids().filter(|_| !file.row.releasing).filter_map(held);
+        self.note_pieces(EventKind::PieceEnded, key, ended).await;
+        Ok(())
     }
 
     /// Deletes the pieces of a file whose care has ended, with those miners that are to be asked and are not silent; forgets each that is

@@ -82,11 +82,11 @@ struct ScoreSeen {
     share: f64,
 }
 
-/// The receipts of one validator, verified by another process from files alone.
+/// The export of one validator, verified by another process from it alone.
 #[derive(Serialize)]
 struct VerifiedReceipts {
     validator: &'static str,
-    file: PathBuf,
+    directory: PathBuf,
     receipts: u64,
     report: Value,
 }
@@ -151,7 +151,7 @@ async fn play(stage: &Stage<'_>, wishes: &NetworkWishes) -> Result<Outcome, Fail
         "\n4. Owners get their files back: every block is checked, and who fails is replaced by the next",
     );
     let files = get_back(stage, &owners, &validators).await?;
-    stage.say("\n5. Receipts: both sides sign what is final; `holdfast chain verify` checks them, by another process, from files alone");
+    stage.say("\n5. Receipts: both sides sign what is final; it is exported, and `holdfast chain verify` checks it, by another process, from the export alone");
     for _ in 0..SETTLING_BLOCKS {
         control.checkpoint()?;
         next_block(stage, &miners, &validators).await?;
@@ -277,17 +277,11 @@ fn outcomes(statuses: &[(&'static str, Status)]) -> Vec<MinerOutcome> {
     Conduct::ALL.map(outcome).into()
 }
 
-/// `holdfast chain verify` as another process, on the files.
+/// `holdfast chain verify` as another process, which has the export and nothing else.
 async fn verify(stage: &Stage<'_>, validator: &DemoValidator) -> Result<VerifiedReceipts, Failure> {
-    let (file, receipts) = validator.write_receipts().await?;
+    let (directory, receipts) = validator.export().await?;
     let program = std::env::current_exe().map_err(|error| Failure::file("find", "this program", error))?;
-    let recorder = stage.recorder()?.path().to_owned();
-    let output = Command::new(program)
-        .args(["chain", "verify", "--json"])
-        .arg(&file)
-        .arg("--recorder")
-        .arg(&recorder)
-        .output();
+    let output = Command::new(program).args(["chain", "verify", "--json"]).arg(&directory).output();
     let output = output.map_err(|error| Failure::file("start", "holdfast chain verify", error))?;
     let report: Value = serde_json::from_slice(&output.stdout).map_err(Failure::json)?;
     if !output.status.success() {
@@ -301,14 +295,15 @@ async fn verify(stage: &Stage<'_>, validator: &DemoValidator) -> Result<Verified
         chains.filter_map(|chain| chain[field].as_u64()).sum()
     };
     stage.say(&format!(
-        "  {:6} {receipts} receipts are whole, rightly signed and of the rounds that the chain had: {} accepted (the miner signed {}), {} rejected, {} missed",
+        "  {:6} {receipts} receipts are whole, rightly signed and of the rounds that the chain had: {} accepted (the miner signed {}), {} rejected, {} missed, {} void",
         validator.name,
         sum("accepted"),
         sum("accepted_signed_by_both"),
         sum("rejected"),
         sum("missed"),
+        sum("void"),
     ));
-    Ok(VerifiedReceipts { validator: validator.name, file, receipts, report })
+    Ok(VerifiedReceipts { validator: validator.name, directory, receipts, report })
 }
 
 impl Report for NetworkReport {

@@ -1,13 +1,10 @@
 //! One validator of the demo, and what it thinks of the miners in the end.
 
-use std::fs::File;
-use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use holdfast_engine::receipt::encode_chain_header;
 use holdfast_engine::signature::Signer;
 use holdfast_service::chain::{Chain, Head};
 use holdfast_service::connect::Connector;
@@ -17,6 +14,7 @@ use holdfast_service::placement::{RebalanceRules, RepairRules};
 use holdfast_service::proto::validator_server::ValidatorServer;
 use holdfast_service::scoring::ScoringConfig;
 use holdfast_service::validator::care::{CareSettings, Keeper};
+use holdfast_service::validator::export::Export;
 use holdfast_service::validator::holdings::Holdings;
 use holdfast_service::validator::judge::Judge;
 use holdfast_service::validator::node::{Node, Parts, Settings};
@@ -31,7 +29,6 @@ use tonic::service::Routes;
 use super::stage::Stage;
 use crate::failure::Failure;
 
-const RECEIPTS_WAITING: usize = 64;
 /// Tiers that move within twenty rounds.
 const SCORING: &str = include_str!("scoring.toml");
 /// Real networks wait for hours.
@@ -139,25 +136,13 @@ impl DemoValidator {
         self.node.status().await.map_err(|error| Failure::work("network", self.name, error))
     }
 
-    /// Writes all receipts to a chain file, and says how many.
-    pub(super) async fn write_receipts(&self) -> Result<(PathBuf, u64), Failure> {
-        let path = self.directory.join("receipts.chain");
-        let failed = |error| Failure::file("write to", &path, error);
-        let mut file = File::create(&path).map_err(failed)?;
-        file.write_all(&encode_chain_header(&self.node.correspondent().network())).map_err(failed)?;
-        let (sender, mut receipts) = tokio::sync::mpsc::channel(RECEIPTS_WAITING);
-        let node = Arc::clone(&self.node);
-        let told = tokio::spawn(async move { node.chains().history(None, 0..u64::MAX, &sender).await });
-        let kept = |error| Failure::work("network", self.name, error);
-        let mut count = 0;
-        while let Some(receipt) = receipts.recv().await {
-            file.write_all(&receipt.map_err(kept)?.encode()).map_err(failed)?;
-            count += 1;
-        }
-        let told = told.await.map_err(|error| Failure::work("network", self.name, error))?;
-        told.map_err(kept)?;
-        file.sync_all().map_err(failed)?;
-        Ok((path.clone(), count))
+    /// Exports all that is final, and says how many receipts that are.
+    pub(super) async fn export(&self) -> Result<(PathBuf, u64), Failure> {
+        let directory = self.directory.join("export");
+        let failed = |error| Failure::work("network", self.name, error);
+        let mut export = Export::open(self.node.export_source(), &directory).await.map_err(failed)?;
+        let exported = export.advance().await.map_err(failed)?;
+        Ok((directory, exported.receipts))
     }
 
     pub(super) fn directory(&self) -> &Path {
