@@ -76,7 +76,8 @@ pub async fn run(
     let address = listener.address();
     let machine = Arc::new(settings.machine.resolve()?);
     let index = EmbeddedIndex::open(&settings.state_file(), EmbeddedSettings::default()).await?;
-    let workers = settings.workers.clone().map(|settings| Exchange::new(settings, machine.backend)).transpose();
+    let workers =
+        settings.workers.clone().map(|settings| Exchange::new(settings, machine.backend)).transpose();
     let workers = workers.map_err(|error| EngineError::usage(error.to_string()))?;
     let performer = Arc::new(ThisMachine { machine: Arc::clone(&machine), workers: workers.clone() });
     let limits = settings.limits.clone();

@@ -16,7 +16,7 @@ use holdfast_engine::space::verify::{SpaceCase, verify_space, verify_space_batch
 use rayon::prelude::*;
 use serde::Serialize;
 
-pub use equation::SharedEquation;
+pub use equation::{Settled, SharedEquation};
 pub use together::{Case, Judge, Subject};
 
 /// The first height at which a commitment can be challenged.

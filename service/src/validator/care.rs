@@ -104,12 +104,7 @@ impl Keeper {
     }
 
     /// Writes down what happened to pieces of a file, each with its miner.
-    async fn note_pieces(
-        &self,
-        kind: EventKind,
-        (_, file): FileKey,
-        pieces: impl IntoIterator<Item = (PieceId, Account)>,
-    ) {
+    async fn note_pieces(&self, kind: EventKind, (_, file): FileKey, pieces: Vec<(PieceId, Account)>) {
         let height = self.chain.heads().borrow().height;
         let event = |(id, miner): (PieceId, Account)| {
             let event =

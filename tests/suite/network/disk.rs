@@ -58,6 +58,7 @@ impl RealMiner {
             machine: Machine::of_this_host(Some(1)).expect("a machine"),
             directories: vec![directory.clone()],
             limits,
+            metrics: Arc::default(),
             validators: Validators::of(scene.validators.iter().map(|(name, stake)| (account(name), *stake))),
         });
         let routes = miner.await.expect("opens").routes(MESSAGE_BYTES);

@@ -32,6 +32,7 @@ pub(crate) fn options(policy: &str, segment_bytes: u64) -> PutOptions {
         name: "a file".to_owned(),
         policy: policy.with_segments_of(segment_bytes).expect("a policy"),
         recipients: None,
+        commit: false,
         keep_seconds: 86_400,
         watch: Arc::new(()),
     }

@@ -15,6 +15,7 @@ use holdfast_engine::rejection::Class;
 use holdfast_engine::signature::Signer;
 use holdfast_service::chain::{Chain, Driver, Event, Head, NetworkFile, NetworkSettings, NewNeuron, Script};
 use holdfast_service::client::Client;
+use holdfast_service::connect::Connector;
 use holdfast_service::index::{EmbeddedIndex, Index};
 use holdfast_service::miner::limits::Limits;
 use holdfast_service::placement::RepairRules;
@@ -102,6 +103,8 @@ impl Scene {
             Arc::clone(&chain),
             Arc::clone(&index),
             Arc::clone(&correspondent),
+            Connector::plain(),
+            Arc::default(),
         );
         let witnesses = validators.iter().skip(1).map(|(name, _)| account(name)).collect();
         let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread"));
@@ -111,7 +114,9 @@ impl Scene {
             index,
             holdings: Arc::clone(&keeper) as _,
             correspondent,
+            connector: Connector::plain(),
             judge: Judge::new(select(Choice::Auto).expect("a back end"), pool),
+            metrics: Arc::default(),
         });
         let node = node.await.expect("opens");
         let service = Service::new(Arc::clone(&node), Some(Arc::clone(&keeper) as Arc<dyn Care>));
@@ -226,7 +231,7 @@ impl Scene {
 
     /// Somebody who talks to others with our own code.
     pub(crate) fn peers(&self, name: &str) -> Peers {
-        Peers::new(Arc::new(self.correspondent(name)))
+        Peers::new(Arc::new(self.correspondent(name)), Connector::plain())
     }
 
     /// The validator, to be talked to.
@@ -236,7 +241,8 @@ impl Scene {
 
     pub(crate) fn owner(&self, name: &str) -> Client {
         let state = self.folder.path().join(format!("{name}.state"));
-        Client::new(Arc::new(self.correspondent(name)), self.validator(), &state).expect("a directory")
+        Client::new(Arc::new(self.correspondent(name)), Connector::plain(), self.validator(), &state)
+            .expect("a directory")
     }
 }
 

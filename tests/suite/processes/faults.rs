@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::Bytes;
+use holdfast_service::connect::Connector;
 use holdfast_service::pieces::Content;
 use holdfast_service::validator::peers::{Peer, Peers, parts};
 
@@ -89,7 +90,7 @@ fn a_request_that_is_played_again_is_not_obeyed_again() {
     let network = Network::start(1);
     let bytes = Bytes::from(bytes_of("object", 100_000));
     let content = Content { root: *blake3::hash(&bytes).as_bytes(), length_bytes: bytes.len() as u64 };
-    let (peers, peer) = (Peers::new(network.correspondent(OWNER)), network.peer(0));
+    let (peers, peer) = (Peers::new(network.correspondent(OWNER), Connector::plain()), network.peer(0));
     let store = || {
         let ticket = network.ticket(0, content);
         let (sender, receiver) = parts();
@@ -111,7 +112,7 @@ fn a_request_that_is_played_again_is_not_obeyed_again() {
     let on_the_way = Proxy::new();
     on_the_way.lead_to(network.miners[0].proxy.behind());
     on_the_way.swallow();
-    let stranded = Peers::new(network.correspondent(OWNER));
+    let stranded = Peers::new(network.correspondent(OWNER), Connector::plain());
     let astray = Peer { endpoint: on_the_way.address, ..peer };
     let deleting = network.runtime.spawn(async move { stranded.delete(astray, content).await.is_ok() });
     let tape = wait_for("a whole request", || {

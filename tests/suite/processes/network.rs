@@ -10,6 +10,7 @@ use holdfast_engine::account::Account;
 use holdfast_engine::policy::Policy;
 use holdfast_engine::signature::Signer;
 use holdfast_service::chain::{Chain, FileChain};
+use holdfast_service::connect::Connector;
 use holdfast_service::encryption::OwnerKey;
 use holdfast_service::validator::peers::{Peer, Peers};
 use holdfast_service::wire::Correspondent;
@@ -228,7 +229,8 @@ impl Network {
     }
 
     fn wait_until_filled(&self, number: usize) {
-        let (peers, peer) = (Peers::new(self.correspondent(VALIDATOR)), self.peer(number));
+        let (peers, peer) =
+            (Peers::new(self.correspondent(VALIDATOR), Connector::plain()), self.peer(number));
         wait_for("filled and registered windows", || {
             let allocation = self.runtime.block_on(peers.allocation(peer, ALLOCATION_TIMEOUT)).ok()?;
             let partition = allocation.partitions.first()?;

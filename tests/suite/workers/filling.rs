@@ -1,6 +1,6 @@
 //! Windows that workers make.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -72,7 +72,7 @@ fn a_worker_that_was_there_before_its_engine_and_one_that_lost_it_come_back() {
     let worker = elsewhere.worker_at(&format!("http://{free}"), "early", vec![processor()]);
     let registration = registration(K, LAYERS);
     for _ in 0..2 {
-        let scene = Scene::at(SocketAddr::from(free), ExchangeSettings::default());
+        let scene = Scene::at(free, ExchangeSettings::default());
         let filled = fill_with(&registration, scene.devices());
         assert_eq!(filled.report.windows_accelerated, WINDOWS);
         drop(scene);

@@ -7,6 +7,9 @@ use holdfast_engine::rejection::Rejection;
 
 use crate::local::failure::Failure;
 
+/// A caller's position, and the verdict on the response there.
+pub type Settled = (usize, Result<(), Rejection>);
+
 /// Possession responses that wait for the equation that they share, within limits of memory.
 #[derive(Debug)]
 pub struct SharedEquation {
@@ -48,7 +51,7 @@ impl SharedEquation {
     ///
     /// # Errors
     /// The operating system gives no randomness.
-    pub fn settle(&mut self) -> Result<Vec<(usize, Result<(), Rejection>)>, Failure> {
+    pub fn settle(&mut self) -> Result<Vec<Settled>, Failure> {
         let SharedEquation { collector, waiting } = std::mem::take(self);
         if waiting.is_empty() {
             return Ok(Vec::new());

@@ -80,7 +80,7 @@ impl Keeper {
             Action::Move { .. } => EventKind::PieceMoved,
             _ => EventKind::PieceRepaired,
         };
-        self.note_pieces(kind, file.key, [(target, to.account)]).await;
+        self.note_pieces(kind, file.key, vec![(target, to.account)]).await;
         self.hand_out(file.key, vec![(target, record)], &Silent::default()).await?;
         self.delete_before(&before, content.length_bytes).await
     }

@@ -71,7 +71,7 @@ impl Keeper {
             Ok(())
         })
         .await?;
-        let stored = proven.iter().map(|piece| (piece.id, piece.record.record.miner));
+        let stored = proven.iter().map(|piece| (piece.id, piece.record.record.miner)).collect();
         self.note_pieces(EventKind::PieceStored, key, stored).await;
         for Proven { record, .. } in &proven {
             self.miners.arrived(&record.record.miner, record.record.replica.object_root());

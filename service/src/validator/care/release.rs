@@ -73,7 +73,7 @@ impl Keeper {
         })
         .await?;
         let held = |(id, row): (PieceId, &PieceRow)| Some((id, row.held.as_ref()?.miner));
-        let ended = file.ids().filter(|_| !file.row.releasing).filter_map(held);
+        let ended = file.ids().filter(|_| !file.row.releasing).filter_map(held).collect();
         self.note_pieces(EventKind::PieceEnded, key, ended).await;
         Ok(())
     }

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 
 use super::{Node, lock};
 use crate::chain::{Head, Metagraph, Neuron};
-use crate::operation::metrics::{PING, RETRIEVAL};
 use crate::export::EventKind;
+use crate::operation::metrics::{PING, RETRIEVAL};
 use crate::scoring::{MinerOutcome, OutcomeKind};
 use crate::validator::ValidatorError;
 use crate::validator::events::Event;

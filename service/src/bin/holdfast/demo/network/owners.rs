@@ -4,8 +4,8 @@ use std::io::Cursor;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_engine::signature::Signer;
-use holdfast_service::connect::Connector;
 use holdfast_service::client::{Client, ClientError, Fault, GetOptions, PutOptions, Stored, Watch};
+use holdfast_service::connect::Connector;
 use holdfast_service::encryption::{Identities, OwnerKey, Recipients};
 use holdfast_service::wire::Correspondent;
 use holdfast_service::wire::clock::SystemClock;
