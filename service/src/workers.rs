@@ -16,7 +16,7 @@
 //! finish goes back and is made by the processor.
 //!
 //! Who reaches the service may offer itself as a worker: callers are told apart by mutual TLS, or by being on this machine. What a
-//! worker sends is not believed all the same ([`check`]). Decision 0021 has the reasons and the bound.
+//! worker sends is not believed all the same ([`check`]). Decision 0022 has the reasons and the bound.
 
 pub mod check;
 mod claim;
