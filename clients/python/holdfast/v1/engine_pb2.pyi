@@ -98,23 +98,23 @@ class SubmitRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     DIRECTORY_FIELD_NUMBER: _builtins.int
     RATE_LIMIT_BYTES_FIELD_NUMBER: _builtins.int
-    FILL_FIELD_NUMBER: _builtins.int
     SCRUB_FIELD_NUMBER: _builtins.int
     RESIZE_FIELD_NUMBER: _builtins.int
     COMMIT_FIELD_NUMBER: _builtins.int
     SEAL_AUDIT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Chosen by the caller, 1 to 64 characters."""
+    """Chosen by the caller, 1 to 64 characters of printable ASCII without spaces. The same id with other terms is refused."""
     kind: Global___JobKind.ValueType
     priority: Global___Priority.ValueType
+    """Unspecified is normal."""
     directory: _builtins.str
-    """A directory of the machine that the engine serves."""
+    """A directory of the machine that the engine serves, as its configuration names it."""
     rate_limit_bytes: _builtins.int
     """Bytes a second at most; 0: no limit."""
     @_builtins.property
-    def fill(self) -> Global___FillTerms: ...
-    @_builtins.property
-    def scrub(self) -> Global___ScrubTerms: ...
+    def scrub(self) -> Global___ScrubTerms:
+        """Terms of the job's kind, and of no other. A fill has none."""
+
     @_builtins.property
     def resize(self) -> Global___ResizeTerms: ...
     @_builtins.property
@@ -129,39 +129,18 @@ class SubmitRequest(_message.Message):
         priority: Global___Priority.ValueType = ...,
         directory: _builtins.str = ...,
         rate_limit_bytes: _builtins.int = ...,
-        fill: Global___FillTerms | None = ...,
         scrub: Global___ScrubTerms | None = ...,
         resize: Global___ResizeTerms | None = ...,
         commit: Global___CommitTerms | None = ...,
         seal_audit: Global___SealAuditTerms | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "fill", b"fill", "resize", b"resize", "scrub", b"scrub", "seal_audit", b"seal_audit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "resize", b"resize", "scrub", b"scrub", "seal_audit", b"seal_audit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "directory", b"directory", "fill", b"fill", "kind", b"kind", "priority", b"priority", "rate_limit_bytes", b"rate_limit_bytes", "request_id", b"request_id", "resize", b"resize", "scrub", b"scrub", "seal_audit", b"seal_audit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "directory", b"directory", "kind", b"kind", "priority", b"priority", "rate_limit_bytes", b"rate_limit_bytes", "request_id", b"request_id", "resize", b"resize", "scrub", b"scrub", "seal_audit", b"seal_audit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SubmitRequest: _TypeAlias = SubmitRequest  # noqa: Y015
-
-@_typing.final
-class FillTerms(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    WINDOWS_FIELD_NUMBER: _builtins.int
-    windows: _builtins.int
-    """Only this many windows; 0: all."""
-    def __init__(
-        self,
-        *,
-        windows: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["windows", b"windows"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___FillTerms: _TypeAlias = FillTerms  # noqa: Y015
 
 @_typing.final
 class ScrubTerms(_message.Message):
@@ -169,6 +148,7 @@ class ScrubTerms(_message.Message):
 
     REPAIR_FIELD_NUMBER: _builtins.int
     repair: _builtins.bool
+    """Make damaged windows again."""
     def __init__(
         self,
         *,
@@ -190,6 +170,7 @@ class ResizeTerms(_message.Message):
     WINDOWS_FIELD_NUMBER: _builtins.int
     partition_id: _builtins.int
     windows: _builtins.int
+    """The new number of windows, at least 1."""
     def __init__(
         self,
         *,
@@ -210,6 +191,7 @@ class CommitTerms(_message.Message):
 
     OBJECT_ROOT_FIELD_NUMBER: _builtins.int
     object_root: _builtins.bytes
+    """BLAKE3 root of the object; empty: all that wait."""
     def __init__(
         self,
         *,
@@ -227,16 +209,29 @@ Global___CommitTerms: _TypeAlias = CommitTerms  # noqa: Y015
 class SealAuditTerms(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    CHALLENGE_FIELD_NUMBER: _builtins.int
-    challenge: _builtins.bytes
+    POLICY_FIELD_NUMBER: _builtins.int
+    BEACON_FIELD_NUMBER: _builtins.int
+    REPLAY_FIELD_NUMBER: _builtins.int
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    policy: _builtins.str
+    """The policy by name, or as JSON; empty: default."""
+    beacon: _builtins.bytes
+    """32 bytes that choose what is asked; empty: the recorder's newest beacon."""
+    replay: _builtins.bool
+    """Make whole windows again and compare all their roots, in place of challenges."""
+    windows: _builtins.int
+    """How many windows of each partition to make again; 0: all."""
     def __init__(
         self,
         *,
-        challenge: _builtins.bytes = ...,
+        policy: _builtins.str = ...,
+        beacon: _builtins.bytes = ...,
+        replay: _builtins.bool = ...,
+        windows: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beacon", b"beacon", "policy", b"policy", "replay", b"replay", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -323,7 +318,10 @@ class JobState(_message.Message):
     ETA_SECONDS_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     REPORT_JSON_FIELD_NUMBER: _builtins.int
+    FAILURE_KIND_FIELD_NUMBER: _builtins.int
+    REJECTION_CLASS_FIELD_NUMBER: _builtins.int
     status: Global___JobStatus.ValueType
+    """Done: the report has the outcome. Failed: failure_kind says how, and there is a report if some of it was done."""
     done_bytes: _builtins.int
     total_bytes: _builtins.int
     bytes_per_second: _builtins.float
@@ -332,7 +330,11 @@ class JobState(_message.Message):
     message: _builtins.str
     """The last notice, or why it failed."""
     report_json: _builtins.str
-    """The report of a job that ended, as JSON."""
+    """The report of a job that ended, as JSON, as the command of the same name writes it with --json."""
+    failure_kind: _builtins.str
+    """Of a job that failed: the kind of docs/guide/exit-codes.md."""
+    rejection_class: _builtins.str
+    """The class of challenge-v1 section 8 if bytes were refused: by a seal audit that is done, or in a job that failed."""
     def __init__(
         self,
         *,
@@ -343,10 +345,12 @@ class JobState(_message.Message):
         eta_seconds: _builtins.float = ...,
         message: _builtins.str = ...,
         report_json: _builtins.str = ...,
+        failure_kind: _builtins.str = ...,
+        rejection_class: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_per_second", b"bytes_per_second", "done_bytes", b"done_bytes", "eta_seconds", b"eta_seconds", "message", b"message", "report_json", b"report_json", "status", b"status", "total_bytes", b"total_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes_per_second", b"bytes_per_second", "done_bytes", b"done_bytes", "eta_seconds", b"eta_seconds", "failure_kind", b"failure_kind", "message", b"message", "rejection_class", b"rejection_class", "report_json", b"report_json", "status", b"status", "total_bytes", b"total_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -373,7 +377,9 @@ class ListJobsResponse(_message.Message):
 
     JOBS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Job]: ...
+    def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Job]:
+        """Without reports."""
+
     def __init__(
         self,
         *,
@@ -427,15 +433,24 @@ class AnswerRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHALLENGE_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    NO_OPENINGS_FIELD_NUMBER: _builtins.int
     challenge: _builtins.bytes
+    """Of any kind: space, seal, possession, chunks, link, or with the key of a token."""
+    record: _builtins.bytes
+    """Of an object: the record that the challenge refers to; empty: the one that is kept with the object."""
+    no_openings: _builtins.bool
+    """Of kind possession: leave the openings out, for a verifier that keeps the table."""
     def __init__(
         self,
         *,
         challenge: _builtins.bytes = ...,
+        record: _builtins.bytes = ...,
+        no_openings: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "no_openings", b"no_openings", "record", b"record"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -443,27 +458,33 @@ Global___AnswerRequest: _TypeAlias = AnswerRequest  # noqa: Y015
 
 @_typing.final
 class VerifyRequest(_message.Message):
+    """One of them in each message."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     TERMS_FIELD_NUMBER: _builtins.int
+    COMMITMENT_FIELD_NUMBER: _builtins.int
     CASE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def terms(self) -> Global___VerifyTerms:
-        """In the first message."""
+        """In the first message, and in no other."""
 
     @_builtins.property
-    def case(self) -> Global___VerifyCase:
-        """In all others."""
+    def commitment(self) -> Global___VerifyCommitment:
+        """What cases refer to; once, before them."""
 
+    @_builtins.property
+    def case(self) -> Global___VerifyCase: ...
     def __init__(
         self,
         *,
         terms: Global___VerifyTerms | None = ...,
+        commitment: Global___VerifyCommitment | None = ...,
         case: Global___VerifyCase | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "terms", b"terms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "commitment", b"commitment", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "terms", b"terms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case", "commitment", b"commitment", "terms", b"terms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -476,9 +497,9 @@ class VerifyTerms(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     DEADLINE_MS_FIELD_NUMBER: _builtins.int
     policy: _builtins.str
-    """The policy by name, or as JSON."""
+    """The policy by name, or as JSON; empty: default."""
     deadline_ms: _builtins.int
-    """Verdicts are given after this time, for what came till then."""
+    """Verdicts are given after this time, for what came till then; 0: the longest that the engine allows."""
     def __init__(
         self,
         *,
@@ -494,26 +515,50 @@ class VerifyTerms(_message.Message):
 Global___VerifyTerms: _TypeAlias = VerifyTerms  # noqa: Y015
 
 @_typing.final
+class VerifyCommitment(_message.Message):
+    """A part of the commitment of a partition or of the record of an object, in order. Large ones take several messages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BYTES_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    bytes: _builtins.bytes
+    last: _builtins.bool
+    def __init__(
+        self,
+        *,
+        bytes: _builtins.bytes = ...,
+        last: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "last", b"last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyCommitment: _TypeAlias = VerifyCommitment  # noqa: Y015
+
+@_typing.final
 class VerifyCase(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHALLENGE_FIELD_NUMBER: _builtins.int
-    COMMITMENT_FIELD_NUMBER: _builtins.int
+    COMMITMENT_DIGEST_FIELD_NUMBER: _builtins.int
     RESPONSE_FIELD_NUMBER: _builtins.int
     challenge: _builtins.bytes
-    commitment: _builtins.bytes
-    """The commitment or record, or its digest if the stream had it before."""
+    commitment_digest: _builtins.bytes
+    """BLAKE3 of all bytes of the commitment or record, 32 bytes."""
     response: _builtins.bytes
     def __init__(
         self,
         *,
         challenge: _builtins.bytes = ...,
-        commitment: _builtins.bytes = ...,
+        commitment_digest: _builtins.bytes = ...,
         response: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "commitment", b"commitment", "response", b"response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "commitment_digest", b"commitment_digest", "response", b"response"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -525,7 +570,11 @@ class VerifyResponse(_message.Message):
 
     VERDICTS_FIELD_NUMBER: _builtins.int
     SECONDS_FIELD_NUMBER: _builtins.int
+    DEADLINE_REACHED_FIELD_NUMBER: _builtins.int
     seconds: _builtins.float
+    """Time spent judging, besides waiting for cases."""
+    deadline_reached: _builtins.bool
+    """The deadline came before the end of the stream."""
     @_builtins.property
     def verdicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Verdict]:
         """One a case, in the order of the cases."""
@@ -535,10 +584,11 @@ class VerifyResponse(_message.Message):
         *,
         verdicts: _abc.Iterable[Global___Verdict] | None = ...,
         seconds: _builtins.float = ...,
+        deadline_reached: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["seconds", b"seconds", "verdicts", b"verdicts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline_reached", b"deadline_reached", "seconds", b"seconds", "verdicts", b"verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -569,18 +619,28 @@ Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
 
 @_typing.final
 class WorkerEvent(_message.Message):
+    """Exactly one field is set."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     OFFER_FIELD_NUMBER: _builtins.int
     PING_FIELD_NUMBER: _builtins.int
-    WINDOW_FIELD_NUMBER: _builtins.int
+    LAYER_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def offer(self) -> Global___WorkerOffer: ...
+    def offer(self) -> Global___WorkerOffer:
+        """In the first event, and only there."""
+
     @_builtins.property
     def ping(self) -> Global___WorkerPing: ...
     @_builtins.property
-    def window(self) -> Global___WorkerWindow: ...
+    def layer(self) -> Global___WorkerLayer: ...
+    @_builtins.property
+    def answer(self) -> Global___WorkerAnswer: ...
+    @_builtins.property
+    def part(self) -> Global___WorkerPart: ...
     @_builtins.property
     def failure(self) -> Global___WorkerFailure: ...
     def __init__(
@@ -588,12 +648,14 @@ class WorkerEvent(_message.Message):
         *,
         offer: Global___WorkerOffer | None = ...,
         ping: Global___WorkerPing | None = ...,
-        window: Global___WorkerWindow | None = ...,
+        layer: Global___WorkerLayer | None = ...,
+        answer: Global___WorkerAnswer | None = ...,
+        part: Global___WorkerPart | None = ...,
         failure: Global___WorkerFailure | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "offer", b"offer", "ping", b"ping", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "failure", b"failure", "layer", b"layer", "offer", b"offer", "part", b"part", "ping", b"ping"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "offer", b"offer", "ping", b"ping", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "failure", b"failure", "layer", b"layer", "offer", b"offer", "part", b"part", "ping", b"ping"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -604,21 +666,24 @@ class WorkerOffer(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
-    SLOTS_FIELD_NUMBER: _builtins.int
-    DEVICES_JSON_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
+    WINDOW_BYTES_MAXIMUM_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    slots: _builtins.int
-    devices_json: _builtins.str
+    """The same in all calls of one worker: 1 to 64 letters, digits, '.', '_' and '-'."""
+    device: _builtins.str
+    """What makes windows in this slot, for people: at most 256 bytes."""
+    window_bytes_maximum: _builtins.int
+    """The largest window that it can make."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
-        slots: _builtins.int = ...,
-        devices_json: _builtins.str = ...,
+        device: _builtins.str = ...,
+        window_bytes_maximum: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["devices_json", b"devices_json", "name", b"name", "slots", b"slots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "name", b"name", "window_bytes_maximum", b"window_bytes_maximum"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -626,63 +691,107 @@ Global___WorkerOffer: _TypeAlias = WorkerOffer  # noqa: Y015
 
 @_typing.final
 class WorkerPing(_message.Message):
+    """At least every `ping_ms`, whatever else is said."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
-    TIME_MS_FIELD_NUMBER: _builtins.int
-    time_ms: _builtins.int
     def __init__(
         self,
-        *,
-        time_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["time_ms", b"time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WorkerPing: _TypeAlias = WorkerPing  # noqa: Y015
 
 @_typing.final
-class WorkerWindow(_message.Message):
-    """One finished window of an order, in parts."""
+class WorkerLayer(_message.Message):
+    """A layer of the ordered window is made."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_FIELD_NUMBER: _builtins.int
-    WINDOW_FIELD_NUMBER: _builtins.int
-    RECORD_FIELD_NUMBER: _builtins.int
-    LAYER_ROOTS_FIELD_NUMBER: _builtins.int
-    PART_FIELD_NUMBER: _builtins.int
-    LAST_FIELD_NUMBER: _builtins.int
+    LAYER_FIELD_NUMBER: _builtins.int
+    ROOT_FIELD_NUMBER: _builtins.int
     order: _builtins.int
-    window: _builtins.int
-    record: _builtins.bytes
-    """The window record of space-v1 §7 and the layer roots, in the first part."""
-    layer_roots: _builtins.bytes
-    last: _builtins.bool
+    layer: _builtins.int
+    """1 to the number of layers, in order."""
+    root: _builtins.bytes
+    """The root of its bytes, 32 bytes."""
+    def __init__(
+        self,
+        *,
+        order: _builtins.int = ...,
+        layer: _builtins.int = ...,
+        root: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["layer", b"layer", "order", b"order", "root", b"root"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkerLayer: _TypeAlias = WorkerLayer  # noqa: Y015
+
+@_typing.final
+class WorkerAnswer(_message.Message):
+    """The answer to the next 64 labels of a question, or to what is left of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    LAYER_FIELD_NUMBER: _builtins.int
+    OPENINGS_FIELD_NUMBER: _builtins.int
+    order: _builtins.int
+    layer: _builtins.int
+    openings: _builtins.bytes
+    """For each label the opening of its chunk, and in layers after the first those of its eight parents (tree-v1 §3)."""
+    def __init__(
+        self,
+        *,
+        order: _builtins.int = ...,
+        layer: _builtins.int = ...,
+        openings: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["layer", b"layer", "openings", b"openings", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkerAnswer: _TypeAlias = WorkerAnswer  # noqa: Y015
+
+@_typing.final
+class WorkerPart(_message.Message):
+    """The next MiB of the last layer, or all of a smaller one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    order: _builtins.int
     @_builtins.property
     def part(self) -> _types_pb2.Part: ...
     def __init__(
         self,
         *,
         order: _builtins.int = ...,
-        window: _builtins.int = ...,
-        record: _builtins.bytes = ...,
-        layer_roots: _builtins.bytes = ...,
         part: _types_pb2.Part | None = ...,
-        last: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "layer_roots", b"layer_roots", "order", b"order", "part", b"part", "record", b"record", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "part", b"part"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___WorkerWindow: _TypeAlias = WorkerWindow  # noqa: Y015
+Global___WorkerPart: _TypeAlias = WorkerPart  # noqa: Y015
 
 @_typing.final
 class WorkerFailure(_message.Message):
+    """The order will not be carried out."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_FIELD_NUMBER: _builtins.int
@@ -705,39 +814,140 @@ Global___WorkerFailure: _TypeAlias = WorkerFailure  # noqa: Y015
 
 @_typing.final
 class WorkOrder(_message.Message):
+    """Exactly one field is set."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
-    ORDER_FIELD_NUMBER: _builtins.int
-    REGISTRATION_FIELD_NUMBER: _builtins.int
-    FIRST_WINDOW_FIELD_NUMBER: _builtins.int
-    WINDOWS_FIELD_NUMBER: _builtins.int
-    WITHDRAWN_FIELD_NUMBER: _builtins.int
-    PING_MS_FIELD_NUMBER: _builtins.int
-    LEASE_MS_FIELD_NUMBER: _builtins.int
-    order: _builtins.int
-    registration: _builtins.bytes
-    """The registration of space-v1 §2."""
-    first_window: _builtins.int
-    windows: _builtins.int
-    withdrawn: _builtins.bool
-    """The order is withdrawn: its lease ended or its windows are there."""
-    ping_ms: _builtins.int
-    lease_ms: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    WITHDRAWAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terms(self) -> Global___WorkTerms:
+        """In the first message, and only there."""
+
+    @_builtins.property
+    def window(self) -> Global___WindowOrder: ...
+    @_builtins.property
+    def question(self) -> Global___LayerQuestion: ...
+    @_builtins.property
+    def withdrawal(self) -> Global___OrderWithdrawal: ...
     def __init__(
         self,
         *,
-        order: _builtins.int = ...,
-        registration: _builtins.bytes = ...,
-        first_window: _builtins.int = ...,
-        windows: _builtins.int = ...,
-        withdrawn: _builtins.bool = ...,
+        terms: Global___WorkTerms | None = ...,
+        window: Global___WindowOrder | None = ...,
+        question: Global___LayerQuestion | None = ...,
+        withdrawal: Global___OrderWithdrawal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["question", b"question", "terms", b"terms", "window", b"window", "withdrawal", b"withdrawal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["question", b"question", "terms", b"terms", "window", b"window", "withdrawal", b"withdrawal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkOrder: _TypeAlias = WorkOrder  # noqa: Y015
+
+@_typing.final
+class WorkTerms(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PING_MS_FIELD_NUMBER: _builtins.int
+    LEASE_MS_FIELD_NUMBER: _builtins.int
+    ping_ms: _builtins.int
+    lease_ms: _builtins.int
+    """From one step of an order to the next: a layer, an answer, a part."""
+    def __init__(
+        self,
+        *,
         ping_ms: _builtins.int = ...,
         lease_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_window", b"first_window", "lease_ms", b"lease_ms", "order", b"order", "ping_ms", b"ping_ms", "registration", b"registration", "windows", b"windows", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_ms", b"lease_ms", "ping_ms", b"ping_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___WorkOrder: _TypeAlias = WorkOrder  # noqa: Y015
+Global___WorkTerms: _TypeAlias = WorkTerms  # noqa: Y015
+
+@_typing.final
+class WindowOrder(_message.Message):
+    """A window to make (space-v1 §5)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    LOG2_LABELS_FIELD_NUMBER: _builtins.int
+    LAYERS_FIELD_NUMBER: _builtins.int
+    WINDOW_KEY_FIELD_NUMBER: _builtins.int
+    order: _builtins.int
+    log2_labels: _builtins.int
+    """k."""
+    layers: _builtins.int
+    window_key: _builtins.bytes
+    """The window key of space-v1 §4."""
+    def __init__(
+        self,
+        *,
+        order: _builtins.int = ...,
+        log2_labels: _builtins.int = ...,
+        layers: _builtins.int = ...,
+        window_key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["layers", b"layers", "log2_labels", b"log2_labels", "order", b"order", "window_key", b"window_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WindowOrder: _TypeAlias = WindowOrder  # noqa: Y015
+
+@_typing.final
+class LayerQuestion(_message.Message):
+    """Labels of a layer whose root has come, to be opened."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    LAYER_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    order: _builtins.int
+    layer: _builtins.int
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        order: _builtins.int = ...,
+        layer: _builtins.int = ...,
+        nodes: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["layer", b"layer", "nodes", b"nodes", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LayerQuestion: _TypeAlias = LayerQuestion  # noqa: Y015
+
+@_typing.final
+class OrderWithdrawal(_message.Message):
+    """Nothing more of this order is wanted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    order: _builtins.int
+    def __init__(
+        self,
+        *,
+        order: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderWithdrawal: _TypeAlias = OrderWithdrawal  # noqa: Y015

@@ -150,7 +150,7 @@ class EngineServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Work(self, request_iterator, context):
-        """A worker offers itself: it opens the connection, and jobs come back on it.
+        """A worker offers itself: it opens the connection, and orders come back on it. One call is one slot: one window at a time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,7 @@ class EngineStub:
     Verify: _grpc.StreamUnaryMultiCallable[_engine_pb2.VerifyRequest, _engine_pb2.VerifyResponse]
     """Judges many responses together; the verdicts come when the stream ends or at the deadline."""
     Work: _grpc.StreamStreamMultiCallable[_engine_pb2.WorkerEvent, _engine_pb2.WorkOrder]
-    """A worker offers itself: it opens the connection, and jobs come back on it."""
+    """A worker offers itself: it opens the connection, and orders come back on it. One call is one slot: one window at a time."""
 
 @_typing.type_check_only
 class EngineAsyncStub(EngineStub):
@@ -69,7 +69,7 @@ class EngineAsyncStub(EngineStub):
     Verify: _aio.StreamUnaryMultiCallable[_engine_pb2.VerifyRequest, _engine_pb2.VerifyResponse]  # type: ignore[assignment]
     """Judges many responses together; the verdicts come when the stream ends or at the deadline."""
     Work: _aio.StreamStreamMultiCallable[_engine_pb2.WorkerEvent, _engine_pb2.WorkOrder]  # type: ignore[assignment]
-    """A worker offers itself: it opens the connection, and jobs come back on it."""
+    """A worker offers itself: it opens the connection, and orders come back on it. One call is one slot: one window at a time."""
 
 class EngineServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -146,6 +146,6 @@ class EngineServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_engine_pb2.WorkerEvent],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_engine_pb2.WorkOrder], _abc.AsyncIterator[_engine_pb2.WorkOrder]]:
-        """A worker offers itself: it opens the connection, and jobs come back on it."""
+        """A worker offers itself: it opens the connection, and orders come back on it. One call is one slot: one window at a time."""
 
 def add_EngineServicer_to_server(servicer: EngineServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

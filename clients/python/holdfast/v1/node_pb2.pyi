@@ -161,7 +161,9 @@ Global___ChallengeRequest: _TypeAlias = ChallengeRequest  # noqa: Y015
 
 @_typing.final
 class ChallengeEvent(_message.Message):
-    """Of one challenge: the promise first (challenge-v1 §4), later parts of the body in order, or why there will be none."""
+    """Of one challenge: the promise first (challenge-v1 §4), later parts of the body in order, or why there will be none. One body
+    ends before the next begins.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -157,7 +157,7 @@ class MinerServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Table(self, request, context):
-        """The commitment table of an object once it is computed, for the store-time check, in parts.
+        """The points file of an object (commitment-v1 §4) once it is computed, for the store-time check of its owner, in parts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,7 +49,7 @@ class MinerStub:
     Retrieve: _grpc.UnaryStreamMultiCallable[_node_pb2.RetrieveRequest, _node_pb2.RetrieveEvent]
     """An object or a range of it, each group of blocks with what shows it against the root."""
     Table: _grpc.UnaryStreamMultiCallable[_node_pb2.TableRequest, _types_pb2.Part]
-    """The commitment table of an object once it is computed, for the store-time check, in parts."""
+    """The points file of an object (commitment-v1 §4) once it is computed, for the store-time check of its owner, in parts."""
     KeepRecord: _grpc.UnaryUnaryMultiCallable[_node_pb2.KeepRecordRequest, _node_pb2.KeepRecordResponse]
     """Keeps the record that the checker signed beside the object, for the validator of its ticket; audits refer to it."""
     Delete: _grpc.UnaryUnaryMultiCallable[_node_pb2.DeleteRequest, _node_pb2.DeleteResponse]
@@ -77,7 +77,7 @@ class MinerAsyncStub(MinerStub):
     Retrieve: _aio.UnaryStreamMultiCallable[_node_pb2.RetrieveRequest, _node_pb2.RetrieveEvent]  # type: ignore[assignment]
     """An object or a range of it, each group of blocks with what shows it against the root."""
     Table: _aio.UnaryStreamMultiCallable[_node_pb2.TableRequest, _types_pb2.Part]  # type: ignore[assignment]
-    """The commitment table of an object once it is computed, for the store-time check, in parts."""
+    """The points file of an object (commitment-v1 §4) once it is computed, for the store-time check of its owner, in parts."""
     KeepRecord: _aio.UnaryUnaryMultiCallable[_node_pb2.KeepRecordRequest, _node_pb2.KeepRecordResponse]  # type: ignore[assignment]
     """Keeps the record that the checker signed beside the object, for the validator of its ticket; audits refer to it."""
     Delete: _aio.UnaryUnaryMultiCallable[_node_pb2.DeleteRequest, _node_pb2.DeleteResponse]  # type: ignore[assignment]
@@ -156,7 +156,7 @@ class MinerServicer(metaclass=_abc_1.ABCMeta):
         request: _node_pb2.TableRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_types_pb2.Part], _abc.AsyncIterator[_types_pb2.Part]]:
-        """The commitment table of an object once it is computed, for the store-time check, in parts."""
+        """The points file of an object (commitment-v1 §4) once it is computed, for the store-time check of its owner, in parts."""
 
     @_abc_1.abstractmethod
     def KeepRecord(
