@@ -99,6 +99,12 @@ python_client() {
     PYTHON=$python_folder/bin/python ./generate.sh --check
 }
 
+# Every bench once. Those of kernels are optimised; that of the service is built as the tests are.
+benches() {
+    cargo bench --locked -p holdfast-benches --bench '*' -- --test
+    cargo bench --locked --workspace --profile dev --bench engine_service -- --test
+}
+
 # Licences, bans and sources always; advisories where their database can be fetched.
 deny() {
     cargo deny check bans licenses sources

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use holdfast_engine::account::Account;
 use holdfast_engine::object::Address;
 use holdfast_engine::possession::Replica;
-use holdfast_engine::possession::points_file::PointsHeader;
+use holdfast_engine::possession::points_file::{POINTS_HEADER_BYTES, PointsHeader};
 use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::rejection::Class;
 use holdfast_partition::objects::{ObjectFile, ObjectName};
+use zeroize::Zeroizing;
 
 use super::object_name;
 use super::outlet::{Outflow, Outlet};
@@ -45,7 +45,7 @@ pub(super) async fn table(
     let (outlet, stream) = Outlet::new(miner, caller, place);
     tokio::spawn(async move {
         // A caller that is gone has no use for the rest.
-        if let Ok(Err(error)) = outlet.send_file(header, file).await {
+        if let Ok(Err(error)) = outlet.send_file(&header[..], file).await {
             outlet.fail(Failure::file("read", path, error).into()).await;
         }
     });
@@ -53,12 +53,12 @@ pub(super) async fn table(
 }
 
 /// What a points file begins with, before the commitments of the table.
-fn points_header(kept: &Kept) -> Result<Bytes, Failure> {
+fn points_header(kept: &Kept) -> Result<Zeroizing<[u8; POINTS_HEADER_BYTES]>, Failure> {
     let path = kept.store.shelf.objects.store().file_path(kept.name, ObjectFile::Table);
     let replica = Replica::new(kept.name.0, kept.length_bytes, 0);
     let replica = replica.map_err(|rejection| Failure::rejected(&path, rejection))?;
     let key = ObjectDirectory::open(&kept.store.directory)?.secrets().blinding(kept.name)?;
-    Ok(Bytes::copy_from_slice(&PointsHeader { replica, key }.encode()[..]))
+    Ok(PointsHeader { replica, key }.encode())
 }
 
 /// Keeps the record that audits of an object will refer to, for the validator that audits it: an owner who could replace it would have

@@ -87,20 +87,21 @@ impl Outlet<Part> {
     }
 
     /// Sends a header and a file behind it in parts, of which one is in memory. The inner error is that of reading the file.
-    pub(super) async fn send_file(&self, header: Bytes, mut file: File) -> Result<io::Result<()>, Gone> {
-        let mut offset_bytes = header.len() as u64;
-        self.send_all(header).await?;
+    pub(super) async fn send_file(&self, header: &[u8], mut file: File) -> Result<io::Result<()>, Gone> {
+        let (mut offset_bytes, mut part) = (0, Vec::with_capacity(PART_BYTES));
+        part.extend_from_slice(header);
         loop {
-            let mut part = Vec::with_capacity(PART_BYTES);
-            let read = (&mut file).take(PART_BYTES as u64).read_to_end(&mut part).await;
-            match read {
-                Ok(0) => return Ok(Ok(())),
-                Ok(bytes) => {
-                    self.send(Part { offset_bytes, bytes: part.into() }, bytes).await?;
-                    offset_bytes += bytes as u64;
-                }
-                Err(error) => return Ok(Err(error)),
+            let room_bytes = PART_BYTES.saturating_sub(part.len()) as u64;
+            if let Err(error) = (&mut file).take(room_bytes).read_to_end(&mut part).await {
+                return Ok(Err(error));
             }
+            if part.is_empty() {
+                return Ok(Ok(()));
+            }
+            let bytes = std::mem::replace(&mut part, Vec::with_capacity(PART_BYTES));
+            let length = bytes.len();
+            self.send(Part { offset_bytes, bytes: bytes.into() }, length).await?;
+            offset_bytes += length as u64;
         }
     }
 }
