@@ -16,7 +16,7 @@ use holdfast_service::wire::canonical::methods;
 use tonic::{Status, async_trait};
 
 use super::files::{get, options, put, try_put};
-use super::scene::{ACCEPTED, Scene, bytes_of};
+use super::scene::{ACCEPTED, Scene, VALIDATOR, bytes_of};
 use super::station::{Conduct, Events, Me, Station, Uploaded, listed};
 
 /// Larger than the windows of a miner, so that every round asks for it.
@@ -76,7 +76,7 @@ async fn a_miner_that_drops_what_it_stored_loses_it_and_its_standing() {
     let behind = cheat.real.as_ref().expect("has a disk").server.address;
     // The effect of a miner's deleting it, which needs no leave of anybody's.
     let real = Peer { account: cheat.account(), endpoint: behind };
-    assert!(scene.peers("owner").delete(real, object).await.expect("deletes"));
+    assert!(scene.peers(VALIDATOR).delete(real, object).await.expect("deletes"));
     is_replaced(&scene, &stored, &cheat, &bytes).await;
     let (good, bad) = (scene.score(honest.account()).await, scene.score(cheat.account()).await);
     assert!(bad < before && bad < good, "{bad} now, {before} before, {good} honest");

@@ -107,21 +107,16 @@ async fn absurd_requests_for_places_are_refused() {
     assert!(get(&scene.owner("owner"), &stored.root).await.0.expect("comes back") == bytes_of(100_000, 1));
 }
 
-/// Tickets for all the room that there is, none of which is used: others are served all the same.
+/// Tickets for more room than there is, none of which is used: others are served all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tickets_that_are_not_used_keep_nobody_out() {
     let scene = Scene::new().await;
     let _miners = [scene.honest("one").await, scene.honest("two").await];
     scene.step().await;
-    let mut taken = 0;
     for number in 0_u8..100 {
         let wanted = place(vec![piece(0, [number; 32], 1 << 20)]);
-        if ask_places(&scene, wanted).await.is_err() {
-            break;
-        }
-        taken += 1;
+        ask_places(&scene, wanted).await.expect("promises take half of what is free at most");
     }
-    assert!((10..100).contains(&taken), "{taken} pieces of 1 MiB, then all room is promised");
     let bytes = bytes_of(500_000, 1);
     let stored = put(&scene.owner("owner"), &bytes, "replicate-2").await;
     assert!(get(&scene.owner("owner"), &stored.root).await.0.expect("comes back") == bytes);

@@ -266,7 +266,7 @@ impl Network {
     pub(crate) fn rounds(&self) -> BTreeMap<String, Rounds> {
         let (chain, out) = (self.text("chain"), self.text("receipts.chain"));
         let of_validator = ["--validator", VALIDATOR, "--chain", &chain];
-        self.run(&[&["validator", "export", "--out", &out], &of_validator[..]].concat()).json();
+        self.run(&[&["validator", "history", "--out", &out], &of_validator[..]].concat()).json();
         let recorder = self.text("chain/recorder.json");
         let report = self.run(&["chain", "verify", &out, "--recorder", &recorder]).json();
         let status = self.run(&[&["validator", "status"], &of_validator[..]].concat()).json();
