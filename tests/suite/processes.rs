@@ -6,7 +6,7 @@
 //! - `reflection`: services as tools find them that know none of our files
 //! - `python`: the client package against nodes that run
 //!
-//! - `network`: the processes; `proxy`: what stands between them; `process`: starting, killing, waiting
+//! - `network`: the processes (`owner`: commands of one who stores files); `proxy`: what stands between them; `process`: starting, killing, waiting
 
 #[path = "processes/network.rs"]
 mod network;

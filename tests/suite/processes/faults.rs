@@ -5,14 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdfast_engine::message::Ticket;
-use holdfast_engine::signature::Signer;
 use holdfast_service::pieces::Content;
-use holdfast_service::proto;
 use holdfast_service::validator::peers::{Peer, Peers, parts};
-use holdfast_service::wire::clock::{Clock, SystemClock};
 
-use crate::network::{DEADLINE_MS, Network, OWNER, VALIDATOR, account, bytes_of};
+use crate::network::{DEADLINE_MS, Network, OWNER, bytes_of};
 use crate::process::wait_for;
 use crate::proxy::{Fault, Proxy, Way};
 
@@ -95,7 +91,7 @@ fn a_request_that_is_played_again_is_not_obeyed_again() {
     let content = Content { root: *blake3::hash(&bytes).as_bytes(), length_bytes: bytes.len() as u64 };
     let (peers, peer) = (Peers::new(network.correspondent(OWNER)), network.peer(0));
     let store = || {
-        let ticket = ticket(&network, content);
+        let ticket = network.ticket(0, content);
         let (sender, receiver) = parts();
         let sending = async {
             sender.send(bytes.clone()).await.expect("is taken");
@@ -132,23 +128,6 @@ fn a_request_that_is_played_again_is_not_obeyed_again() {
     store();
     play(miner, &tape);
     assert!(is_kept(), "it is not obeyed the second time");
-}
-
-/// The permission to store an object, as the validator gives it.
-fn ticket(network: &Network, content: Content) -> proto::Ticket {
-    let now = SystemClock.now_seconds();
-    let ticket = Ticket {
-        network: network.network(),
-        validator: account(VALIDATOR),
-        owner: account(OWNER),
-        miner: network.peer(0).account,
-        root: content.root,
-        length_bytes: content.length_bytes,
-        use_until: now + 600,
-        keep_until: now + 86_400,
-    };
-    let signature = Signer::development(VALIDATOR).sign(&ticket.signing_digest());
-    proto::Ticket { ticket: ticket.encode().to_vec().into(), signature: signature.0.to_vec().into() }
 }
 
 /// What a connection begins with.

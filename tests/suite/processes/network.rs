@@ -18,8 +18,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::process::{Ended, Process, holdfast, wait_for};
+use crate::process::{Ended, Process, holdfast, wait_for, wait_in_steps};
 use crate::proxy::{Fault, Proxy};
+
+#[path = "owner.rs"]
+mod owner;
+
+pub(crate) use owner::{bytes_of, cid_of};
 
 pub(crate) const VALIDATOR: &str = "validator";
 pub(crate) const OWNER: &str = "owner";
@@ -97,7 +102,7 @@ impl Network {
         let mut policy = Policy { deadline_ms: DEADLINE_MS, ..Policy::test() };
         policy.objects.deadline_ms = DEADLINE_MS;
         network.write("policy.json", &serde_json::to_string(&policy).expect("JSON"));
-        network.write("key.txt", secret(&network.key).as_str());
+        network.write("key.txt", owner::secret(&network.key).as_str());
         let validator = json!({ "hotkey": VALIDATOR, "validator_permit": true, "stake_rao": 1_u64 << 40 });
         let neurons: Vec<Value> =
             std::iter::once(validator).chain(names.iter().map(|name| json!({ "hotkey": name }))).collect();
@@ -253,50 +258,6 @@ impl Network {
         Process::start(&mut holdfast(&[arguments, &["--json"]].concat()))
     }
 
-    /// Begins a command of the owner.
-    pub(crate) fn spawn_owner(&self, arguments: &[&str]) -> Process {
-        let (chain, state) = (self.text("chain"), self.text("owner.state"));
-        let owner = ["--chain", &chain, "--state", &state, "--development-name", OWNER];
-        self.spawn(&[arguments, &owner].concat())
-    }
-
-    pub(crate) fn owner(&self, arguments: &[&str]) -> Ended {
-        self.spawn_owner(arguments).end()
-    }
-
-    /// Makes a file of so many bytes, and begins to store it.
-    pub(crate) fn begin_put(&self, name: &str, length_bytes: usize, coding: &str) -> Process {
-        std::fs::write(self.path(name), bytes_of(name, length_bytes)).expect("writes");
-        let (file, recipient) = (self.text(name), self.key.recipient());
-        self.spawn_owner(&["put", &file, "--recipient", &recipient, "--coding", coding])
-    }
-
-    /// Stores a file; its CID.
-    #[track_caller]
-    pub(crate) fn put(&self, name: &str, length_bytes: usize, coding: &str) -> String {
-        cid_of(&self.begin_put(name, length_bytes, coding).end().json())
-    }
-
-    pub(crate) fn begin_get(&self, cid: &str, out: &str) -> Process {
-        let (out, key) = (self.text(out), self.text("key.txt"));
-        self.spawn_owner(&["get", cid, "--identity", &key, "--out", &out])
-    }
-
-    /// Gets a file back and compares it with what was stored; what the command told.
-    #[track_caller]
-    pub(crate) fn get_and_compare(&self, cid: &str, name: &str) -> Value {
-        let out = format!("{name}.back");
-        let told = self.begin_get(cid, &out).end().json();
-        self.compare(&out, name);
-        told
-    }
-
-    #[track_caller]
-    pub(crate) fn compare(&self, out: &str, name: &str) {
-        let [found, stored] = [out, name].map(|file| std::fs::read(self.path(file)).expect("reads"));
-        assert!(found == stored, "{name} came back as another file");
-    }
-
     /// How rounds ended so far, by the name of the miner. Fails the test unless all receipts are whole, in their chains and of the
     /// rounds that the chain had, and unless nobody has ever signed two for one place.
     #[track_caller]
@@ -330,28 +291,14 @@ impl Network {
     /// Waits until rounds with a miner have come so far.
     #[track_caller]
     pub(crate) fn wait_for_rounds(&self, number: usize, what: &str, far: impl Fn(&Rounds) -> bool) -> Rounds {
-        wait_for(what, || Some(self.rounds_of(number)).filter(&far))
+        // With every block there may be others.
+        let pause = Duration::from_millis(self.terms.block_ms.into());
+        wait_in_steps(what, pause, || Some(self.rounds_of(number)).filter(&far))
     }
-}
-
-pub(crate) fn cid_of(stored: &Value) -> String {
-    stored["cid"].as_str().expect("a CID").to_owned()
 }
 
 /// An address that nobody listens at now.
 fn free_address() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
     listener.local_addr().expect("bound")
-}
-
-fn secret(key: &OwnerKey) -> zeroize::Zeroizing<String> {
-    use age::secrecy::ExposeSecret;
-    zeroize::Zeroizing::new(key.identity_file().expose_secret().to_owned())
-}
-
-/// Bytes of no meaning that differ from file to file.
-pub(crate) fn bytes_of(name: &str, length_bytes: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length_bytes];
-    blake3::Hasher::new().update(name.as_bytes()).finalize_xof().fill(&mut bytes);
-    bytes
 }

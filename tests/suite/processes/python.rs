@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use holdfast_engine::message::Ticket;
-use holdfast_engine::signature::Signer;
-use holdfast_service::wire::clock::{Clock, SystemClock};
+use holdfast_service::pieces::Content;
+use holdfast_service::proto;
 use serde_json::json;
 
 use crate::network::{Network, OWNER, VALIDATOR, account, bytes_of};
@@ -17,26 +16,16 @@ fn the_python_client_talks_to_a_miner_and_a_validator_that_run() {
     network.put("file", 300_000, "2-of-3");
     let object = bytes_of("object", 700_000);
     std::fs::write(network.path("object"), &object).expect("writes");
-    let now = SystemClock.now_seconds();
-    let ticket = Ticket {
-        network: network.network(),
-        validator: account(VALIDATOR),
-        owner: account(OWNER),
-        miner: network.peer(0).account,
-        root: *blake3::hash(&object).as_bytes(),
-        length_bytes: object.len() as u64,
-        use_until: now + 600,
-        keep_until: now + 86_400,
-    };
-    let signature = Signer::development(VALIDATOR).sign(&ticket.signing_digest());
+    let content = Content { root: *blake3::hash(&object).as_bytes(), length_bytes: object.len() as u64 };
+    let proto::Ticket { ticket, signature } = network.ticket(0, content);
     let nodes = json!({
         "network": hex::encode(network.network()),
         "owner": OWNER,
         "miner": { "endpoint": network.peer(0).endpoint, "account": network.peer(0).account.to_ss58() },
         "validator": { "endpoint": network.validator_endpoint(), "account": account(VALIDATOR).to_ss58() },
         "object": network.path("object"),
-        "ticket": hex::encode(ticket.encode()),
-        "ticket_signature": hex::encode(signature.0),
+        "ticket": hex::encode(&ticket),
+        "ticket_signature": hex::encode(&signature),
     });
     let package = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../clients/python");
     let output = Command::new(python)
