@@ -10,6 +10,7 @@ use std::sync::Arc;
 use holdfast_engine::backend::{Choice, select};
 use holdfast_engine::commitment::{Commitment, CommitmentFields};
 use holdfast_engine::policy::Policy;
+use holdfast_engine::receipt;
 use holdfast_engine::recorder::{BatchClaim, Recorder, SimulatedRecorder, SimulationSettings};
 use holdfast_engine::registration::{Intent, Registration};
 use holdfast_engine::signature::Signer;
@@ -34,6 +35,8 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 const DEADLINE_MS: u32 = 60_000;
 /// Rounds are closed so many rounds later.
 const FINALITY_BLOCKS: NonZeroU64 = const { NonZeroU64::new(2).unwrap() };
+/// Receipts that wait to be counted.
+const RECEIPTS_WAITING: usize = 256;
 /// Labels of a window, as a power of two, and its layers: the least that the policy for tests takes.
 const SHAPE: (u8, u8) = (10, 2);
 
@@ -196,6 +199,22 @@ impl World {
         node.idle().await;
         Ok(())
     }
+}
+
+/// How many rounds of partitions a validator has accepted so far, and how many others are closed.
+pub(crate) async fn closed(node: &Arc<Node>) -> Outcome<(u64, u64)> {
+    let (sender, mut receipts) = tokio::sync::mpsc::channel(RECEIPTS_WAITING);
+    let of_node = Arc::clone(node);
+    let telling = tokio::spawn(async move { of_node.chains().history(None, 0..u64::MAX, &sender).await });
+    let (mut accepted, mut others) = (0, 0);
+    while let Some(receipt) = receipts.recv().await {
+        match receipt?.body.outcome {
+            receipt::Outcome::Accepted => accepted += 1,
+            _ => others += 1,
+        }
+    }
+    telling.await??;
+    Ok((accepted, others))
 }
 
 /// Commits to the only window of a partition.

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::process::{Ended, Process, holdfast, wait_for};
+use crate::process::{Ended, Process, holdfast, wait_for, wait_in_steps};
 use crate::proxy::{Fault, Proxy};
 
 #[path = "owner.rs"]
@@ -293,7 +293,9 @@ impl Network {
     /// Waits until rounds with a miner have come so far.
     #[track_caller]
     pub(crate) fn wait_for_rounds(&self, number: usize, what: &str, far: impl Fn(&Rounds) -> bool) -> Rounds {
-        wait_for(what, || Some(self.rounds_of(number)).filter(&far))
+        // With every block there may be others.
+        let pause = Duration::from_millis(self.terms.block_ms.into());
+        wait_in_steps(what, pause, || Some(self.rounds_of(number)).filter(&far))
     }
 }
 

@@ -16,14 +16,20 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Waits until there is something to find.
 #[track_caller]
-pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_in_steps(what, PAUSE, look)
+}
+
+/// The same with so much time from one look to the next, where looking costs something.
+#[track_caller]
+pub(crate) fn wait_in_steps<T>(what: &str, pause: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
         assert!(started.elapsed() < PATIENCE, "{what}: not within {} s", PATIENCE.as_secs());
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(pause);
     }
 }
 
@@ -121,7 +127,7 @@ impl Process {
     }
 
     /// Its number.
-    #[allow(dead_code)] // the example `network_figures`, which shares this file, measures what a process takes
+    #[allow(dead_code, reason = "the example network_figures asks, the tests do not")]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
