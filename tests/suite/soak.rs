@@ -10,11 +10,10 @@ mod world;
 
 use std::sync::Arc;
 
-use holdfast_engine::receipt::Outcome;
 use holdfast_service::index::{EmbeddedIndex, EmbeddedSettings};
 use tokio::runtime::Handle;
 use usage::resident_bytes;
-use world::{Terms, World};
+use world::{Terms, World, closed};
 
 const TERMS: Terms = Terms { miners: 64, partitions: 16, samples: 8 };
 /// Until every partition has passed its seal audit, links are closed as fast as rounds begin, and caches are full.
@@ -52,16 +51,7 @@ async fn memory_and_tasks_stay_the_same_over_many_rounds_with_many_miners() {
     assert!(grown <= GROWTH_BYTES_MAX, "{} KiB more after {ROUNDS} rounds", grown >> 10);
     assert!(tasks_after <= tasks, "{tasks} tasks before, {tasks_after} after");
 
-    let (sender, mut receipts) = tokio::sync::mpsc::channel(64);
-    let of_node = Arc::clone(&node);
-    tokio::spawn(async move { of_node.chains().history(None, 0..u64::MAX, &sender).await });
-    let (mut accepted, mut others) = (0_u64, 0);
-    while let Some(receipt) = receipts.recv().await {
-        match receipt.expect("is kept").body.outcome {
-            Outcome::Accepted => accepted += 1,
-            _ => others += 1,
-        }
-    }
+    let (accepted, others) = closed(&node).await.expect("can be read");
     let asked_each_round = u64::from(TERMS.miners) * u64::from(TERMS.partitions);
     assert_eq!(others, 0, "all are honest, and nobody is late");
     assert!(accepted > asked_each_round * ROUNDS as u64, "{accepted} receipts");

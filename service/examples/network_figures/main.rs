@@ -2,7 +2,8 @@
 //! `cargo build --release && cargo run --release -p holdfast-service --example network_figures`.
 //!
 //! Start: from the start of a process until it says where it serves. Idle: a miner that has filled its disk, with nobody who asks.
-//! Put and get: over the loopback, against what encryption and the disk do with the same bytes.
+//! Put and get: over the loopback, against what encryption and the disk do with the same bytes. Argument,
+//! optional: MiB of the file.
 
 #![allow(clippy::print_stdout, reason = "figures are what this is for")]
 
@@ -29,28 +30,33 @@ use usage::{processor_time, resident_bytes};
 
 const MINERS: usize = 3;
 const FILE: &str = "file";
-const FILE_BYTES: usize = 256 << 20;
+const FILE_MIB: usize = 256;
 const IDLE: Duration = Duration::from_secs(20);
 /// Each figure is the best of so many.
 const TRIES: usize = 3;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let argument = std::env::args().nth(1).map(|mib| mib.parse::<usize>()).transpose()?;
+    let file_bytes = argument.unwrap_or(FILE_MIB) << 20;
     let terms = Terms { miners: MINERS, disk: "1GiB", block_ms: 500, through_proxies: false };
     let mut network = Network::without_validator(terms);
     idle(&network);
     start(&mut network);
     let folder = network.path("");
-    std::fs::write(network.path(FILE), bytes_of(FILE, FILE_BYTES))?;
-    let (encryption, disk) = (best(|| encrypt(&network.path(FILE)))?, best(|| write(&folder))?);
+    std::fs::write(network.path(FILE), bytes_of(FILE, file_bytes))?;
+    let (encryption, disk) = (
+        best(file_bytes, || encrypt(&network.path(FILE)))?,
+        best(file_bytes, || write(&folder, file_bytes))?,
+    );
     let slower = encryption.min(disk);
     println!("encryption {encryption:.0} MB/s, disk with sync {disk:.0} MB/s");
     for coding in ["replicate-1", "replicate-2", "2-of-3"] {
         let (mut put, mut get): (f64, f64) = (0.0, 0.0);
         for _ in 0..TRIES {
-            let stored = network.begin_put(FILE, FILE_BYTES, coding).end().json();
-            put = put.max(rate(&stored)?);
+            let stored = network.begin_put(FILE, file_bytes, coding).end().json();
+            put = put.max(rate(file_bytes, &stored)?);
             let cid = cid_of(&stored);
-            get = get.max(rate(&network.get_and_compare(&cid, FILE))?);
+            get = get.max(rate(file_bytes, &network.get_and_compare(&cid, FILE))?);
             network.owner(&["rm", &cid]).json();
         }
         let part = |rate: f64| rate / slower;
@@ -91,16 +97,16 @@ fn start(network: &mut Network) {
 }
 
 /// MB of the file for a second of a command.
-fn rate(told: &serde_json::Value) -> Result<f64, &'static str> {
-    Ok(FILE_BYTES as f64 / 1e6 / told["seconds"].as_f64().ok_or("no seconds")?)
+fn rate(file_bytes: usize, told: &serde_json::Value) -> Result<f64, &'static str> {
+    Ok(file_bytes as f64 / 1e6 / told["seconds"].as_f64().ok_or("no seconds")?)
 }
 
-fn best(mut work: impl FnMut() -> io::Result<()>) -> io::Result<f64> {
+fn best(file_bytes: usize, mut work: impl FnMut() -> io::Result<()>) -> io::Result<f64> {
     let mut best: f64 = 0.0;
     for _ in 0..TRIES {
         let started = Instant::now();
         work()?;
-        best = best.max(FILE_BYTES as f64 / 1e6 / started.elapsed().as_secs_f64());
+        best = best.max(file_bytes as f64 / 1e6 / started.elapsed().as_secs_f64());
     }
     Ok(best)
 }
@@ -112,8 +118,8 @@ fn encrypt(file: &Path) -> io::Result<()> {
     io::copy(&mut encrypting, &mut io::sink()).map(drop)
 }
 
-fn write(folder: &Path) -> io::Result<()> {
+fn write(folder: &Path, file_bytes: usize) -> io::Result<()> {
     let mut file = tempfile::tempfile_in(folder)?;
-    file.write_all(&vec![7; FILE_BYTES])?;
+    file.write_all(&vec![7; file_bytes])?;
     file.sync_all()
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_service::index::{EmbeddedIndex, EmbeddedSettings};
 use usage::{processor_time, resident_bytes};
-use world::{Held, Outcome, Terms, World};
+use world::{Held, Outcome, Terms, World, closed};
 
 /// The first argument of the process that has the miners.
 const MINERS: &str = "miners";
@@ -89,8 +89,7 @@ async fn soak(world: &World, held: Vec<Held>, terms: Terms, rounds: u32) -> Outc
     }
     let after = times();
     let each = |time: Duration| time.as_secs_f64() / f64::from(rounds);
-    let status = node.status().await?;
-    let missed = status.miners.iter().filter(|miner| miner.share == 0.0).count();
+    let (accepted, others) = closed(&node).await?;
     println!(
         "{miner_count} miners x {partitions} challenges of {samples} samples, {rounds} rounds after {WARM_UP_ROUNDS}"
     );
@@ -106,6 +105,6 @@ async fn soak(world: &World, held: Vec<Held>, terms: Terms, rounds: u32) -> Outc
         mib(resident),
         mib(resident_bytes(std::process::id()))
     );
-    println!("miners without a share of income: {missed}");
+    println!("{accepted} rounds of partitions accepted, {others} missed or rejected");
     Ok(())
 }
