@@ -51,6 +51,14 @@ pub enum ConnectError {
         /// What is wrong with it.
         reason: String,
     },
+    /// An address and the settings say different things about TLS.
+    #[error("{url}: {why}")]
+    Scheme {
+        /// The address.
+        url: String,
+        /// What does not fit.
+        why: &'static str,
+    },
     /// Our certificate, its key, or the name cannot be used.
     #[error("certificate, key or server_name of [connect.tls] cannot be used: {0}")]
     Tls(String),
@@ -103,6 +111,28 @@ impl Connector {
         };
         endpoint.connect_timeout(CONNECT_TIMEOUT).connect_lazy()
     }
+
+    /// The same endpoint, secured as the settings say, for services whose messages have no seals: an engine is told from others by
+    /// its certificate alone, so an authority must vouch for it.
+    ///
+    /// # Errors
+    /// Its address is `https` and there is no TLS here, or the other way round, or nobody vouches for it.
+    pub fn secured(&self, endpoint: Endpoint) -> Result<Endpoint, ConnectError> {
+        let refused = |why| Err(ConnectError::Scheme { url: endpoint.uri().to_string(), why });
+        match (endpoint.uri().scheme_str() == Some("https"), &self.tls) {
+            (false, None) => Ok(endpoint),
+            (false, Some(_)) => refused("it is no https address, and TLS is asked for"),
+            (true, None) => refused("an https address takes an authority that vouches for it: give --tls-ca"),
+            (true, Some(tls)) if tls.settings.check == Check::Seals => {
+                refused("an engine's messages have no seals that tell who it is: give --tls-ca")
+            }
+            (true, Some(tls)) => {
+                let host = endpoint.uri().host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+                let secured = tls.secure(endpoint, host);
+                secured.map_err(|error| ConnectError::Tls(explain::causes(&error)))
+            }
+        }
+    }
 }
 
 impl Tls {
@@ -122,9 +152,13 @@ impl Tls {
     }
 
     fn endpoint(&self, address: SocketAddr) -> Result<Endpoint, tonic::transport::Error> {
-        let name = self.settings.server_name.clone().unwrap_or_else(|| address.ip().to_string());
+        self.secure(endpoint("https", address), address.ip().to_string())
+    }
+
+    fn secure(&self, endpoint: Endpoint, host: String) -> Result<Endpoint, tonic::transport::Error> {
+        let name = self.settings.server_name.clone().unwrap_or(host);
         let config = self.config.clone().domain_name(name);
-        endpoint("https", address).tls_config_with_verifier(config, Arc::clone(&self.verifier))
+        endpoint.tls_config_with_verifier(config, Arc::clone(&self.verifier))
     }
 }
 

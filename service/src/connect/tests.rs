@@ -179,3 +179,24 @@ fn keys_are_not_shown() {
     let shown = format!("{:?}", connector(tls));
     assert!(secret.lines().all(|line| !shown.contains(line)), "{shown}");
 }
+
+/// An engine has no seals: only an authority says who it is, and an address does not say one thing and the settings another.
+#[tokio::test]
+async fn an_engine_is_reached_by_its_certificate_alone() {
+    let (_folder, authority) = scene();
+    let server = Server::start(Some(authority.server("127.0.0.1"))).await;
+    let at = |scheme: &str| Endpoint::from_shared(format!("{scheme}://{}", server.address)).expect("a URL");
+    let trusted = connector(authority.trusted());
+    let channel = trusted.secured(at("https")).expect("fits").connect().await.expect("connects");
+    HealthClient::new(channel).check(HealthCheckRequest::default()).await.expect("answers");
+    assert!(Connector::plain().secured(at("http")).is_ok());
+    let by_seals = connector(TlsSettings { check: Check::Seals, ca: None, ..authority.trusted() });
+    for (connector, scheme, said) in [
+        (&trusted, "http", "no https"),
+        (&Connector::plain(), "https", "--tls-ca"),
+        (&by_seals, "https", "no seals"),
+    ] {
+        let refused = connector.secured(at(scheme)).expect_err(said).to_string();
+        assert!(refused.contains(said), "{refused}");
+    }
+}

@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
+use super::connect::{self, ConnectArguments};
 use crate::console::{Console, Exit};
 use crate::failure::Failure;
 
@@ -62,6 +63,8 @@ struct EngineArguments {
     /// Where the engine serves
     #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:7703")]
     engine: String,
+    #[command(flatten)]
+    connect: ConnectArguments,
 }
 
 /// An engine that was connected to, and the thread on which it is talked to.
@@ -80,6 +83,7 @@ impl EngineArguments {
         if endpoint.uri().scheme().is_none() {
             return Err(usage("it begins with http:// or https://".to_owned()));
         }
+        let endpoint = self.connect.connector()?.secured(endpoint).map_err(connect::failure)?;
         let channel = runtime.block_on(endpoint.connect()).map_err(|error| Failure::State {
             message: format!("no engine answers at {}: {}", self.engine, with_causes(&error)),
             advice: "see whether `holdfast engine run` runs there".to_owned(),

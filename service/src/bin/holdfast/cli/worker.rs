@@ -11,6 +11,7 @@ use holdfast_service::workers::worker::{Retry, Worker, WorkerError, WorkerSummar
 use serde::Serialize;
 use tonic::transport::Endpoint;
 
+use super::connect::{self, ConnectArguments};
 use super::options::backend_choice;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
@@ -47,7 +48,7 @@ impl Arguments {
 #[command(after_help = "\
 The worker connects out, so it may stand behind NAT; it needs no disk. The engine checks every window before it counts \
 (docs/guide/workers.md). A connection that is lost is made again; Ctrl-C or SIGTERM gives the windows under way back. Examples:
-  holdfast worker run --engine https://miner.example:7703
+  holdfast worker run --engine https://miner.example:7703 --tls-ca miner.pem --tls-certificate worker.pem --tls-key worker.key
   holdfast worker run --engine http://127.0.0.1:7703 --gpu only --slots 3")]
 struct RunArguments {
     /// The engine: http://HOST:PORT or https://HOST:PORT
@@ -77,6 +78,8 @@ struct RunArguments {
     log: LogFormat,
     #[command(flatten)]
     gpus: GpuArguments,
+    #[command(flatten)]
+    connect: ConnectArguments,
 }
 
 impl RunArguments {
@@ -103,7 +106,8 @@ impl RunArguments {
 
     /// How the engine is reached.
     fn endpoint(&self) -> Result<Endpoint, Failure> {
-        endpoint(&self.engine).map_err(worker_failure)
+        let endpoint = endpoint(&self.engine).map_err(worker_failure)?;
+        self.connect.connector()?.secured(endpoint).map_err(connect::failure)
     }
 
     fn machine(&self) -> Result<Machine, Failure> {

@@ -13,11 +13,11 @@ use crate::table::{self, Table};
 /// Which job of which engine.
 #[derive(Args, Clone, Debug)]
 pub(super) struct JobArguments {
-    #[command(flatten)]
-    pub(super) engine: EngineArguments,
     /// The job's request id
     #[arg(long, value_name = "ID")]
     pub(super) id: String,
+    #[command(flatten)]
+    pub(super) engine: EngineArguments,
 }
 
 impl JobArguments {

@@ -20,8 +20,6 @@ Jobs of one directory are done one after another. Examples:
   holdfast engine submit --dir /mnt/disk1 --id fill-1 --watch fill
   holdfast engine submit --dir /mnt/disk1 --id scrub-2026-11 --priority low scrub --repair")]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    engine: EngineArguments,
     /// The request id, 1 to 64 characters without spaces [default: a random one, which is printed]
     #[arg(long, value_name = "ID")]
     id: Option<String>,
@@ -37,6 +35,8 @@ pub(super) struct Arguments {
     /// Wait until it ends, with progress
     #[arg(long)]
     watch: bool,
+    #[command(flatten)]
+    engine: EngineArguments,
     #[command(subcommand)]
     kind: Kind,
 }
