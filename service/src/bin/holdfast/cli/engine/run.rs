@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     /// Where to serve [default: the configuration's, or 127.0.0.1:7703]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// Let machines that run `holdfast worker run` make windows for fills ([workers] says how they are treated)
+    /// Let machines that run `holdfast worker run` make windows for fills (docs/guide/workers.md)
     #[arg(long)]
     workers: bool,
     /// How log lines look, on standard error
