@@ -22,12 +22,13 @@ absent() { echo "ABSENT($1)" | tee -a "$absences"; }
 
 absences=$(mktemp)
 log=$(mktemp)
+executables=$(mktemp)
 postgres=$(mktemp -d)
 postgres_url=$(mktemp)
 
 clean_up() {
     if [ -e "$postgres/data" ]; then .ci/postgres.sh crash "$postgres" || true; fi
-    rm -rf "$absences" "$log" "$postgres" "$postgres_url"
+    rm -rf "$absences" "$log" "$executables" "$postgres" "$postgres_url"
 }
 trap clean_up EXIT
 
@@ -99,11 +100,8 @@ python_client() {
     PYTHON=$python_folder/bin/python ./generate.sh --check
 }
 
-# Every bench once. Those of kernels are optimised; that of the service is built as the tests are.
-benches() {
-    cargo bench --locked -p holdfast-benches --bench '*' -- --test
-    cargo bench --locked --workspace --profile dev --bench engine_service -- --test
-}
+# Every bench once, built as the tests are: whether it runs is asked here, not how fast.
+benches() { cargo bench --locked --workspace --profile dev --bench '*' -- --test; }
 
 # Licences, bans and sources always; advisories where their database can be fetched.
 deny() {
@@ -128,30 +126,44 @@ generated_files() {
 }
 
 # Undefined behaviour in portable and format code: Miri where there is one, valgrind's memcheck otherwise.
-# Arguments of `cargo test`, one selection a line.
+# Package, its test binary and what is run of it, one selection a line.
 memory_tests=(
-    "-p holdfast-engine --test backend_conformance -- the_reference"
-    "-p holdfast-engine --lib -- transcript:: registration:: receipt:: tree::"
-    "-p holdfast-partition --lib -- format::"
+    "engine backend_conformance the_reference"
+    "engine lib transcript:: registration:: receipt:: tree::"
+    "partition lib format::"
 )
 
 memory() {
-    local cargo=(cargo test)
     # What is required of the machine is not required of an emulated processor.
     unset HOLDFAST_REQUIRE
-    if cargo miri --version >/dev/null 2>&1; then
-        cargo=(cargo miri test)
-    else
+    local run=under_miri
+    if ! cargo miri --version >/dev/null 2>&1; then
         absent "miri: rustup has none for $(rustc --version | cut -d' ' -f2); valgrind's memcheck ran instead"
-        local host
-        host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
-        export "CARGO_TARGET_${host}_RUNNER=valgrind -q --error-exitcode=99"
+        run=under_valgrind
+        # The binaries that the tests were run from: a selection of packages would build all they stand on again.
+        cargo test --workspace --locked --no-run 2>&1 | tee "$executables"
     fi
     local selection
     for selection in "${memory_tests[@]}"; do
         # shellcheck disable=SC2086 # the selection is several words
-        "${cargo[@]}" --locked $selection | tee "$log"
+        $run $selection | tee "$log"
         # A selection that matches nothing would be green for ever.
         grep -qE '^running [1-9]' "$log" || { echo "no test matches: $selection"; return 1; }
     done
+}
+
+# under_miri PACKAGE BINARY FILTER…
+under_miri() {
+    local package=$1 target=(--test "$2")
+    if [ "$2" = lib ]; then target=(--lib); fi
+    shift 2
+    cargo miri test --locked -p "holdfast-$package" "${target[@]}" -- "$@"
+}
+
+# under_valgrind PACKAGE BINARY FILTER…
+under_valgrind() {
+    local package=$1 name=${2/#lib/holdfast_$1} binary
+    shift 2
+    binary=$PWD/$(grep -oE "target/debug/deps/$name-[0-9a-f]+" "$executables")
+    (cd "$package" && valgrind -q --error-exitcode=99 "$binary" "$@")
 }
