@@ -8,6 +8,7 @@
 //! get   Locate ─► windows of k pieces, in parallel, each block checked ─► decoded ─► root checked, decrypted ─► file
 //! ```
 
+mod ahead;
 mod error;
 mod fetch;
 mod get;

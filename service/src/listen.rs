@@ -30,6 +30,8 @@ const STREAMS_PER_CONNECTION: u32 = 64;
 const HEADER_LIST_BYTES: u32 = 16 << 10;
 /// Bytes of one stream, and of one connection, that are taken before anybody reads them.
 const WINDOW_BYTES: u32 = 1 << 20;
+/// Bytes of one frame that callers may send: a response of a round, so that it is not cut up.
+const FRAME_BYTES: u32 = 128 << 10;
 /// A connection that does not answer a ping within this time is closed.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -104,6 +106,7 @@ impl Listener {
             .http2_max_header_list_size(HEADER_LIST_BYTES)
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES)
             .http2_keepalive_interval(Some(PING_INTERVAL))
             .http2_keepalive_timeout(Some(PING_TIMEOUT));
         if let Some(tls) = &settings.tls {

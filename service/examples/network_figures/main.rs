@@ -32,8 +32,8 @@ const MINERS: usize = 3;
 const FILE: &str = "file";
 const FILE_MIB: usize = 256;
 const IDLE: Duration = Duration::from_secs(20);
-/// Each figure is the best of so many.
-const TRIES: usize = 3;
+/// Each figure is the median of so many.
+const TRIES: usize = 5;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let argument = std::env::args().nth(1).map(|mib| mib.parse::<usize>()).transpose()?;
@@ -45,20 +45,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = network.path("");
     std::fs::write(network.path(FILE), bytes_of(FILE, file_bytes))?;
     let (encryption, disk) = (
-        best(file_bytes, || encrypt(&network.path(FILE)))?,
-        best(file_bytes, || write(&folder, file_bytes))?,
+        median_rate(file_bytes, || encrypt(&network.path(FILE)))?,
+        median_rate(file_bytes, || write(&folder, file_bytes))?,
     );
     let slower = encryption.min(disk);
     println!("encryption {encryption:.0} MB/s, disk with sync {disk:.0} MB/s");
     for coding in ["replicate-1", "replicate-2", "2-of-3"] {
-        let (mut put, mut get): (f64, f64) = (0.0, 0.0);
+        let (mut puts, mut gets) = (Vec::new(), Vec::new());
         for _ in 0..TRIES {
             let stored = network.begin_put(FILE, file_bytes, coding).end().json();
-            put = put.max(rate(file_bytes, &stored)?);
+            puts.push(rate(file_bytes, &stored)?);
             let cid = cid_of(&stored);
-            get = get.max(rate(file_bytes, &network.get_and_compare(&cid, FILE))?);
-            network.owner(&["rm", &cid]).json();
+            gets.push(rate(file_bytes, &network.get_and_compare(&cid, FILE))?);
+            network.owner(&["rm", "--yes", &cid]).json();
         }
+        let (put, get) = (median(puts), median(gets));
         let part = |rate: f64| rate / slower;
         println!(
             "{coding:>11}: put {put:.0} MB/s ({:.2} of the slower), get {get:.0} MB/s ({:.2})",
@@ -81,19 +82,19 @@ fn idle(network: &Network) {
 
 /// How long miner and validator take until they serve.
 fn start(network: &mut Network) {
-    let (mut miner, mut validator) = (Duration::MAX, Duration::MAX);
+    let (mut miners, mut validators) = (Vec::new(), Vec::new());
     for _ in 0..TRIES {
         network.kill_miner(0);
         let started = Instant::now();
         network.start_miner(0);
-        miner = miner.min(started.elapsed());
+        miners.push(started.elapsed().as_secs_f64() * 1e3);
         let started = Instant::now();
         network.start_validator();
-        validator = validator.min(started.elapsed());
+        validators.push(started.elapsed().as_secs_f64() * 1e3);
         network.kill_validator();
     }
     network.start_validator();
-    println!("from start to serving: miner {} ms, validator {} ms", miner.as_millis(), validator.as_millis());
+    println!("from start to serving: miner {:.0} ms, validator {:.0} ms", median(miners), median(validators));
 }
 
 /// MB of the file for a second of a command.
@@ -101,14 +102,19 @@ fn rate(file_bytes: usize, told: &serde_json::Value) -> Result<f64, &'static str
     Ok(file_bytes as f64 / 1e6 / told["seconds"].as_f64().ok_or("no seconds")?)
 }
 
-fn best(file_bytes: usize, mut work: impl FnMut() -> io::Result<()>) -> io::Result<f64> {
-    let mut best: f64 = 0.0;
+fn median_rate(file_bytes: usize, mut work: impl FnMut() -> io::Result<()>) -> io::Result<f64> {
+    let mut rates = Vec::new();
     for _ in 0..TRIES {
         let started = Instant::now();
         work()?;
-        best = best.max(file_bytes as f64 / 1e6 / started.elapsed().as_secs_f64());
+        rates.push(file_bytes as f64 / 1e6 / started.elapsed().as_secs_f64());
     }
-    Ok(best)
+    Ok(median(rates))
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn encrypt(file: &Path) -> io::Result<()> {

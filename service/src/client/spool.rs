@@ -7,12 +7,15 @@ use holdfast_engine::tree::RootHasher;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::ahead::read_ahead;
 use super::library::{Library, PutDirectory, sync_directory, write_durably};
 use super::{ClientError, PutOptions};
 use crate::pieces::{Content, Encoder, Manifest, PlacementSecret, PrivatePart, Segment};
 
 const PLAN: &str = "plan.json";
 const VERSION: u32 = 1;
+/// Bytes that are written at once.
+const SPOOL_BUFFER_BYTES: usize = 1 << 20;
 
 /// What a file was cut into.
 #[derive(Debug)]
@@ -74,7 +77,7 @@ impl Plan {
 /// Reads the source to its end. From then on the put can be resumed.
 pub(super) fn spool(
     library: &Library,
-    source: impl Read,
+    source: impl Read + Send,
     options: &PutOptions,
     expires_at: u64,
 ) -> Result<(PutDirectory, Plan), ClientError> {
@@ -89,7 +92,7 @@ pub(super) fn spool(
 
 fn cut(
     put: &PutDirectory,
-    source: impl Read,
+    source: impl Read + Send,
     options: &PutOptions,
     expires_at: u64,
 ) -> Result<Plan, ClientError> {
@@ -97,20 +100,23 @@ fn cut(
     let secret = PlacementSecret::generate()?;
     let (mut segments, mut roots) = (Vec::new(), Vec::new());
     let ciphertext = {
-        let stored: Box<dyn Read + '_> = match &options.recipients {
+        let stored: Box<dyn Read + Send + '_> = match &options.recipients {
             Some(recipients) => Box::new(recipients.encrypting(&mut plain)?),
             None => Box::new(&mut plain),
         };
-        let mut tee = Tee { source: stored, sink: BufWriter::new(&put.ciphertext) };
-        let mut encoder = Encoder::new(&mut tee, options.policy, &secret);
-        while let Some(encoded) = encoder.next_segment(|_| Ok(io::sink()))? {
-            segments.push(Segment::of(&encoded, &[]));
-            roots.push(encoded.shards.iter().map(|shard| shard.content.root).collect());
-            options.watch.moved(encoded.length_bytes);
-        }
-        let content = encoder.content();
+        let sink = BufWriter::with_capacity(SPOOL_BUFFER_BYTES, &put.ciphertext);
+        // One thread encrypts and writes, this one makes pieces.
+        let (mut tee, content) = read_ahead(Tee { source: stored, sink }, |ciphertext| {
+            let mut encoder = Encoder::new(ciphertext, options.policy, &secret);
+            while let Some(encoded) = encoder.next_segment(|_| Ok(io::sink()))? {
+                segments.push(Segment::of(&encoded, &[]));
+                roots.push(encoded.shards.iter().map(|shard| shard.content.root).collect());
+                options.watch.moved(encoded.length_bytes);
+            }
+            Ok::<_, ClientError>(encoder.content())
+        });
         tee.sink.flush().map_err(ClientError::file("write", &put.path))?;
-        content
+        content?
     };
     let file = Content { root: plain.hasher.root(), length_bytes: plain.bytes };
     let private = PrivatePart { name: options.name.clone(), file };

@@ -12,6 +12,7 @@ use holdfast_engine::tree::RootHasher;
 use super::stream::Pieces;
 use super::{Hashed, copy};
 use crate::client::ClientError;
+use crate::client::ahead::read_ahead;
 use crate::client::library::{lock, sync_directory};
 use crate::encryption::Identities;
 
@@ -102,7 +103,10 @@ impl Output {
                 let new = options.write(true).create(true).truncate(true).mode(0o600).open(&self.new_path);
                 let new = new.map_err(failed())?;
                 let mut writer = BufWriter::with_capacity(1 << 20, &new);
-                let bytes = copy(&mut hashed, identities, &mut writer)?;
+                // One thread keeps and hashes what came, this one decrypts.
+                let (source, bytes) = read_ahead(hashed, |stored| copy(stored, identities, &mut writer));
+                hashed = source;
+                let bytes = bytes?;
                 writer.flush().and_then(|()| new.sync_all()).map_err(failed())?;
                 bytes
             }
