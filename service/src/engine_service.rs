@@ -6,6 +6,7 @@
 mod answer;
 mod error;
 pub mod jobs;
+mod outlet;
 mod serve;
 mod settings;
 mod turns;

@@ -3,7 +3,9 @@
 mod bodies;
 mod connections;
 mod settings;
+mod tls;
 
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,8 +14,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tonic::service::Routes;
-use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
+use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
 use crate::operation::calls::counted;
@@ -35,7 +38,6 @@ const FRAME_BYTES: u32 = 128 << 10;
 /// A connection that does not answer a ping within this time is closed.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 const PING_INTERVAL: Duration = Duration::from_secs(20);
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a server did not start, or ended.
 #[derive(Debug, Error)]
@@ -69,7 +71,7 @@ pub enum ListenError {
     },
     /// Certificate and key cannot be used.
     #[error("the files of [server.tls] cannot be used: {0}")]
-    Tls(#[source] tonic::transport::Error),
+    Tls(String),
     /// The descriptors of our own services cannot be used.
     #[error("the reflection service does not start: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -84,13 +86,19 @@ pub enum ListenError {
 }
 
 /// A socket that is bound, so that its address is known and callers may connect already.
-#[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     settings: Settings,
+    tls: Option<TlsAcceptor>,
     server: Server,
     metrics: Option<Arc<Metrics>>,
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Listener").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl Listener {
@@ -100,7 +108,8 @@ impl Listener {
         if settings.tls.is_none() && !settings.allow_plain_text && !address.ip().is_loopback() {
             return Err(ListenError::PlainText { address });
         }
-        let mut server = Server::builder()
+        let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+        let server = Server::builder()
             .concurrency_limit_per_connection(STREAMS_PER_CONNECTION as usize)
             .max_concurrent_streams(STREAMS_PER_CONNECTION)
             .http2_max_header_list_size(HEADER_LIST_BYTES)
@@ -109,13 +118,10 @@ impl Listener {
             .max_frame_size(FRAME_BYTES)
             .http2_keepalive_interval(Some(PING_INTERVAL))
             .http2_keepalive_timeout(Some(PING_TIMEOUT));
-        if let Some(tls) = &settings.tls {
-            server = server.tls_config(tls_config(tls).await?).map_err(ListenError::Tls)?;
-        }
         let failed = |source| ListenError::Bind { address, source };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        Ok(Listener { socket, address, settings: settings.clone(), server, metrics: None })
+        Ok(Listener { socket, address, settings: settings.clone(), tls, server, metrics: None })
     }
 
     /// Where it listens, with the port that it got.
@@ -137,7 +143,7 @@ impl Listener {
         names: &[&'static str],
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ListenError> {
-        let Listener { socket, address, settings, mut server, metrics } = self;
+        let Listener { socket, address, settings, tls, mut server, metrics } = self;
         let services = match metrics {
             Some(metrics) => counted(services, metrics),
             None => services,
@@ -152,7 +158,7 @@ impl Listener {
             .add_service(reflection()?.build_v1()?)
             .add_service(reflection()?.build_v1alpha()?);
         let serving = server.add_routes(bodies::limited(services)).serve_with_incoming_shutdown(
-            connections(socket, &settings),
+            connections(socket, tls, &settings),
             async {
                 // Dropped unsent is a reason to stop, too.
                 let _ = stopped.await;
@@ -180,23 +186,6 @@ fn reflection() -> Result<tonic_reflection::server::Builder<'static>, ListenErro
     Ok(tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET))
-}
-
-async fn tls_config(settings: &TlsSettings) -> Result<ServerTlsConfig, ListenError> {
-    let certificate = read("certificate", &settings.certificate).await?;
-    let key = zeroize::Zeroizing::new(read("key", &settings.key).await?);
-    let config = ServerTlsConfig::new()
-        .identity(Identity::from_pem(certificate, key.as_slice()))
-        .timeout(HANDSHAKE_TIMEOUT);
-    Ok(match &settings.client_ca {
-        Some(path) => config.client_ca_root(Certificate::from_pem(read("client_ca", path).await?)),
-        None => config,
-    })
-}
-
-async fn read(what: &'static str, path: &PathBuf) -> Result<Vec<u8>, ListenError> {
-    let failed = |source| ListenError::TlsFile { what, path: path.clone(), source };
-    tokio::fs::read(path).await.map_err(failed)
 }
 
 #[cfg(test)]

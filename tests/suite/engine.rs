@@ -1,6 +1,19 @@
 //! `kill -9` of a real `holdfast engine run` in the middle of a fill: the job with the same id goes on and ends, and every window
 //! is right. Ctrl-C ends it cleanly.
+//!
+//! - `objects`: answers about objects through the socket are those of the command
+//! - `tls`: certificates between an engine, its callers and its workers
 
+#[path = "engine/objects.rs"]
+mod objects;
+#[path = "engine/tls.rs"]
+mod tls;
+
+#[path = "../../service/src/connect/testing/authority.rs"]
+mod authority;
+#[allow(dead_code, reason = "what networks need, of which this needs a part")]
+#[path = "processes/process.rs"]
+mod process;
 #[allow(dead_code, reason = "what commands need, of which this needs a part")]
 #[path = "cli/support.rs"]
 mod support;
@@ -19,7 +32,12 @@ struct Process {
 
 impl Process {
     fn start(place: &Place) -> Process {
-        let mut command = place.command("engine run --dir disk --listen 127.0.0.1:0 --json");
+        Process::serving(place, "disk")
+    }
+
+    /// Over this directory.
+    fn serving(place: &Place, directory: &str) -> Process {
+        let mut command = place.command(&format!("engine run --dir {directory} --listen 127.0.0.1:0 --json"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let mut told = String::new();

@@ -1,6 +1,7 @@
 //! The network end to end, with one party that cheats: real servers on sockets of this machine, real files, a simulated chain.
 //!
 //! - `audits`, `sybils`: miners that answer audits without what they should have (`reference`: FileTAO's attacks A1 to A9)
+//! - `possession`: miners that answer audits of possession with points of their choice (A2, A3)
 //! - `malformed`: replies of miners that no program of ours would send
 //! - `receipts`: miners that do not sign, or sign twice
 //! - `objects`: miners that lose, forge or never had what owners gave them; sizes that must not be lost
@@ -16,6 +17,8 @@ mod conduct;
 mod disk;
 #[path = "network/files.rs"]
 mod files;
+#[path = "network/pair.rs"]
+mod pair;
 #[path = "network/server.rs"]
 mod server;
 #[path = "network/station.rs"]
@@ -29,6 +32,8 @@ mod malformed;
 mod objects;
 #[path = "network/owners.rs"]
 mod owners;
+#[path = "network/possession.rs"]
+mod possession;
 #[path = "network/receipts.rs"]
 mod receipts;
 #[path = "network/sybils.rs"]

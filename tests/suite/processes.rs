@@ -4,9 +4,10 @@
 //! - `kills`: `kill -9` of miner, validator and owner in the middle of what they do
 //! - `faults`: connections that are cut, held up, slow, damaged or played again
 //! - `reflection`: services as tools find them that know none of our files
+//! - `tls`: an owner's commands where everybody speaks TLS
 //! - `python`: the client package against nodes that run
 //!
-//! - `network`: the processes (`owner`: commands of one who stores files); `proxy`: what stands between them; `process`: starting, killing, waiting
+//! - `network`: the processes (`owner`: commands of one who stores files; `certificates`: TLS); `proxy`: what stands between them; `process`: starting, killing, waiting
 
 #[path = "processes/network.rs"]
 mod network;
@@ -23,3 +24,5 @@ mod kills;
 mod python;
 #[path = "processes/reflection.rs"]
 mod reflection;
+#[path = "processes/tls.rs"]
+mod tls;

@@ -1,7 +1,7 @@
 //! Why a call did not reach its server, in words that say what to do.
 
 use std::error::Error;
-use std::net::SocketAddr;
+use std::fmt::Display;
 
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError, InvalidMessage};
 use tonic::Status;
@@ -9,13 +9,14 @@ use tonic::Status;
 use super::{Connector, Tls};
 use crate::wire::status::refusal;
 
-/// The reason, for programs.
-const REASON: &str = "no-connection";
+/// The reason of such a status, for programs.
+pub const NO_CONNECTION: &str = "no-connection";
 
 impl Connector {
     /// A status that says what became of the connection to `address` and, with its advice, what to do about it. One that the
     /// server sent is left as it is; the code stays in any case.
-    pub fn explain(&self, address: SocketAddr, status: Status) -> Status {
+    pub fn explain(&self, address: impl Display, status: Status) -> Status {
+        let address = &address.to_string();
         // Only what goes wrong on this side has a source.
         let Some(source) = Error::source(&status) else { return status };
         let causes = causes(source);
@@ -33,12 +34,12 @@ impl Connector {
                 "if it wants TLS, connect with it: [connect.tls] in a configuration, --tls-ca or --tls-by-seals of a command",
             ),
         };
-        refusal(status.code(), message, REASON, advice)
+        refusal(status.code(), message, NO_CONNECTION, advice)
     }
 }
 
 impl Tls {
-    fn refused(&self, address: SocketAddr, error: &rustls::Error) -> (String, &'static str) {
+    fn refused(&self, address: &str, error: &rustls::Error) -> (String, &'static str) {
         match error {
             rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
@@ -68,7 +69,7 @@ impl Tls {
     }
 
     /// What became of a connection that stood: only then does a server say that a certificate of ours is missing or wrong.
-    fn broken(&self, address: SocketAddr, causes: &str) -> (String, &'static str) {
+    fn broken(&self, address: &str, causes: &str) -> (String, &'static str) {
         let text = match &self.settings.certificate {
             None => "a server that wants certificates of its callers ends connections without one so",
             Some(_) => "a server that does not know our certificate ends connections so",
@@ -80,7 +81,7 @@ impl Tls {
     }
 }
 
-fn unreachable(address: SocketAddr, causes: &str) -> (String, &'static str) {
+fn unreachable(address: &str, causes: &str) -> (String, &'static str) {
     (
         format!("{address} cannot be reached: {causes}"),
         "see whether it runs there, and whether a firewall is on the way",

@@ -100,6 +100,9 @@ async fn a_server_that_wants_certificates_gets_one_or_says_so() {
     assert!(advice.contains("--tls-certificate"), "{advice}");
     let (message, _) = server.refused(&with(authority.issue("stranger"))).await;
     assert!(message.contains("does not know our certificate"), "{message}");
+    let (message, advice) = server.refused(&with(clients.issue_expired("late"))).await;
+    assert!(message.contains("does not know our certificate"), "{message}");
+    assert!(advice.contains("--tls-certificate"), "{advice}");
 }
 
 #[tokio::test]

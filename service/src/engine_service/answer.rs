@@ -5,10 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use holdfast_engine::jobs::control::Control;
 use holdfast_engine::possession::record::SignedRecord;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 
+use super::outlet::{Outlet, Stream};
 use super::turns::Turn;
 use super::{Engine, EngineError, blocking};
 use crate::local::answering::{answer_partition, find_object, find_partition};
@@ -36,7 +34,7 @@ impl Drop for EndWithCaller {
 pub(super) async fn answer(
     engine: &Arc<Engine>,
     request: AnswerRequest,
-) -> Result<ReceiverStream<Result<Part, Status>>, EngineError> {
+) -> Result<Stream<Part>, EngineError> {
     let challenge = AnyChallenge::decode(&request.challenge)?;
     let record = match &request.record[..] {
         [] => None,
@@ -56,32 +54,22 @@ pub(super) async fn answer(
         () = engine.stop.cancelled() => return Err(EngineError::stopping()),
     };
     drop(ending);
-    let (sender, receiver) = mpsc::channel(WAITING);
-    tokio::spawn(deliver(Arc::clone(engine), response.into(), sender, turn));
-    Ok(ReceiverStream::new(receiver))
+    let (outlet, stream) = Outlet::new(WAITING, engine.limits.idle(), engine.stop.clone())?;
+    tokio::spawn(deliver(response.into(), outlet, turn));
+    Ok(stream)
 }
 
-/// Until all is taken, or nothing was for too long.
-async fn deliver(
-    engine: Arc<Engine>,
-    response: Bytes,
-    sender: mpsc::Sender<Result<Part, Status>>,
-    turn: Turn,
-) {
-    for part in parts(response) {
-        let sent = tokio::time::timeout(engine.limits.idle(), sender.send(Ok(part)));
-        let taken = tokio::select! {
-            sent = sent => matches!(sent, Ok(Ok(()))),
-            () = engine.stop.cancelled() => false,
-        };
-        if !taken {
-            // Somebody who is there after all is not to take a part for the whole.
-            let _ = sender
-                .try_send(Err(Status::aborted("the response was not taken in time, or the engine stops")));
-            break;
+/// Until all is taken, or nothing was for too long. So long its turn lasts.
+async fn deliver(response: Bytes, outlet: Outlet<Part>, _turn: Turn) {
+    let sending = async {
+        for part in parts(response) {
+            outlet.room().await?.send(Ok(part));
         }
+        Ok(())
+    };
+    if let Err(error) = sending.await {
+        outlet.fail(error);
     }
-    drop(turn);
 }
 
 fn compute(

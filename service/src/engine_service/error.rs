@@ -1,5 +1,7 @@
 //! Why the engine did not do what it was asked. Its callers are the machine's own people: they are told everything.
 
+use std::time::Duration;
+
 use holdfast_engine::policy::PolicyError;
 use holdfast_engine::rejection::Rejection;
 use thiserror::Error;
@@ -76,6 +78,16 @@ impl EngineError {
             reason: "no-workers",
             message: "this engine takes no workers".to_owned(),
             advice: "run it with --workers, or with a table [workers] in its configuration",
+        }
+    }
+
+    /// A caller took nothing of what it asked for, for so long.
+    pub(super) fn not_taken(idle: Duration) -> EngineError {
+        EngineError::Refused {
+            code: Code::Aborted,
+            reason: "not-taken",
+            message: format!("nothing was taken for {} s, and the rest was let go", idle.as_secs_f64()),
+            advice: "ask again and take messages as they come, or raise limits.idle_ms in the engine's configuration",
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::jobs::Terms;
+use super::outlet::Stream;
 use super::{Engine, EngineError, answer, blocking, verify, watch};
 use crate::local::console::json_text;
 use crate::local::devices::Devices;
@@ -15,8 +15,6 @@ use crate::workers;
 /// Serves an engine.
 #[derive(Clone, Debug)]
 pub(super) struct Service(pub(super) Arc<Engine>);
-
-type Stream<T> = ReceiverStream<Result<T, Status>>;
 
 #[async_trait]
 impl engine_server::Engine for Service {
@@ -33,8 +31,9 @@ impl engine_server::Engine for Service {
         &self,
         request: Request<proto::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let states = self.0.jobs.watch(&request.into_inner().request_id)?;
-        Ok(Response::new(watch::states(states, self.0.stop.clone())))
+        let Engine { jobs, limits, stop, .. } = &*self.0;
+        let states = jobs.watch(&request.into_inner().request_id)?;
+        Ok(Response::new(watch::states(states, limits.idle(), stop.clone())?))
     }
 
     async fn pause(&self, request: Request<proto::JobRequest>) -> Result<Response<proto::Job>, Status> {

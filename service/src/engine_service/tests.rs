@@ -1,5 +1,6 @@
 mod answering;
 mod calls;
 mod filling;
+mod stalling;
 mod support;
 mod verifying;

@@ -1,41 +1,45 @@
 //! A job's states to whoever watches it: the newest when there is room for one, whatever came between.
 
-use tokio::sync::{mpsc, watch};
-use tokio_stream::wrappers::ReceiverStream;
+use std::time::Duration;
+
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 
 use super::EngineError;
 use super::jobs::State;
+use super::outlet::{Outlet, Stream};
 use crate::proto::JobState;
 
-/// The state now, then changes, until the job ends, the caller leaves or the engine stops. One state waits for a slow caller,
-/// and no more.
+/// The state now, then changes, until the job ends, the caller leaves or takes nothing, or the engine stops. One state waits for a
+/// slow caller, and no more.
 pub(super) fn states(
     mut states: watch::Receiver<State>,
+    idle: Duration,
     stop: CancellationToken,
-) -> ReceiverStream<Result<JobState, Status>> {
-    let (sender, receiver) = mpsc::channel(1);
+) -> Result<Stream<JobState>, EngineError> {
+    let (outlet, stream) = Outlet::new(1, idle, stop)?;
     tokio::spawn(async move {
-        loop {
-            // Room first: what is sent is as new as it can be.
-            let Ok(room) = sender.reserve().await else { return };
-            let state = states.borrow_and_update().clone();
-            room.send(Ok((&state).into()));
-            if state.status.is_final() {
-                return;
-            }
-            tokio::select! {
-                changed = states.changed() => if changed.is_err() { return },
-                () = sender.closed() => return,
-                () = stop.cancelled() => {
-                    let _ = sender.send(Err(EngineError::stopping().into())).await;
-                    return;
-                }
-            }
+        if let Err(error) = tell(&mut states, &outlet).await {
+            outlet.fail(error);
         }
     });
-    ReceiverStream::new(receiver)
+    Ok(stream)
+}
+
+async fn tell(states: &mut watch::Receiver<State>, outlet: &Outlet<JobState>) -> Result<(), EngineError> {
+    loop {
+        // Room first: what is sent is as new as it can be.
+        let room = outlet.room().await?;
+        let state = states.borrow_and_update().clone();
+        room.send(Ok((&state).into()));
+        if state.status.is_final() {
+            return Ok(());
+        }
+        tokio::select! {
+            changed = states.changed() => if changed.is_err() { return Ok(()) },
+            error = outlet.ended() => return Err(error),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -44,6 +48,8 @@ mod tests {
     use super::*;
     use crate::proto::JobStatus as Told;
     use tokio_stream::StreamExt;
+
+    const IDLE: Duration = Duration::from_secs(3600);
 
     fn state(done_bytes: u64, status: JobStatus) -> State {
         State {
@@ -61,7 +67,7 @@ mod tests {
     #[tokio::test]
     async fn a_slow_reader_holds_a_few_states_and_gets_the_newest() {
         let sender = watch::Sender::new(state(0, JobStatus::Running));
-        let mut stream = states(sender.subscribe(), CancellationToken::new());
+        let mut stream = states(sender.subscribe(), IDLE, CancellationToken::new()).expect("a stream");
         for done_bytes in 1..100_000 {
             sender.send_replace(state(done_bytes, JobStatus::Running));
             if done_bytes % 1_000 == 0 {
@@ -81,7 +87,7 @@ mod tests {
     #[tokio::test]
     async fn streams_end_when_the_engine_stops() {
         let (sender, stop) = (watch::Sender::new(state(0, JobStatus::Running)), CancellationToken::new());
-        let mut stream = states(sender.subscribe(), stop.clone());
+        let mut stream = states(sender.subscribe(), IDLE, stop.clone()).expect("a stream");
         assert!(stream.next().await.expect("the state now").is_ok());
         stop.cancel();
         let told = stream.next().await.expect("a word of farewell").expect_err("no state");

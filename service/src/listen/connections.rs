@@ -1,23 +1,25 @@
 //! Connections as they come, counted in all and for each address: what is beyond the limits is closed at once, so that one
 //! caller cannot take all of them. Nor can one that connects and then says nothing: pings come only once it has begun to speak HTTP/2.
+//! TLS is spoken here and not behind it, so that whoever agrees on TLS and then says nothing is noticed, too.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Sleep;
+use tokio_rustls::{Accept, TlsAcceptor};
 use tokio_stream::{Stream, StreamExt, wrappers::TcpListenerStream};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-use super::{HANDSHAKE_TIMEOUT, Settings};
+use super::Settings;
 
-/// Bytes that every client sends first: HTTP/2's preface, or the beginning of a TLS handshake, which has its own time limit.
+/// Bytes that every client sends first, within TLS if that is spoken: HTTP/2's preface.
 const FIRST_BYTES: usize = 24;
 
 /// Whose an address is: one host has all addresses of an IPv6 network of 64 bits.
@@ -65,19 +67,57 @@ impl Drop for Place {
     }
 }
 
+/// What both kinds of streams are.
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+
+/// What bytes go over.
+enum Transport {
+    Open(Box<dyn Duplex>),
+    /// TLS is being agreed upon.
+    Agreeing(Box<Accept<TcpStream>>),
+    /// TLS was not agreed upon.
+    Refused,
+}
+
+impl Transport {
+    /// Ready once there is something to read from and write to.
+    fn poll_open(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn Duplex>>> {
+        if let Transport::Agreeing(accept) = self {
+            *self = match ready!(Pin::new(accept).poll(context)) {
+                Ok(stream) => Transport::Open(Box::new(stream)),
+                Err(error) => {
+                    tracing::debug!(%error, "no TLS with a caller");
+                    Transport::Refused
+                }
+            };
+        }
+        Poll::Ready(match self {
+            Transport::Open(stream) => Ok(Pin::new(&mut **stream)),
+            Transport::Agreeing(_) | Transport::Refused => Err(io::ErrorKind::ConnectionAborted.into()),
+        })
+    }
+}
+
 /// A connection that has a place.
-#[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    transport: Transport,
+    info: TcpConnectInfo,
     /// Until it has begun to speak: how much is to come, and by when.
     beginning: Option<(usize, Pin<Box<Sleep>>)>,
     _place: Place,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, place: Place, limit: Duration) -> Connection {
+    fn new(stream: TcpStream, tls: Option<&TlsAcceptor>, place: Place, limit: Duration) -> Connection {
+        let info = stream.connect_info();
+        let transport = match tls {
+            Some(tls) => Transport::Agreeing(Box::new(tls.accept(stream))),
+            None => Transport::Open(Box::new(stream)),
+        };
         let beginning = Some((FIRST_BYTES, Box::pin(tokio::time::sleep(limit))));
-        Connection { stream, beginning, _place: place }
+        Connection { transport, info, beginning, _place: place }
     }
 
     /// Notes what came. What has begun is no more waited for.
@@ -87,11 +127,30 @@ impl Connection {
         }
         self.beginning.take_if(|(left, _)| *left == 0);
     }
+
+    /// Does something with what bytes go over, for which nobody waits longer than the beginning may take.
+    fn poll<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        act: impl FnOnce(Pin<&mut dyn Duplex>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let polled = match self.transport.poll_open(context) {
+            Poll::Ready(Ok(stream)) => act(stream, context),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        };
+        let is_late = |(_, by): &mut (usize, Pin<Box<Sleep>>)| by.as_mut().poll(context).is_ready();
+        if polled.is_pending() && self.beginning.as_mut().is_some_and(is_late) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        polled
+    }
 }
 
 /// The connections that are served.
 pub(super) fn connections(
     socket: TcpListener,
+    tls: Option<TlsAcceptor>,
     settings: &Settings,
 ) -> impl Stream<Item = io::Result<Connection>> + use<> {
     let (open, settings) = (Arc::new(Mutex::new(Open::default())), settings.clone());
@@ -102,7 +161,7 @@ pub(super) fn connections(
         let place = Place::take(&open, address, &settings)?;
         // Small answers are not to wait for larger ones.
         stream.set_nodelay(true).ok()?;
-        Some(Ok(Connection::new(stream, place, HANDSHAKE_TIMEOUT)))
+        Some(Ok(Connection::new(stream, tls.as_ref(), place, settings.handshake())))
     })
 }
 
@@ -110,7 +169,7 @@ impl Connected for Connection {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+        self.info.clone()
     }
 }
 
@@ -121,12 +180,8 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let polled = self.poll(context, |stream, context| stream.poll_read(context, buffer));
         self.came(buffer.filled().len() - before);
-        let is_late = |(_, by): &mut (usize, Pin<Box<Sleep>>)| by.as_mut().poll(context).is_ready();
-        if polled.is_pending() && self.beginning.as_mut().is_some_and(is_late) {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
         polled
     }
 }
@@ -137,15 +192,18 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        self.poll(context, |stream, context| stream.poll_write(context, bytes))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        self.poll(context, |stream, context| stream.poll_flush(context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        match &mut self.transport {
+            Transport::Open(stream) => Pin::new(&mut **stream).poll_shutdown(context),
+            Transport::Agreeing(_) | Transport::Refused => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_write_vectored(
@@ -153,11 +211,11 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        self.poll(context, |stream, context| stream.poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        matches!(&self.transport, Transport::Open(stream) if stream.is_write_vectored())
     }
 }
 
@@ -186,7 +244,7 @@ mod tests {
             let mut client = TcpStream::connect(settings.address).await.expect("connects");
             let (stream, address) = socket.accept().await.expect("accepts");
             let place = Place::take(&open, address.ip(), &settings).expect("is free");
-            let mut connection = Connection::new(stream, place, Duration::from_millis(200));
+            let mut connection = Connection::new(stream, None, place, Duration::from_millis(200));
             client.write_all(&[7; FIRST_BYTES][..sent]).await.expect("sends");
             let mut bytes = vec![0; sent];
             connection.read_exact(&mut bytes).await.expect("is there");

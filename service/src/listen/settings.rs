@@ -26,6 +26,10 @@ pub struct Settings {
     /// Connections of one IP address at once.
     #[serde(default = "connections_per_address")]
     pub connections_per_address: usize,
+    /// From connecting until a caller has agreed on TLS, if that is spoken, and begun to speak HTTP/2, in milliseconds. Who takes
+    /// longer is disconnected.
+    #[serde(default = "handshake_ms")]
+    pub handshake_ms: u64,
     /// Bytes of one message that are taken.
     #[serde(default = "message_bytes")]
     pub message_bytes: usize,
@@ -56,9 +60,14 @@ impl Settings {
             allow_plain_text: false,
             connections: connections(),
             connections_per_address: connections_per_address(),
+            handshake_ms: handshake_ms(),
             message_bytes: message_bytes(),
             shutdown_grace_ms: shutdown_grace_ms(),
         }
+    }
+
+    pub(super) fn handshake(&self) -> Duration {
+        Duration::from_millis(self.handshake_ms)
     }
 
     pub(super) fn shutdown_grace(&self) -> Duration {
@@ -72,6 +81,10 @@ fn connections() -> usize {
 
 fn connections_per_address() -> usize {
     128
+}
+
+fn handshake_ms() -> u64 {
+    10_000
 }
 
 fn message_bytes() -> usize {

@@ -68,7 +68,11 @@ impl Claim {
         window_key: &[u8; 32],
         target: &dyn WindowTarget,
     ) -> Result<MadeWindow, Interruption> {
-        let Some(session) = &self.session else { return Err(Interruption::Stopped) };
+        // A fill that was cancelled claims one slot after another before it is asked whether it goes on. Orders that are taken back at
+        // once would fill the worker's queue, and one that is only busy would count as one that does not read.
+        let Some(session) = self.session.as_ref().filter(|_| target.proceed()) else {
+            return Err(Interruption::Stopped);
+        };
         let order = self.exchange.next_order();
         session.link.set_order(order);
         let carried = Order { exchange: &self.exchange, session, order, target }.carry_out(shape, window_key);

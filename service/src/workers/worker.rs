@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 
+use crate::connect::Connector;
 use connection::{Connection, Lost};
 
 /// A connection that does not answer a ping within this time is closed.
@@ -79,8 +80,10 @@ impl Retry {
 /// What a worker offers and to whom.
 #[derive(Clone, Debug)]
 pub struct Worker {
-    /// Where the engine is, and how it is reached.
+    /// Where the engine is.
     pub engine: Endpoint,
+    /// How it is reached.
+    pub connector: Connector,
     /// The same at every start: 1 to 64 letters, digits, '.', '_' and '-'.
     pub name: String,
     /// What makes windows: one entry a slot, the same device as often as it can make windows at once.

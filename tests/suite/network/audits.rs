@@ -9,91 +9,14 @@ use holdfast_engine::rejection::Class;
 use holdfast_engine::space::response::{HEADER_BYTES, opening_bytes};
 use holdfast_engine::tree::{CHUNK_BYTES, Outboard};
 use holdfast_service::local::audits::AnyChallenge;
-use holdfast_service::pieces::Content;
-use holdfast_service::validator::holdings::Holdings;
-use holdfast_service::validator::peers::Peer;
 
 use super::conduct::{Answering, Late, bodies};
-use super::disk::RealMiner;
-use super::files::put;
-use super::scene::{ACCEPTED, Found, Scene, bytes_of};
-use super::station::{Asked, Conduct, Honest, Me, Station, body, listed};
+use super::pair::{CHUNKS, Pair, SPACE, rejected};
+use super::scene::{ACCEPTED, Scene};
+use super::station::{Asked, Me, body, listed};
 
-const SPACE: &str = "space";
-const CHUNKS: &str = "chunks";
-const OBJECT_BYTES: usize = 2_000_000;
 /// Where a response names its challenge.
 const NAMED: std::ops::Range<usize> = 16..48;
-
-/// Two miners that have earned by being honest, one of which cheats from now on.
-struct Pair {
-    scene: Scene,
-    honest: RealMiner,
-    cheat: Station,
-}
-
-impl Pair {
-    async fn new() -> Pair {
-        let scene = Scene::new().await;
-        let (honest, cheat) = (scene.honest("honest").await, scene.hostile("cheat").await);
-        scene.step().await;
-        // A replica for each, larger than the windows, so that every round asks both about it, too.
-        put(&scene.owner("owner"), &bytes_of(OBJECT_BYTES, 1), "replicate-2").await;
-        scene.pass_record_heights();
-        scene.settle().await;
-        let pair = Pair { scene, honest, cheat };
-        assert!(pair.scores().await.1 > 0.0, "it has earned something so far");
-        pair
-    }
-
-    async fn scores(&self) -> (f64, f64) {
-        (self.scene.score(self.honest.account()).await, self.scene.score(self.cheat.account()).await)
-    }
-
-    /// One round under a conduct; how the cheat's questions came out, by kind. Whoever is honest passed all.
-    async fn round(&self, conduct: impl Conduct + 'static) -> HashMap<&'static str, Found> {
-        self.cheat.behave(conduct);
-        let height = self.scene.step().await;
-        self.cheat.behave(Honest);
-        self.scene.close_all().await;
-        let honest = self.scene.found(self.honest.account(), height).await;
-        for kind in [SPACE, CHUNKS] {
-            assert_eq!(honest[kind], [ACCEPTED], "the honest miner, {kind}");
-        }
-        let found = self.scene.found(self.cheat.account(), height).await;
-        found.into_iter().map(|(kind, found)| (kind, found[0])).collect()
-    }
-
-    /// The bytes of the honest miner's replica.
-    async fn honest_piece(&self) -> Vec<u8> {
-        let miner = self.honest.account();
-        let records = self.scene.keeper.records_of(&miner).await.expect("reads");
-        let replica = &records[0].record.replica;
-        let object = Content { root: *replica.object_root(), length_bytes: replica.length() };
-        let peer = Peer { account: miner, endpoint: self.honest.server.address };
-        let got = self.scene.peers("owner").retrieve(peer, object, 0..object.length_bytes).await;
-        got.expect("comes back")
-    }
-
-    /// A round under a conduct in which all questions come out as `expected`, and what it does to the score.
-    async fn caught(&self, conduct: impl Conduct + 'static, expected: Found) {
-        let found = self.round(conduct).await;
-        assert_eq!((found[SPACE], found[CHUNKS]), (expected, expected));
-        self.fell().await;
-    }
-
-    /// The cheat is worth less than the honest miner, which has as much and was as honest before; also on the chain.
-    async fn fell(&self) {
-        let (honest, cheat) = self.scores().await;
-        assert!(cheat < 0.8 * honest, "{cheat}, and {honest} of the honest miner");
-        let weight = |miner| self.scene.weight(miner);
-        assert!(weight(self.cheat.account()).await < weight(self.honest.account()).await);
-    }
-}
-
-fn rejected(class: Class) -> Found {
-    (Outcome::Rejected, Some(class))
-}
 
 /// The bytes with the name of this challenge in them.
 fn renamed(asked: &Asked, mut response: Vec<u8>) -> Vec<u8> {

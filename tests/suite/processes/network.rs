@@ -10,7 +10,6 @@ use holdfast_engine::account::Account;
 use holdfast_engine::policy::Policy;
 use holdfast_engine::signature::Signer;
 use holdfast_service::chain::{Chain, FileChain};
-use holdfast_service::connect::Connector;
 use holdfast_service::encryption::OwnerKey;
 use holdfast_service::validator::peers::{Peer, Peers};
 use holdfast_service::wire::Correspondent;
@@ -22,9 +21,12 @@ use tokio::runtime::Runtime;
 use crate::process::{Ended, Process, holdfast, wait_for, wait_in_steps};
 use crate::proxy::{Fault, Proxy};
 
+#[path = "certificates.rs"]
+mod certificates;
 #[path = "owner.rs"]
 mod owner;
 
+use certificates::Authority;
 pub(crate) use owner::{bytes_of, cid_of};
 
 pub(crate) const VALIDATOR: &str = "validator";
@@ -47,6 +49,8 @@ pub(crate) struct Terms {
     pub(crate) block_ms: u32,
     /// Whether miners are found at their proxies, or where they are.
     pub(crate) through_proxies: bool,
+    /// Whether everybody speaks TLS.
+    pub(crate) encrypted: bool,
 }
 
 /// A miner: its files stay when its process ends.
@@ -70,6 +74,8 @@ pub(crate) struct Rounds {
 pub(crate) struct Network {
     terms: Terms,
     folder: TempDir,
+    /// Who vouches for all nodes.
+    authority: Authority,
     chain: Option<Process>,
     validator: Option<Process>,
     pub(crate) miners: Vec<Miner>,
@@ -80,7 +86,17 @@ pub(crate) struct Network {
 impl Network {
     /// With so many miners that have filled their disks, and a validator that knows them.
     pub(crate) fn start(miners: usize) -> Network {
-        let terms = Terms { miners, disk: "48MiB", block_ms: 300, through_proxies: true };
+        Network::started(miners, false)
+    }
+
+    /// The same, in which everybody speaks TLS.
+    #[allow(dead_code, reason = "the tests of TLS ask, the example network_figures does not")]
+    pub(crate) fn encrypted(miners: usize) -> Network {
+        Network::started(miners, true)
+    }
+
+    fn started(miners: usize, encrypted: bool) -> Network {
+        let terms = Terms { miners, disk: "48MiB", block_ms: 300, through_proxies: true, encrypted };
         let mut network = Network::without_validator(terms);
         network.start_validator();
         network
@@ -90,9 +106,12 @@ impl Network {
     pub(crate) fn without_validator(terms: Terms) -> Network {
         let miners = terms.miners;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let folder = tempfile::tempdir().expect("a directory");
+        let authority = Authority::new(folder.path(), "authority");
         let mut network = Network {
             terms,
-            folder: tempfile::tempdir().expect("a directory"),
+            folder,
+            authority,
             chain: None,
             validator: None,
             miners: Vec::new(),
@@ -138,11 +157,11 @@ impl Network {
             ["chain", &format!("{name}.disk"), "policy.json"].map(|file| self.text(file));
         let listen =
             if self.terms.through_proxies { "127.0.0.1:0".to_owned() } else { announced.to_string() };
-        let disk_max = self.terms.disk;
+        let (disk_max, tls) = (self.terms.disk, self.server_tls());
         format!(
             "policy = \"{policy}\"\n[identity]\ndevelopment_name = \"{name}\"\n\
              [chain]\ndirectory = \"{chain}\"\nannounce = \"{announced}\"\n\
-             [server]\nlisten = \"{listen}\"\n[[disk]]\ndirectory = \"{disk}\"\nmax = \"{disk_max}\"\n\
+             [server]\nlisten = \"{listen}\"\n{tls}[[disk]]\ndirectory = \"{disk}\"\nmax = \"{disk_max}\"\n\
              [allocation]\nwindow = \"32KiB\"\nprofile = \"swift\"\nobject_reserve = 0.9\n[filling]\nthreads = 1\n"
         )
     }
@@ -150,10 +169,11 @@ impl Network {
     fn validator_configuration(&self) -> String {
         let [chain, policy, index, workshop] =
             ["chain", "policy.json", "validator.index", ""].map(|file| self.text(file));
+        let tls = self.server_tls() + &self.connect_tls();
         format!(
             "policy = \"{policy}\"\n[identity]\ndevelopment = \"{VALIDATOR}\"\n[chain]\ndirectory = \"{chain}\"\n\
              [index]\nlocation = \"{index}\"\n[server]\nlisten = \"127.0.0.1:0\"\n\
-             [rounds]\nasked_within_blocks = 4\ntempo_blocks = 20\n\
+             {tls}[rounds]\nasked_within_blocks = 4\ntempo_blocks = 20\n\
              [care]\ntend_every_blocks = 1\nworkshop = \"{workshop}\"\n"
         )
     }
@@ -229,8 +249,7 @@ impl Network {
     }
 
     fn wait_until_filled(&self, number: usize) {
-        let (peers, peer) =
-            (Peers::new(self.correspondent(VALIDATOR), Connector::plain()), self.peer(number));
+        let (peers, peer) = (Peers::new(self.correspondent(VALIDATOR), self.connector()), self.peer(number));
         wait_for("filled and registered windows", || {
             let allocation = self.runtime.block_on(peers.allocation(peer, ALLOCATION_TIMEOUT)).ok()?;
             let partition = allocation.partitions.first()?;

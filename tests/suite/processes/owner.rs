@@ -16,9 +16,16 @@ use crate::process::{Ended, Process};
 impl Network {
     /// Begins a command of the owner.
     pub(crate) fn spawn_owner(&self, arguments: &[&str]) -> Process {
+        let ca = self.authority.certificate.display().to_string();
+        let tls: &[&str] = if self.terms.encrypted { &["--tls-ca", &ca] } else { &[] };
+        self.spawn_owner_with(arguments, tls)
+    }
+
+    /// The same with these flags about connections.
+    pub(crate) fn spawn_owner_with(&self, arguments: &[&str], connect: &[&str]) -> Process {
         let (chain, state) = (self.text("chain"), self.text("owner.state"));
         let owner = ["--chain", &chain, "--state", &state, "--development-name", OWNER];
-        self.spawn(&[arguments, &owner].concat())
+        self.spawn(&[arguments, &owner, connect].concat())
     }
 
     pub(crate) fn owner(&self, arguments: &[&str]) -> Ended {

@@ -63,6 +63,19 @@ impl Ended {
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         assert_eq!(self.code, Some(0), "{self:#?}");
+        self.printed()
+    }
+
+    /// The failure in the JSON that it printed; fails the test if it was successful.
+    #[allow(dead_code, reason = "the example network_figures does not ask, tests do")]
+    #[track_caller]
+    pub(crate) fn failure(&self) -> Value {
+        assert_eq!(self.code, Some(1), "{self:#?}");
+        self.printed()["error"].clone()
+    }
+
+    #[track_caller]
+    fn printed(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {self:#?}"))
     }
 }

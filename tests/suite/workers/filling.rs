@@ -100,7 +100,8 @@ fn a_cancelled_fill_takes_its_window_back_and_the_worker_makes_others() {
     assert_eq!(filled.report.windows_accelerated, WINDOWS);
     assert_as_by_the_processor(&filled, &registration);
     let report = scene.report_of("patient").expect("is known");
-    assert_eq!(report.dismissed_because, None);
+    assert_eq!((report.windows_lost, report.dismissed_because), (0, None));
+    assert!(report.windows_withdrawn <= 1, "{}: one was under way", report.windows_withdrawn);
     scene.end(worker).1.expect("told to stop");
 }
 

@@ -11,6 +11,7 @@ use holdfast_engine::accelerator::{
 use holdfast_engine::curve::{Fr, G1Projective};
 use holdfast_engine::registration::WindowShape;
 use holdfast_engine::space::window::MadeWindow;
+use holdfast_partition::io::AlignedBuffer;
 use holdfast_service::proto::engine_client::EngineClient;
 use holdfast_service::proto::{WorkOrder, WorkerEvent, WorkerLayer, WorkerOffer, WorkerPing};
 use holdfast_service::workers::ExchangeSettings;
@@ -117,6 +118,39 @@ fn what_a_worker_does_not_get_done_within_its_lease_goes_back() {
         assert!(told.message().contains("a step took longer"), "{told:?}");
     });
     assert!(filled.notices[0].contains("6 s"), "{:?}", filled.notices);
+}
+
+/// Where a fill that was cancelled would have put a window.
+struct Ended;
+
+impl WindowTarget for Ended {
+    fn proceed(&self) -> bool {
+        false
+    }
+    fn take(&self, _: usize) -> Option<AlignedBuffer> {
+        None
+    }
+    fn put(&self, _: u64, _: AlignedBuffer) {}
+}
+
+/// All slots of a fill claim the same worker, one after another. Orders and their withdrawals would come faster than it reads them.
+#[test]
+fn a_fill_that_has_ended_orders_nothing() {
+    let scene = Scene::new(ExchangeSettings::default());
+    let mut played = scene.runtime.block_on(Played::open(scene.url(), "played"));
+    let shape = WindowShape::new(K, LAYERS).expect("in range");
+    for slot in scene.exchange.accelerators() {
+        slot.window_slots(shape).expect("room");
+        assert!(slot.recover(&|| true), "the worker is free again");
+        let outcome = slot.make_window(shape, &[1; 32], &Ended);
+        assert!(matches!(outcome, Err(Interruption::Stopped)), "{outcome:?}");
+    }
+    let report = scene.report_of("played").expect("is known");
+    assert_eq!((report.windows_lost, report.windows_withdrawn, report.devices.len()), (0, 0, 1));
+    // What the worker hears next is that the engine ends, and no order before.
+    scene.exchange.close();
+    let told = scene.runtime.block_on(played.next()).expect_err("it is sent away");
+    assert!(told.message().contains("the engine ends"), "{told:?}");
 }
 
 /// A device whose first window fails, and that is well again afterwards.

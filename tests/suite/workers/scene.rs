@@ -13,6 +13,7 @@ use holdfast_engine::jobs::progress::{Snapshot, Watcher};
 use holdfast_engine::registration::Registration;
 use holdfast_partition::io::IoChoice;
 use holdfast_partition::partition_file::PartitionFile;
+use holdfast_service::connect::Connector;
 use holdfast_service::listen::{ListenError, Listener, Settings};
 use holdfast_service::proto::engine_server::{Engine, EngineServer};
 use holdfast_service::proto::*;
@@ -137,7 +138,8 @@ impl Scene {
         let stop = CancellationToken::new();
         let retry = Retry { first: Duration::from_millis(5), longest: Duration::from_millis(50) };
         let engine = endpoint(url).expect("an address");
-        let worker = Worker { engine, name: name.to_owned(), slots, window_bytes_maximum: 1 << 30, retry };
+        let (name, connector) = (name.to_owned(), Connector::plain());
+        let worker = Worker { engine, connector, name, slots, window_bytes_maximum: 1 << 30, retry };
         Running { stop: stop.clone(), ended: self.runtime.spawn(worker.run(stop)) }
     }
 

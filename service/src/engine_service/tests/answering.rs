@@ -1,6 +1,7 @@
 //! Answers from real files, verified by the same engine.
 
 use holdfast_engine::challenge::Challenge;
+use holdfast_engine::commitment::Commitment;
 use holdfast_engine::policy::Policy;
 use holdfast_engine::recorder::{Recorder, Simulation};
 use tonic::Code;
@@ -13,7 +14,7 @@ use crate::local::fixture::console;
 use crate::proto::{AnswerRequest, JobKind};
 use crate::wire::status::class_of;
 
-async fn answer(engine: &mut Running, challenge: Vec<u8>) -> Result<Vec<u8>, tonic::Status> {
+pub(super) async fn answer(engine: &mut Running, challenge: Vec<u8>) -> Result<Vec<u8>, tonic::Status> {
     let request = AnswerRequest { challenge: challenge.into(), ..AnswerRequest::default() };
     let mut parts = engine.client.answer(request).await?.into_inner();
     let mut response = Vec::new();
@@ -24,17 +25,23 @@ async fn answer(engine: &mut Running, challenge: Vec<u8>) -> Result<Vec<u8>, ton
     Ok(response)
 }
 
+/// What a validator keeps of the first partition, which is filled, and a height at which it may ask.
+pub(super) fn commitment(ground: &Ground) -> (Commitment, u64) {
+    let disk = Disk::open(&ground.settings.directories[0]).expect("allocated");
+    let recorder = disk.recorder().expect("a recorder");
+    recorder.advance(Policy::test().finality_blocks).expect("advances");
+    let commitment = commit::commitment(&disk, &disk.manifest.partitions[0], &console()).expect("filled");
+    (commitment, recorder.height().expect("a height"))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn space_and_seal_challenges_are_answered_and_the_answers_verified() {
     let ground = Ground::new(&["disk"]);
     let mut engine = ground.start().await;
     engine.done(ground.job("fill", JobKind::Fill)).await;
-    let disk = Disk::open(&ground.settings.directories[0]).expect("allocated");
     let policy = Policy::test();
-    let recorder = disk.recorder().expect("a recorder");
-    recorder.advance(policy.finality_blocks).expect("advances");
-    let commitment = commit::commitment(&disk, &disk.manifest.partitions[0], &console()).expect("filled");
-    let (height, beacon) = (recorder.height().expect("a height"), [7; 32]);
+    let (commitment, height) = commitment(&ground);
+    let beacon = [7; 32];
     let windows = commitment.window_count();
     let samples = policy.seal_samples(windows);
     let space = Challenge::space(&commitment, beacon, height, 64, policy.deadline_ms);

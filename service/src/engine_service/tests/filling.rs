@@ -52,7 +52,7 @@ async fn a_partition_is_filled_scrubbed_audited_and_resized_by_calls() {
 }
 
 /// A fill that is slow enough to be met in the middle.
-fn slow(ground: &Ground, id: &str) -> proto::SubmitRequest {
+pub(super) fn slow(ground: &Ground, id: &str) -> proto::SubmitRequest {
     proto::SubmitRequest { rate_limit_bytes: 64 << 10, ..ground.job(id, JobKind::Fill) }
 }
 

@@ -55,9 +55,9 @@ impl Ground {
             run(&settings, shutdown, |ready| tell.send(ready.address).expect("the test waits")).await
         });
         let address = told.await.expect("serves");
-        let channel = Endpoint::from_shared(format!("http://{address}")).expect("an address");
-        let channel = channel.connect().await.expect("connects");
-        Running { client: EngineClient::new(channel.clone()), channel, stop, served }
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
+        let channel = endpoint.connect().await.expect("connects");
+        Running { client: EngineClient::new(channel.clone()), channel, endpoint, stop, served }
     }
 
     /// A request for a job in the first directory.
@@ -75,6 +75,7 @@ impl Ground {
 pub(super) struct Running {
     pub(super) client: EngineClient<Channel>,
     pub(super) channel: Channel,
+    endpoint: Endpoint,
     stop: oneshot::Sender<()>,
     served: JoinHandle<Result<(), EngineError>>,
 }
@@ -114,9 +115,15 @@ impl Running {
         serde_json::from_str(&state.report_json).expect("a report")
     }
 
+    /// Somebody on a connection of their own, for whom so many bytes are on the way and no more until they are taken.
+    pub(super) async fn slow_caller(&self, bytes: u32) -> EngineClient<Channel> {
+        let endpoint = self.endpoint.clone().initial_stream_window_size(bytes);
+        EngineClient::new(endpoint.connect().await.expect("connects"))
+    }
+
     /// Stops the engine as a signal does.
     pub(super) async fn stop(self) {
-        let Running { client, channel, stop, served } = self;
+        let Running { client, channel, stop, served, .. } = self;
         stop.send(()).expect("still runs");
         drop((client, channel));
         let ended = tokio::time::timeout(LONG, served).await.expect("ends in time");

@@ -49,8 +49,18 @@ impl From<Status> for Lost {
             Code::PermissionDenied | Code::InvalidArgument | Code::Unauthenticated | Code::Unimplemented => {
                 Lost::Refused { message, class: status::class_of(&status).map(|class| class.name()) }
             }
-            code => Lost::Broken(format!("{code:?}: {message}")),
+            code => {
+                let advice = status::advice_of(&status).map_or(String::new(), |advice| format!("; {advice}"));
+                Lost::Broken(format!("{code:?}: {message}{advice}"))
+            }
         }
+    }
+}
+
+impl Slot {
+    /// What became of a call: the engine ended it, or the connection broke, with what to do about that.
+    fn lost(&self, status: Status) -> Lost {
+        Lost::from(self.worker.connector.explain(self.worker.engine.uri(), status))
     }
 }
 
@@ -110,8 +120,9 @@ impl<'s> Connection<'s> {
     }
 
     async fn open(slot: &'s Slot, window_bytes_maximum: u64) -> Result<Connection<'s>, Lost> {
+        let lost = |status| slot.lost(status);
         let channel = slot.worker.engine.connect().await;
-        let channel = channel.map_err(|error| Lost::Broken(with_causes(&error)))?;
+        let channel = channel.map_err(|error| lost(Status::from_error(error.into())))?;
         let (events, outgoing) = mpsc::channel(EVENTS_WAITING);
         let offer = WorkerOffer {
             name: slot.worker.name.clone(),
@@ -120,8 +131,9 @@ impl<'s> Connection<'s> {
         };
         // The channel is new and has room.
         let _ = events.try_send(WorkerEvent { offer: Some(offer), ..WorkerEvent::default() });
-        let mut orders = EngineClient::new(channel).work(ReceiverStream::new(outgoing)).await?.into_inner();
-        let first = orders.message().await?.and_then(|order| order.terms);
+        let opened = EngineClient::new(channel).work(ReceiverStream::new(outgoing)).await;
+        let mut orders = opened.map_err(lost)?.into_inner();
+        let first = orders.message().await.map_err(lost)?.and_then(|order| order.terms);
         let WorkTerms { ping_ms, .. } = first.ok_or_else(|| nonsense("something before its terms"))?;
         let mut ping = tokio::time::interval(Duration::from_millis(ping_ms.into()).max(PING_LEAST));
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -146,7 +158,8 @@ impl<'s> Connection<'s> {
                 () = stop.cancelled() => return Ok(()),
                 order = self.orders.message() => {
                     let ended = || Lost::Broken("the engine ended the call".to_owned());
-                    self.take(order?.ok_or_else(ended)?)?;
+                    let order = order.map_err(|status| self.slot.lost(status))?;
+                    self.take(order.ok_or_else(ended)?)?;
                 }
                 // If events wait to be sent the engine hears from us as soon as it listens.
                 _ = self.ping.tick() => drop(self.events.try_send(WorkerEvent {
@@ -241,10 +254,4 @@ impl<'s> Connection<'s> {
         }
         self.next.take().map_or(Ok(()), |next| self.begin(&next))
     }
-}
-
-/// An error with what caused it, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -8,9 +8,10 @@ mod watch;
 
 use clap::{Args, Subcommand};
 use holdfast_engine::rejection::Rejection;
+use holdfast_service::connect::{Connector, NO_CONNECTION};
 use holdfast_service::engine_service::EngineError;
 use holdfast_service::proto::engine_client::EngineClient;
-use holdfast_service::wire::status::{advice_of, class_of};
+use holdfast_service::wire::status::{advice_of, class_of, reason_of};
 use tokio::runtime::Runtime;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
@@ -71,6 +72,8 @@ struct EngineArguments {
 struct Connected {
     runtime: Runtime,
     client: EngineClient<Channel>,
+    connector: Connector,
+    url: String,
 }
 
 impl EngineArguments {
@@ -83,28 +86,25 @@ impl EngineArguments {
         if endpoint.uri().scheme().is_none() {
             return Err(usage("it begins with http:// or https://".to_owned()));
         }
-        let endpoint = self.connect.connector()?.secured(endpoint).map_err(connect::failure)?;
-        let channel = runtime.block_on(endpoint.connect()).map_err(|error| Failure::State {
-            message: format!("no engine answers at {}: {}", self.engine, with_causes(&error)),
-            advice: "see whether `holdfast engine run` runs there".to_owned(),
-        })?;
+        let connector = self.connect.connector()?;
+        let endpoint = connector.secured(endpoint).map_err(connect::failure)?;
+        let url = self.engine.clone();
+        let channel = runtime
+            .block_on(endpoint.connect())
+            .map_err(|error| refused(&connector.explain(&url, Status::from_error(error.into()))))?;
         let client = EngineClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-        Ok(Connected { runtime, client })
+        Ok(Connected { runtime, client, connector, url })
     }
 }
 
-/// tonic says "transport error" and leaves the rest to the causes.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
+impl Connected {
+    /// What came in place of an answer: from the engine, or of the connection to it.
+    fn refused(&self, status: Status) -> Failure {
+        refused(&self.connector.explain(&self.url, status))
     }
-    text
 }
 
-/// What an engine answered in place of what was asked, as a command tells it.
+/// What an engine answered in place of what was asked, or what became of the connection to it, as a command tells it.
 fn refused(status: &Status) -> Failure {
     if let Some(class) = class_of(status) {
         let detail = status.message().trim_start_matches(class.name()).trim_start_matches(": ");
@@ -115,7 +115,10 @@ fn refused(status: &Status) -> Failure {
         Code::InvalidArgument => Failure::Usage(message),
         Code::NotFound => Failure::NotFound(message),
         _ => Failure::State {
-            message: format!("the engine: {message}"),
+            message: match reason_of(status).as_deref() {
+                Some(NO_CONNECTION) => message,
+                _ => format!("the engine: {message}"),
+            },
             advice: advice_of(status).unwrap_or_else(|| "see the engine's log".to_owned()),
         },
     }

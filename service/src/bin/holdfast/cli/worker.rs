@@ -9,7 +9,6 @@ use holdfast_engine::backend;
 use holdfast_service::operation::logging::{self, LogFormat};
 use holdfast_service::workers::worker::{Retry, Worker, WorkerError, WorkerSummary, endpoint};
 use serde::Serialize;
-use tonic::transport::Endpoint;
 
 use super::connect::{self, ConnectArguments};
 use super::options::backend_choice;
@@ -85,13 +84,16 @@ struct RunArguments {
 impl RunArguments {
     fn run(&self, console: &Console) -> Result<Exit, Failure> {
         logging::set_up(self.log).map_err(|error| Failure::Usage(error.to_string()))?;
-        let engine = self.endpoint()?;
+        let connector = self.connect.connector()?;
+        let endpoint = endpoint(&self.engine).map_err(worker_failure)?;
+        let engine = connector.secured(endpoint).map_err(connect::failure)?;
         let machine = self.machine()?;
         let slots = self.makers(&machine, console)?;
         let name = self.name.clone().unwrap_or_else(name_of_host);
         console.note(format!("worker {name} offers {} slots to {}", slots.len(), self.engine));
         let worker = Worker {
             engine,
+            connector,
             name: name.clone(),
             slots,
             window_bytes_maximum: self.largest_window,
@@ -102,12 +104,6 @@ impl RunArguments {
         let (summary, ended) = runtime.block_on(worker.run(interrupt::token()));
         ended.map_err(worker_failure)?;
         console.report(&Ran { worker: name, engine: self.engine.clone(), summary })
-    }
-
-    /// How the engine is reached.
-    fn endpoint(&self) -> Result<Endpoint, Failure> {
-        let endpoint = endpoint(&self.engine).map_err(worker_failure)?;
-        self.connect.connector()?.secured(endpoint).map_err(connect::failure)
     }
 
     fn machine(&self) -> Result<Machine, Failure> {

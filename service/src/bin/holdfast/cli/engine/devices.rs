@@ -5,7 +5,7 @@ use holdfast_service::proto::DevicesRequest;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{EngineArguments, refused};
+use super::EngineArguments;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::table::Table;
@@ -21,7 +21,7 @@ impl Arguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let mut connected = self.engine.connect()?;
         let told = connected.runtime.block_on(connected.client.devices(DevicesRequest {}));
-        let json = told.map_err(|status| refused(&status))?.into_inner().json;
+        let json = told.map_err(|status| connected.refused(status))?.into_inner().json;
         console.report(&Told { devices: serde_json::from_str(&json).map_err(Failure::json)? })
     }
 }

@@ -5,7 +5,7 @@ use holdfast_service::proto::{self, JobKind, JobStatus, Priority};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{EngineArguments, refused};
+use super::EngineArguments;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::table::{self, Table};
@@ -58,7 +58,7 @@ impl PauseArguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let mut connected = self.job.engine.connect()?;
         let told = connected.runtime.block_on(connected.client.pause(self.job.request()));
-        console.report(&JobReport::of(told.map_err(|status| refused(&status))?.get_ref())?)
+        console.report(&JobReport::of(told.map_err(|status| connected.refused(status))?.get_ref())?)
     }
 }
 
@@ -66,7 +66,7 @@ impl ResumeArguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let mut connected = self.job.engine.connect()?;
         let told = connected.runtime.block_on(connected.client.resume(self.job.request()));
-        console.report(&JobReport::of(told.map_err(|status| refused(&status))?.get_ref())?)
+        console.report(&JobReport::of(told.map_err(|status| connected.refused(status))?.get_ref())?)
     }
 }
 
@@ -74,7 +74,7 @@ impl CancelArguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let mut connected = self.job.engine.connect()?;
         let told = connected.runtime.block_on(connected.client.cancel(self.job.request()));
-        console.report(&JobReport::of(told.map_err(|status| refused(&status))?.get_ref())?)
+        console.report(&JobReport::of(told.map_err(|status| connected.refused(status))?.get_ref())?)
     }
 }
 
@@ -82,7 +82,7 @@ impl ListArguments {
     pub(super) fn run(&self, console: &Console) -> Result<Exit, Failure> {
         let mut connected = self.engine.connect()?;
         let told = connected.runtime.block_on(connected.client.list_jobs(proto::ListJobsRequest {}));
-        let jobs = told.map_err(|status| refused(&status))?.into_inner().jobs;
+        let jobs = told.map_err(|status| connected.refused(status))?.into_inner().jobs;
         console.report(&Listed { jobs: jobs.iter().map(JobReport::of).collect::<Result<_, _>>()? })
     }
 }

@@ -5,9 +5,9 @@ use holdfast_engine::object::Address;
 use holdfast_service::local::size;
 use holdfast_service::proto;
 
+use super::EngineArguments;
 use super::job::JobReport;
 use super::watch::watch;
-use super::{EngineArguments, refused};
 use crate::cli::object::address;
 use crate::cli::options::hex_digest;
 use crate::console::{Console, Exit};
@@ -96,7 +96,7 @@ impl Arguments {
         let id = request.request_id.clone();
         let mut connected = self.engine.connect()?;
         let submitted = connected.runtime.block_on(connected.client.submit(request));
-        let job = submitted.map_err(|status| refused(&status))?.into_inner();
+        let job = submitted.map_err(|status| connected.refused(status))?.into_inner();
         if self.watch {
             return console.report(&watch(&mut connected, &id, console)?);
         }

@@ -5,8 +5,8 @@ use holdfast_engine::jobs::progress::{Snapshot, Watcher};
 use holdfast_service::proto::{JobState, WatchRequest};
 use serde::Serialize;
 
+use super::Connected;
 use super::job::{JobArguments, StateReport};
-use super::{Connected, refused};
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::progress::{Board, DiskProgress};
@@ -45,7 +45,7 @@ pub(super) fn watch(connected: &mut Connected, id: &str, console: &Console) -> R
         }
         Ok::<_, tonic::Status>(last)
     });
-    let last = last.map_err(|status| refused(&status))?;
+    let last = last.map_err(|status| connected.refused(status))?;
     Ok(Watched { request_id: id.to_owned(), state: StateReport::of(&last)? })
 }
 
