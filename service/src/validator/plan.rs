@@ -142,7 +142,7 @@ impl Question {
         match &self.challenge {
             AnyChallenge::Partition(challenge) => Round::from(challenge.as_ref()),
             AnyChallenge::Object(challenge) => Round::from(challenge),
-            AnyChallenge::Token(challenge) => Round::from(challenge.challenge()),
+            AnyChallenge::Token(challenge) => Round::from(challenge),
         }
     }
 
