@@ -15,8 +15,8 @@ use holdfast_engine::possession::record::ObjectRecord;
 use holdfast_engine::rejection::{Class, Rejection};
 
 use super::library::PutDirectory;
-use super::tokens::TokenDirectory;
 use super::spool::{Plan, spool};
+use super::tokens::TokenDirectory;
 use super::{Client, ClientError, Watch, blocking};
 use crate::encryption::Recipients;
 use crate::pieces::{Holder, Manifest, ManifestError, Piece, Policy, Segment};

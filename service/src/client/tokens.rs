@@ -78,8 +78,9 @@ impl TokenDirectory {
         anew: bool,
     ) -> Result<SignedRecord, ClientError> {
         let record = ObjectRecord { tokens: self.entries(place)?, ..record };
-        let is_same =
-            |kept: &SignedRecord| kept.record == ObjectRecord { height: kept.record.height, ..record.clone() };
+        let is_same = |kept: &SignedRecord| {
+            kept.record == ObjectRecord { height: kept.record.height, ..record.clone() }
+        };
         let signed = match self.record(place)?.filter(|kept| !anew && is_same(kept)) {
             Some(kept) => kept,
             None => {

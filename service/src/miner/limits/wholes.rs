@@ -67,7 +67,9 @@ impl Wholes {
             if rested < self.pause {
                 let left = (self.pause - rested).as_secs();
                 let name = key.object;
-                return Err(MinerError::busy(format!("all of {name} was read a while ago; again in {left} s")));
+                return Err(MinerError::busy(format!(
+                    "all of {name} was read a while ago; again in {left} s"
+                )));
             }
         }
         let read = reads.entry(key).or_insert_with(|| Reads { last: now, tokens: BTreeSet::new() });

@@ -305,8 +305,7 @@ fn check_record(
         && record.replica.length() == object.length_bytes;
     if !same {
         let root = hex::encode(object.root);
-        let detail =
-            format!("the record of {root} is of another network, miner, checker or length");
+        let detail = format!("the record of {root} is of another network, miner, checker or length");
         return Err(Class::WrongRecord.because(detail));
     }
     if record.height > height_max {
