@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_engine::account::Account;
 use holdfast_engine::policy::Policy;
@@ -18,7 +19,6 @@ use super::tokens::{PieceTokens, TokenDirectory};
 use super::{Client, ClientError, blocking};
 use crate::local::audits::AnyChallenge;
 use crate::pieces::PieceId;
-use crate::proto::PingRequest;
 use crate::validator::collect::{self, Answer, Budget, News, collect};
 use crate::validator::peers::{Peer, Peers};
 use crate::validator::plan::{Against, Question};
@@ -61,7 +61,7 @@ pub enum NotAsked {
     MadeAnew,
     /// Every token was used.
     Exhausted,
-    /// Nobody answers there.
+    /// Nobody answers there, or does not say which blocks it knows.
     Unreachable,
 }
 
@@ -80,26 +80,27 @@ type Block = (u64, [u8; 32]);
 
 impl Client {
     /// Asks every miner of a file for a digest of all bytes of its piece, which spends a token of each. That takes as long as reading
-    /// does, and the time in which others wait before.
+    /// does, and the time in which others wait before; `patience` is for each miner.
     ///
     /// # Errors
     /// [`ClientError::NoTokens`], [`ClientError::Peer`] of the validator, [`ClientError::Tokens`].
-    pub async fn audit_whole(&self, file: &[u8; 32]) -> Result<Vec<WholeAudit>, ClientError> {
+    pub async fn audit_whole(
+        &self,
+        file: &[u8; 32],
+        patience: Duration,
+    ) -> Result<Vec<WholeAudit>, ClientError> {
         let tokens = self.tokens_of(file);
         if !tokens.is_there() {
             return Err(ClientError::NoTokens(*file));
         }
         let sources = self.locate(file, &(Arc::new(()) as _)).await?;
-        let head = self.peers.ping_validator(self.validator, PingRequest::default()).await?.head;
-        let head = head.ok_or_else(|| Class::Malformed.because("no block in an answer to a ping"))?;
-        let block = (head.height, bytes32("block hash", &head.hash)?);
         let turns = Arc::new(Semaphore::new(ASKED_AT_ONCE));
         let mut asking = JoinSet::new();
         for (piece, peer) in sources.holders.values().flatten().copied() {
             let (peers, tokens, turns) = (Arc::clone(&self.peers), tokens.clone(), Arc::clone(&turns));
             asking.spawn(async move {
                 let _turn = turns.acquire_owned().await;
-                audit_piece(&peers, (piece, peer), tokens, block).await
+                audit_piece(&peers, (piece, peer), tokens, patience).await
             });
         }
         let mut audits = Vec::with_capacity(asking.len());
@@ -119,7 +120,7 @@ async fn audit_piece(
     peers: &Peers,
     (piece, peer): (PieceId, Peer),
     tokens: TokenDirectory,
-    block: Block,
+    patience: Duration,
 ) -> Result<WholeAudit, ClientError> {
     let miner = peer.account;
     let audit = |outcome, unused| Ok(WholeAudit { piece, miner, outcome, unused });
@@ -129,10 +130,12 @@ async fn audit_piece(
     let Some(kept) = of_piece.filter(is_same) else {
         return audit(WholeOutcome::NotAsked(NotAsked::MadeAnew), 0);
     };
-    // A key that is shown to nobody would be lost all the same.
-    if peers.ping(peer).await.is_err() {
+    // A key that is shown to nobody would be lost all the same. Which block it is does not matter: the key is what nobody knew.
+    let head = peers.ping(peer).await.ok().and_then(|(answer, _)| answer.head);
+    let block = head.and_then(|head| Some((head.height, bytes32("block hash", &head.hash).ok()?)));
+    let Some(block) = block else {
         return audit(WholeOutcome::NotAsked(NotAsked::Unreachable), kept.file.unused()?);
-    }
+    };
     let asker = peers.correspondent().account();
     let made = blocking("using a token", move || {
         let question = match question(&kept, asker, block) {
@@ -145,7 +148,9 @@ async fn audit_piece(
     let Some(question) = question else {
         return audit(WholeOutcome::NotAsked(NotAsked::Exhausted), unused);
     };
-    audit(ask(peers, peer, question, &entries).await, unused)
+    let late = || Class::Late.because(format!("no digest within {} s", patience.as_secs()));
+    let asked = tokio::time::timeout(patience, ask(peers, peer, question, &entries)).await;
+    audit(asked.unwrap_or_else(|_| WholeOutcome::Failed(late())), unused)
 }
 
 /// Uses a token.

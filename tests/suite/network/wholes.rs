@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_engine::possession::challenge::{ObjectChallenge, ObjectTerms};
@@ -23,6 +24,8 @@ use super::station::{Conduct, Events, Me, Station};
 
 const FILE_BYTES: usize = 300_000;
 const TOKENS: u32 = 2;
+/// Long enough for a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whoever passed, by miner.
 fn accepted(audits: &[WholeAudit]) -> Vec<bool> {
@@ -67,7 +70,7 @@ async fn a_token_finds_one_wrong_bit_and_is_spent() {
     scene.step().await;
     let stored = stored(&scene).await;
     let owner = scene.owner("owner");
-    let audits = owner.audit_whole(&stored.root).await.expect("asks");
+    let audits = owner.audit_whole(&stored.root, PATIENCE).await.expect("asks");
     assert_eq!(accepted(&audits), [true, true], "{audits:?}");
     assert!(audits.iter().all(|audit| audit.unused == 1), "{audits:?}");
 
@@ -76,13 +79,13 @@ async fn a_token_finds_one_wrong_bit_and_is_spent() {
     held[123_456] ^= 1;
     std::fs::write(&file, held).expect("writes");
     scene.block();
-    let audits = owner.audit_whole(&stored.root).await.expect("asks");
+    let audits = owner.audit_whole(&stored.root, PATIENCE).await.expect("asks");
     for audit in &audits {
         let is_honest = audit.miner == miners[0].account();
         assert_eq!(matches!(audit.outcome, WholeOutcome::Accepted { .. }), is_honest, "{audit:?}");
         assert!(is_honest || matches!(audit.outcome, WholeOutcome::Failed(_)), "{audit:?}");
     }
-    let audits = owner.audit_whole(&stored.root).await.expect("has none left");
+    let audits = owner.audit_whole(&stored.root, PATIENCE).await.expect("has none left");
     let none_left = WholeOutcome::NotAsked(NotAsked::Exhausted);
     assert!(audits.iter().all(|audit| audit.outcome == none_left && audit.unused == 0), "{audits:?}");
 
@@ -114,7 +117,7 @@ async fn tokens_are_kept_for_their_owner_alone() {
     assert_eq!((of_kind("tokens"), of_kind("record")), (2, 2), "{files:?}");
     assert!(files.iter().all(|path| mode(path) == 0o600), "{files:?}");
     let plain = put(&scene.owner("owner"), &bytes_of(1_000, 2), "replicate-2").await;
-    let refused = scene.owner("owner").audit_whole(&plain.root).await.expect_err("has none");
+    let refused = scene.owner("owner").audit_whole(&plain.root, PATIENCE).await.expect_err("has none");
     assert!(refused.to_string().contains("--tokens"), "{refused}");
     scene.owner("owner").remove(&stored.root).await.expect("is released");
     assert!(!folder.exists());
@@ -174,7 +177,7 @@ async fn a_miner_reads_for_nobody_else_and_not_twice() {
     // Somebody who has other objects here.
     put(&scene.owner("neighbour"), &bytes_of(1_000, 3), "replicate-2").await;
     let owner = scene.owner("owner");
-    assert_eq!(accepted(&owner.audit_whole(&stored.root).await.expect("asks")), [true, true]);
+    assert_eq!(accepted(&owner.audit_whole(&stored.root, PATIENCE).await.expect("asks")), [true, true]);
     let shown = asked.lock().expect("no panic").last().cloned().expect("was asked");
     let shown = TokenChallenge::decode(&shown).expect("a token's");
 
@@ -216,7 +219,7 @@ async fn another_digest_is_not_that_of_the_token() {
         *bytes.last_mut()? ^= 1;
         Some(bytes)
     }));
-    for audit in scene.owner("owner").audit_whole(&stored.root).await.expect("asks") {
+    for audit in scene.owner("owner").audit_whole(&stored.root, PATIENCE).await.expect("asks") {
         match audit.outcome {
             WholeOutcome::Accepted { .. } => assert_eq!(audit.miner, honest.account()),
             WholeOutcome::Failed(rejection) => {

@@ -23,6 +23,8 @@ use question::{Question, Seen};
 /// How long a challenge may wait for its block to be known here, and how often it is looked.
 const BLOCK_WAIT: Duration = Duration::from_secs(2);
 const BLOCK_LOOK: Duration = Duration::from_millis(50);
+/// Challenges of an owner in one request.
+const OWNER_CHALLENGES: usize = 16;
 
 /// The commitment of a partition of the caller's, in parts.
 pub(super) async fn commitment(
@@ -56,13 +58,17 @@ pub(super) async fn challenge(
     caller: Account,
     request: &proto::ChallengeRequest,
 ) -> Result<Outflow<proto::ChallengeEvent>, MinerError> {
+    // Before anybody waits for a block, which takes others' time.
+    let role = Role::of(miner, caller)?;
     let place = miner.rounds.open(caller, caller, 1)?;
-    let (limit, found) = (miner.limits.challenges, request.challenges.len());
+    let limit = match role {
+        Role::Validator => miner.limits.challenges,
+        Role::Owner => OWNER_CHALLENGES,
+    };
+    let found = request.challenges.len();
     if found > limit {
         return Err(MinerError::busy(format!("{found} challenges at once; at most {limit} are answered")));
     }
-    // Before anybody waits for a block, which takes others' time.
-    let role = Role::of(miner, caller)?;
     let seen = look_at_block(miner, request.height).await?;
     let mut samples = 0_u32;
     let questions: Vec<Result<Question, MinerError>> = request

@@ -26,8 +26,11 @@ pub(super) fn take_links(
     let asked = records.iter().map(|signed| (signed, signed.record.digest()));
     let asked = asked.filter(|(_, digest)| is_doubted(digest) || is_drawn(digest));
     let mut links: Vec<Question> = asked.filter_map(|(signed, _)| question(terms, signed)).collect();
-    // By lot, so that no miner knows which are left out.
-    links.sort_by_cached_key(|question| lot(&question.round().challenge_seed));
+    // By lot, so that no miner knows which are left out, and by bytes, or small objects without number would hide a large one.
+    links.sort_by_cached_key(|question| {
+        let bytes = question.challenge.of_object().map_or(0, |challenge| challenge.replica.length());
+        (u128::from(lot(&question.round().challenge_seed)) << 64) / u128::from(bytes.max(1))
+    });
     links.truncate(LINKS_MAX);
     records.retain(|signed| !is_doubted(&signed.record.digest()));
     links

@@ -130,8 +130,10 @@ impl Question {
         let About::Object(kept, challenge) = &self.about else { return miner.turn(caller).await };
         let AnyChallenge::Token(token) = &**challenge else { return miner.turn(caller).await };
         let key = WholeKey { caller, validator: kept.store.validator, object: kept.name };
+        // Whoever finds too many waiting has not used anything up.
+        let turn = miner.wholes.turn(caller).await?;
         miner.wholes.take(key, token.token(), Instant::now())?;
-        miner.wholes.turn(caller).await
+        Ok(turn)
     }
 }
 

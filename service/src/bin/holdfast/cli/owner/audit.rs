@@ -1,11 +1,15 @@
 //! `holdfast audit`.
 
+use std::time::Duration;
+
 use clap::Args;
 use holdfast_engine::account::Account;
 use holdfast_engine::rejection::Rejection;
 use holdfast_service::client::{WholeAudit, WholeOutcome};
 use holdfast_service::proto::AuditedPiece;
 use serde::Serialize;
+
+use crate::cli::options::expiry;
 
 use super::{FileArguments, Owner, OwnerArguments, cid, failure};
 use crate::console::{Console, Exit, Report};
@@ -27,6 +31,9 @@ pub(crate) struct Arguments {
     /// Spend a token of each piece: its miner shows that it has every byte; takes as long as reading all of it
     #[arg(long)]
     whole: bool,
+    /// How long a miner may take for it, others that it reads for before included (90s, 12h)
+    #[arg(long, value_name = "TIME", default_value = "6h", value_parser = expiry)]
+    wait: u64,
     #[command(flatten)]
     owner: OwnerArguments,
 }
@@ -39,7 +46,8 @@ impl Arguments {
         if !self.whole {
             return console.report(&Audited::new(&root, &look()?));
         }
-        let audits = runtime.block_on(client.audit_whole(&root)).map_err(failure)?;
+        let patience = Duration::from_secs(self.wait);
+        let audits = runtime.block_on(client.audit_whole(&root, patience)).map_err(failure)?;
         let has_failed = audits.iter().any(|audit| matches!(audit.outcome, WholeOutcome::Failed(_)));
         let looked = has_failed.then(look).transpose()?;
         console.report(&Whole {
