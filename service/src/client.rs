@@ -15,7 +15,9 @@ mod get;
 mod library;
 mod put;
 mod spool;
+mod tokens;
 mod upload;
+mod whole;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -36,6 +38,7 @@ use library::Library;
 pub use error::ClientError;
 pub use get::{GetOptions, Got};
 pub use put::{CommitCost, PutOptions, Stored};
+pub use whole::{NotAsked, WholeAudit, WholeOutcome};
 
 /// Files that are asked for at once.
 const LISTED_AT_ONCE: u32 = 256;

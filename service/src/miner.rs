@@ -36,7 +36,7 @@ use crate::wire::clock::Clock;
 use answers::Answers;
 use catalogue::Catalogue;
 use chains::Chains;
-use limits::{Gate, Limits, Slots, Streams};
+use limits::{Gate, Limits, Slots, Streams, Wholes};
 use serve::Service;
 use shares::Shares;
 use stats::Stats;
@@ -92,6 +92,7 @@ pub struct Miner {
     /// What goes out to owners and validators, and rounds that are being answered.
     streams: Arc<Streams>,
     rounds: Arc<Streams>,
+    wholes: Wholes,
     stats: Stats,
     tables: Tables,
     index: Arc<dyn Index>,
@@ -146,6 +147,7 @@ impl Miner {
             machine,
             streams: Arc::new(Streams::new(limits.streams, limits.streams_per_caller)),
             rounds: Arc::new(Streams::new(0, limits.rounds_per_validator)),
+            wholes: Wholes::new(limits.wholes, limits.whole_queue, limits.whole_pause()),
             uploads: Uploads::new(limits.uploads, limits.uploads_per_caller, limits.upload_kept()),
             answers: Answers::new(limits.answer_cache_bytes, limits.round_age_blocks),
             chains: Chains::new(network, signer, Arc::clone(&index)),

@@ -59,6 +59,14 @@ impl TestObject {
         TestObject { bytes, key, secret: DeviceSecret::from_bytes([9; 32]), table, record }
     }
 
+    /// What colluders have in place of the object of a record: other bytes, to which the table that they register commits.
+    pub fn in_place_of(record: ObjectRecord, bytes: Vec<u8>) -> TestObject {
+        let key = BlindingKey::from_bytes([7; 32]);
+        let table = commit(&bytes, &record.replica, &key);
+        let record = ObjectRecord { table_root: Some(table.root()), ..record };
+        TestObject { bytes, key, secret: DeviceSecret::from_bytes([9; 32]), table, record }
+    }
+
     /// The same object with another table registered, as if a checker had let it pass.
     pub fn with_table(mut self, table: CommitmentTable) -> TestObject {
         self.record.table_root = Some(table.root());

@@ -6,6 +6,8 @@
 //! - `receipts`: miners that do not sign, or sign twice
 //! - `objects`: miners that lose, forge or never had what owners gave them; sizes that must not be lost
 //! - `validators`: a validator that cheats miners, other validators and owners
+//! - `links`: a miner and an owner that register commitments of bytes which nobody has to keep
+//! - `wholes`: owners that ask for every byte, and others who would like miners to read for them
 //! - `owners`: an owner that cheats a validator and miners
 
 #[path = "network/scene.rs"]
@@ -26,6 +28,8 @@ mod station;
 
 #[path = "network/audits.rs"]
 mod audits;
+#[path = "network/links.rs"]
+mod links;
 #[path = "network/malformed.rs"]
 mod malformed;
 #[path = "network/objects.rs"]
@@ -40,3 +44,5 @@ mod receipts;
 mod sybils;
 #[path = "network/validators.rs"]
 mod validators;
+#[path = "network/wholes.rs"]
+mod wholes;

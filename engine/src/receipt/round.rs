@@ -3,6 +3,7 @@
 use super::{ChainKey, ObjectNumber, RoundKind, Subject};
 use crate::challenge::Challenge;
 use crate::possession::challenge::ObjectChallenge;
+use crate::possession::token::TokenChallenge;
 
 /// One round of one chain, by the challenge that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,5 +53,12 @@ impl From<&ObjectChallenge> for Round {
             challenge_digest: challenge.digest(),
             deadline_ms: challenge.deadline_ms,
         }
+    }
+}
+
+/// What is promised is the digest under the key that was shown, so the token is in what responses name (possession-v1 §8).
+impl From<&TokenChallenge> for Round {
+    fn from(token: &TokenChallenge) -> Round {
+        Round { challenge_digest: token.digest(), ..Round::from(token.challenge()) }
     }
 }

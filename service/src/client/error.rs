@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use holdfast_engine::possession::token::TokenFileError;
 use holdfast_engine::rejection::Rejection;
 use thiserror::Error;
 
@@ -88,6 +89,12 @@ pub enum ClientError {
         /// The file's address.
         expected: [u8; 32],
     },
+    /// Sealed tokens.
+    #[error(transparent)]
+    Tokens(#[from] TokenFileError),
+    /// A file has no sealed tokens here.
+    #[error("no tokens of {} are kept here: they are made by `holdfast put --tokens N`, and stay in its --state", hex::encode(.0))]
+    NoTokens([u8; 32]),
     /// There is no interrupted put of this file.
     #[error("no interrupted put of {} is kept here", hex::encode(.0))]
     NoSuchPut([u8; 32]),

@@ -320,6 +320,7 @@ pub(crate) fn options(policy: &str, segment_bytes: u64) -> PutOptions {
         recipients: None,
         keep_seconds: 86_400,
         commit: false,
+        tokens: 0,
         watch: Arc::new(()),
     }
 }

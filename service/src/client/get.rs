@@ -117,7 +117,11 @@ impl Client {
     }
 
     /// The manifest and who holds what, from the validator, held against what is known here.
-    async fn locate(&self, file: &[u8; 32], watch: &Arc<dyn Watch>) -> Result<Arc<Sources>, ClientError> {
+    pub(super) async fn locate(
+        &self,
+        file: &[u8; 32],
+        watch: &Arc<dyn Watch>,
+    ) -> Result<Arc<Sources>, ClientError> {
         let request = LocateRequest { file_root: file.to_vec().into(), seal: None };
         let located = self.peers.locate(self.validator, request).await?;
         let theirs = Manifest::decode(&located.manifest)?;

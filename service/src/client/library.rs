@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! files/ROOT.manifest          manifest of pieces-v1 with the private part
+//! files/ROOT.tokens/           records and sealed tokens of its pieces (tokens.rs)
 //! puts/new-NUMBER/ciphertext   a put whose source is still being read
 //! puts/ROOT/ciphertext         what is being stored, until all of it is
 //! puts/ROOT/plan.json          what it was cut into
@@ -65,8 +66,20 @@ impl Library {
         write_durably(&self.manifest_path(&manifest.ciphertext().root), &manifest.encode())
     }
 
+    /// Where the sealed tokens of a file are, if it has any.
+    pub(super) fn tokens_path(&self, root: &[u8; 32]) -> PathBuf {
+        self.files.join(format!("{}.tokens", hex::encode(root)))
+    }
+
     /// Forgets a file.
     pub(super) fn forget(&self, root: &[u8; 32]) -> Result<(), ClientError> {
+        let tokens = self.tokens_path(root);
+        match fs::remove_dir_all(&tokens) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(ClientError::file("delete", &tokens)(error));
+            }
+            _ => {}
+        }
         let path = self.manifest_path(root);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -181,7 +194,7 @@ pub(super) fn lock(file: &File, path: &Path) -> Result<(), ClientError> {
     }
 }
 
-fn make_directory(path: &Path) -> Result<(), ClientError> {
+pub(super) fn make_directory(path: &Path) -> Result<(), ClientError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(ClientError::file("make", path))
 }

@@ -16,6 +16,7 @@ use holdfast_engine::rejection::{Class, Rejection};
 
 use super::library::PutDirectory;
 use super::spool::{Plan, spool};
+use super::tokens::TokenDirectory;
 use super::{Client, ClientError, Watch, blocking};
 use crate::encryption::Recipients;
 use crate::pieces::{Holder, Manifest, ManifestError, Piece, Policy, Segment};
@@ -44,6 +45,9 @@ pub struct PutOptions {
     /// Whether miners are to commit to their pieces, so that whole blocks are audited and nothing of them is shown. That is checked
     /// before the validator takes the file into its care, and takes the miners long: minutes a GiB.
     pub commit: bool,
+    /// Sealed tokens that are made of each piece, each of which asks its miner once whether it has every byte ([`Client::audit_whole`]).
+    /// A token costs a hash of all bytes; 0 makes none.
+    pub tokens: u32,
     /// Who is told how far it is.
     pub watch: Arc<dyn Watch>,
 }
@@ -129,15 +133,37 @@ impl Client {
             true => Some(self.commit_pieces(&put, &plan, &mut journal, watch).await?),
             false => None,
         };
+        if plan.tokens > 0 {
+            self.make_tokens(&put, &plan).await?;
+        }
         let manifest = plan.with_holders(&journal)?;
         // Before the validator has it: whatever happens next, it can be found again.
         self.library.keep(&manifest)?;
-        self.register(&manifest, &journal).await?;
+        let tokens = (plan.tokens > 0).then(|| self.tokens_of(&plan.manifest.ciphertext().root));
+        self.register((&manifest, tokens), &journal).await?;
         put.delete()?;
         Ok(Stored { root: manifest.ciphertext().root, manifest, commit })
     }
 
-    async fn register(&self, manifest: &Manifest, journal: &Journal) -> Result<(), ClientError> {
+    /// Makes the tokens of all pieces, which are in the library before anything is signed of them.
+    async fn make_tokens(&self, put: &PutDirectory, plan: &Arc<Plan>) -> Result<(), ClientError> {
+        for segment in 0..plan.segment_count() {
+            let (ciphertext, plan) = (ciphertext_path(put), Arc::clone(plan));
+            let tokens = self.tokens_of(&plan.manifest.ciphertext().root);
+            blocking("making tokens", move || tokens.make(&ciphertext, &plan, segment)).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn tokens_of(&self, file: &[u8; 32]) -> TokenDirectory {
+        TokenDirectory::at(self.library.tokens_path(file))
+    }
+
+    async fn register(
+        &self,
+        (manifest, tokens): (&Manifest, Option<TokenDirectory>),
+        journal: &Journal,
+    ) -> Result<(), ClientError> {
         let acknowledgement = |acknowledged: &journal::Acknowledged| proto::Acknowledgement {
             miner: acknowledged.miner.0.to_vec().into(),
             response: Some(acknowledged.response.clone()),
@@ -148,10 +174,12 @@ impl Client {
             tries += 1;
             let head = self.peers.ping_validator(self.validator, PingRequest::default()).await?.head;
             let head = head.ok_or_else(|| Class::Malformed.because("no height in an answer to a ping"))?;
+            let height = head.height.saturating_add(RECORD_BLOCKS);
+            let records = self.records(manifest, journal, height)?;
             let request = RegisterRequest {
                 manifest: manifest.for_repair().encode().to_vec().into(),
                 acknowledgements: acknowledgements.clone(),
-                records: self.records(manifest, journal, head.height.saturating_add(RECORD_BLOCKS))?,
+                records: self.sign(records, tokens.clone(), tries > 1).await?,
                 seal: None,
             };
             match self.peers.register(self.validator, request).await {
@@ -169,8 +197,7 @@ impl Client {
         manifest: &Manifest,
         journal: &Journal,
         height: u64,
-    ) -> Result<Vec<bytes::Bytes>, Rejection> {
-        let correspondent = self.peers.correspondent();
+    ) -> Result<Vec<((u32, u8), ObjectRecord)>, Rejection> {
         let mut records = Vec::new();
         for (number, segment) in (0_u32..).zip(manifest.segments()) {
             let length = manifest.layout().segment(number.into()).map_or(0, |segment| segment.shard_bytes());
@@ -179,16 +206,37 @@ impl Client {
                 let record = ObjectRecord {
                     replica: Replica::new(root, length, 0)?,
                     height,
-                    network: correspondent.network(),
+                    network: self.peers.correspondent().network(),
                     miner,
                     checker: self.account(),
                     table_root: journal.table_root((number, shard)),
                     tokens: None,
                 };
-                records.push(record.sign(correspondent.signer()).encode().to_vec().into());
+                records.push(((number, shard), record));
             }
         }
         Ok(records)
+    }
+
+    /// Signs records, with the lists of tokens if there are any; those that were signed before stay unless they are to be made anew.
+    async fn sign(
+        &self,
+        records: Vec<((u32, u8), ObjectRecord)>,
+        tokens: Option<TokenDirectory>,
+        anew: bool,
+    ) -> Result<Vec<bytes::Bytes>, ClientError> {
+        let signer = Arc::clone(self.peers.correspondent().signer());
+        blocking("signing records", move || {
+            let sign = |(place, record): ((u32, u8), ObjectRecord)| {
+                let signed = match &tokens {
+                    None => record.sign(&signer),
+                    Some(tokens) => tokens.sign(place, record, &signer, anew)?,
+                };
+                Ok(signed.encode().to_vec().into())
+            };
+            records.into_iter().map(sign).collect()
+        })
+        .await
     }
 
     pub(super) fn now_seconds(&self) -> u64 {

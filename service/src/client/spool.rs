@@ -26,6 +26,8 @@ pub(super) struct Plan {
     pub(super) roots: Vec<Vec<[u8; 32]>>,
     /// Whether miners are to commit to their pieces.
     pub(super) commit: bool,
+    /// Sealed tokens of each piece.
+    pub(super) tokens: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -36,6 +38,8 @@ struct PlanFile {
     roots: Vec<Vec<String>>,
     #[serde(default)]
     commit: bool,
+    #[serde(default)]
+    tokens: u32,
 }
 
 impl Plan {
@@ -63,13 +67,13 @@ impl Plan {
         if roots.len() != manifest.segments().len() || roots.iter().any(|segment| segment.len() != shards) {
             return Err("roots of other pieces than the manifest has".to_owned());
         }
-        Ok(Plan { manifest, roots, commit: file.commit })
+        Ok(Plan { manifest, roots, commit: file.commit, tokens: file.tokens })
     }
 
     fn encode(&self) -> Zeroizing<Vec<u8>> {
         let roots = self.roots.iter().map(|segment| segment.iter().map(hex::encode).collect()).collect();
-        let (manifest, commit) = (hex::encode(&*self.manifest.encode()), self.commit);
-        let file = PlanFile { version: VERSION, manifest, roots, commit };
+        let (manifest, commit, tokens) = (hex::encode(&*self.manifest.encode()), self.commit, self.tokens);
+        let file = PlanFile { version: VERSION, manifest, roots, commit, tokens };
         Zeroizing::new(serde_json::to_vec(&file).expect("texts and numbers make JSON"))
     }
 }
@@ -123,7 +127,7 @@ fn cut(
     let manifest =
         Manifest::new(Some(private), ciphertext, options.policy, secret, Some(expires_at), segments)
             .map_err(crate::pieces::ManifestError::Rejected)?;
-    Ok(Plan { manifest, roots, commit: options.commit })
+    Ok(Plan { manifest, roots, commit: options.commit, tokens: options.tokens })
 }
 
 /// Hashes what is read.

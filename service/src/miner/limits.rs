@@ -4,6 +4,7 @@ mod bucket;
 mod gate;
 mod slots;
 mod streams;
+mod wholes;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use gate::Gate;
 pub(super) use slots::{Slot, Slots};
 pub(super) use streams::{StreamPlace, Streams};
+pub(super) use wholes::{WholeKey, Wholes};
 
 /// The table `[limits]` of a miner's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,6 +58,12 @@ pub struct Limits {
     pub round_age_blocks: u64,
     /// Memory for answers that may be asked for again, in bytes.
     pub answer_cache_bytes: usize,
+    /// Objects that are read as a whole at once, for those who show a token's key.
+    pub wholes: usize,
+    /// Others that may wait for it; more are refused.
+    pub whole_queue: usize,
+    /// Longer than that passes from one such read of an object to the next of the same caller, in milliseconds.
+    pub whole_pause_ms: u64,
 }
 
 impl Default for Limits {
@@ -80,6 +88,9 @@ impl Default for Limits {
             samples: 1 << 17,
             round_age_blocks: 20,
             answer_cache_bytes: 64 << 20,
+            wholes: 1,
+            whole_queue: 64,
+            whole_pause_ms: 3_600_000,
         }
     }
 }
@@ -87,6 +98,10 @@ impl Default for Limits {
 impl Limits {
     pub(super) fn idle(&self) -> Duration {
         Duration::from_millis(self.idle_ms)
+    }
+
+    pub(super) fn whole_pause(&self) -> Duration {
+        Duration::from_millis(self.whole_pause_ms)
     }
 
     pub(super) fn upload_kept(&self) -> Duration {

@@ -62,10 +62,9 @@ impl Stats {
         &self.metrics
     }
 
-    /// A challenge got its promise after this time, or none.
+    /// A challenge of a validator got its promise after this time, or none.
     pub(super) fn answered(&self, validator: &Account, answered: Option<(RoundKind, Duration)>) {
-        let answer = if answered.is_some() { "answered" } else { "refused" };
-        self.metrics.challenges.get_or_create(&AnswerLabels { answer }).inc();
+        self.count(answered.is_some());
         let mut state = self.lock();
         if let Some((kind, after)) = answered {
             self.metrics.note_answer(kind, after.as_secs_f64());
@@ -76,6 +75,19 @@ impl Stats {
         }
         let rounds = state.of(validator);
         *if answered.is_some() { &mut rounds.answered } else { &mut rounds.refused } += 1;
+    }
+
+    /// A challenge of an owner, who has no rounds here, got its promise after this time, or none.
+    pub(super) fn answered_owner(&self, answered: Option<(RoundKind, Duration)>) {
+        self.count(answered.is_some());
+        if let Some((kind, after)) = answered {
+            self.metrics.note_answer(kind, after.as_secs_f64());
+        }
+    }
+
+    fn count(&self, is_answered: bool) {
+        let answer = if is_answered { "answered" } else { "refused" };
+        self.metrics.challenges.get_or_create(&AnswerLabels { answer }).inc();
     }
 
     /// A receipt became part of a chain.

@@ -20,14 +20,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use holdfast_engine::account::Account;
-use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::receipt::Outcome;
 use tokio::sync::Semaphore;
 use tonic::Status;
 
 use super::ValidatorError;
 use super::events::{Event, Events};
-use super::holdings::Holdings;
+use super::holdings::{Held, Holdings};
 use super::peers::{Peer, Peers};
 use super::serve::Care;
 use crate::chain::Chain;
@@ -169,15 +168,19 @@ impl Care for Keeper {
 
 #[async_trait]
 impl Holdings for Keeper {
-    async fn records_of(&self, miner: &Account) -> Result<Vec<SignedRecord>, ValidatorError> {
+    async fn held(&self, miner: &Account) -> Result<Held, ValidatorError> {
         let mut pages = HELD.pages(&*self.index, HELD.prefix(&held_by(miner)), PAGE_ROWS);
-        let (mut records, ends) = (Vec::new(), self.now_seconds().saturating_add(LAST_SECONDS));
+        let (mut held, ends) = (Held::default(), self.now_seconds().saturating_add(LAST_SECONDS));
         while let Some(page) = pages.next().await? {
             for row in HELD.rows(&page)?.iter().filter(|row| row.value.expires_at > ends) {
-                records.push(row.value.signed_record()?);
+                let (_, digest) = row.key;
+                if row.value.is_doubted {
+                    held.doubted.insert(digest);
+                }
+                held.records.push(row.value.signed_record()?);
             }
         }
-        Ok(records)
+        Ok(held)
     }
 
     async fn miners(&self) -> Result<Vec<Account>, ValidatorError> {
@@ -217,6 +220,19 @@ impl Holdings for Keeper {
             }
             PIECES.write(&work, key, &piece)?;
             Ok::<_, ValidatorError>(())
+        })
+        .await
+    }
+
+    async fn linked(&self, record_digest: &[u8; 32], passed: bool) -> Result<(), ValidatorError> {
+        let by_digest = &(1, *record_digest);
+        transact(&*self.index, |work| async move {
+            let Some(mut held) = BY_DIGEST.read(&work, by_digest).await? else { return Ok(()) };
+            if held.is_doubted != passed {
+                return Ok(());
+            }
+            held.is_doubted = !passed;
+            held.write(&work)
         })
         .await
     }

@@ -213,6 +213,8 @@ pub struct RoundsConfig {
     pub form: FormName,
     /// Once sealed, one batch in so many is audited again at an audit height.
     pub reseal_one_in: NonZeroU64,
+    /// One object with commitments in so many has a link audit at an audit height; 0 makes none.
+    pub link_one_in: u64,
     /// A round is asked as long as its block is among so many newest ones.
     pub asked_within_blocks: u64,
     /// A round is anchored so many blocks after it.
@@ -252,6 +254,7 @@ impl Default for RoundsConfig {
             process: usual.process,
             form: FormName::Plain,
             reseal_one_in: usual.reseal_one_in,
+            link_one_in: usual.link_one_in.map_or(0, NonZeroU64::get),
             asked_within_blocks: usual.asked_within_blocks,
             anchor_after_blocks: usual.anchor_after_blocks,
             tempo_blocks: usual.tempo_blocks,
@@ -397,6 +400,7 @@ impl Config {
                 FormName::Compressed => Form::Compressed,
             },
             reseal_one_in: rounds.reseal_one_in,
+            link_one_in: NonZeroU64::new(rounds.link_one_in),
             asked_within_blocks: rounds.asked_within_blocks,
             anchor_after_blocks: rounds.anchor_after_blocks,
             tempo_blocks: rounds.tempo_blocks,

@@ -111,6 +111,7 @@ impl World {
             beacon: self.beacon(self.height()),
             form: Form::Plain,
             reseal_one_in: NonZeroU64::MAX,
+            link_one_in: None,
         }
     }
 
@@ -195,6 +196,7 @@ impl Miner {
                 sealing: false,
             }],
             records: self.records(),
+            doubted: BTreeSet::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What of owners' objects is audited: the border between rounds and the care of files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::{Mutex, PoisonError};
 
@@ -18,7 +18,15 @@ pub trait Holdings: Send + Sync + Debug {
     ///
     /// # Errors
     /// They cannot be read.
-    async fn records_of(&self, miner: &Account) -> Result<Vec<SignedRecord>, ValidatorError>;
+    async fn held(&self, miner: &Account) -> Result<Held, ValidatorError>;
+
+    /// The records alone.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    async fn records_of(&self, miner: &Account) -> Result<Vec<SignedRecord>, ValidatorError> {
+        Ok(self.held(miner).await?.records)
+    }
 
     /// Miners that hold any.
     ///
@@ -36,6 +44,21 @@ pub trait Holdings: Send + Sync + Debug {
         height: u64,
         outcome: Outcome,
     ) -> Result<(), ValidatorError>;
+
+    /// A link audit of one of them ended: it is doubted from then on, or no longer. May come twice after a crash.
+    ///
+    /// # Errors
+    /// It cannot be noted; it comes again.
+    async fn linked(&self, record_digest: &[u8; 32], passed: bool) -> Result<(), ValidatorError>;
+}
+
+/// What a miner holds for a validator.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// The records that audits refer to.
+    pub records: Vec<SignedRecord>,
+    /// Digests of those whose last link audit was not passed.
+    pub doubted: BTreeSet<[u8; 32]>,
 }
 
 /// Holdings in memory: of a validator that cares for no files, and of tests.
@@ -43,6 +66,7 @@ pub trait Holdings: Send + Sync + Debug {
 pub struct MemoryHoldings {
     records: Mutex<BTreeMap<Account, Vec<SignedRecord>>>,
     audits: Mutex<Vec<([u8; 32], u64, Outcome)>>,
+    doubted: Mutex<BTreeSet<[u8; 32]>>,
 }
 
 impl MemoryHoldings {
@@ -60,9 +84,13 @@ impl MemoryHoldings {
 
 #[async_trait]
 impl Holdings for MemoryHoldings {
-    async fn records_of(&self, miner: &Account) -> Result<Vec<SignedRecord>, ValidatorError> {
+    async fn held(&self, miner: &Account) -> Result<Held, ValidatorError> {
         let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(records.get(miner).cloned().unwrap_or_default())
+        let records = records.get(miner).cloned().unwrap_or_default();
+        let all = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        let digests = records.iter().map(|signed| signed.record.digest());
+        let doubted = digests.filter(|digest| all.contains(digest)).collect();
+        Ok(Held { records, doubted })
     }
 
     async fn miners(&self) -> Result<Vec<Account>, ValidatorError> {
@@ -77,6 +105,12 @@ impl Holdings for MemoryHoldings {
     ) -> Result<(), ValidatorError> {
         let mut audits = self.audits.lock().unwrap_or_else(PoisonError::into_inner);
         audits.push((*record_digest, height, outcome));
+        Ok(())
+    }
+
+    async fn linked(&self, record_digest: &[u8; 32], passed: bool) -> Result<(), ValidatorError> {
+        let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = if passed { doubted.remove(record_digest) } else { doubted.insert(*record_digest) };
         Ok(())
     }
 }

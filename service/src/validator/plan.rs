@@ -1,6 +1,7 @@
 //! Which challenges a round has: a function of the block, of what is recorded and of the records, so that any third party with
 //! the same facts derives the same. Nothing that a miner says after the beacon enters.
 
+mod link;
 mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +54,8 @@ pub struct PlanTerms<'a> {
     pub form: Form,
     /// Once sealed, one batch in so many is audited again at an audit height.
     pub reseal_one_in: NonZeroU64,
+    /// At an audit height one object with commitments in so many is asked for blocks and their commitments; `None` asks none.
+    pub link_one_in: Option<NonZeroU64>,
 }
 
 /// What is known of one miner before the beacon.
@@ -64,6 +67,8 @@ pub struct MinerFacts {
     pub partitions: Vec<PartitionFacts>,
     /// Records of objects that it keeps for this validator, in any order.
     pub records: Vec<SignedRecord>,
+    /// Digests of those whose last link audit was not passed.
+    pub doubted: BTreeSet<[u8; 32]>,
 }
 
 /// A partition that is registered and not withdrawn.
@@ -137,7 +142,7 @@ impl Question {
         match &self.challenge {
             AnyChallenge::Partition(challenge) => Round::from(challenge.as_ref()),
             AnyChallenge::Object(challenge) => Round::from(challenge),
-            AnyChallenge::Token(challenge) => Round::from(challenge.challenge()),
+            AnyChallenge::Token(challenge) => Round::from(challenge),
         }
     }
 
@@ -169,7 +174,8 @@ impl Question {
 pub fn plan(terms: &PlanTerms<'_>, facts: &MinerFacts) -> MinerPlan {
     let mut plan =
         MinerPlan { miner: facts.miner, questions: Vec::new(), seals: Vec::new(), left_out: Vec::new() };
-    let records = usable_records(terms, facts, &mut plan.left_out);
+    let mut records = usable_records(terms, facts, &mut plan.left_out);
+    let links = link::take_links(terms, facts, &mut records);
     let mut partitions: Vec<&PartitionFacts> = facts.partitions.iter().collect();
     partitions.sort_by_key(|partition| partition.registration.partition_id);
     // The records go with the first partition that can be asked; else alone.
@@ -192,6 +198,7 @@ pub fn plan(terms: &PlanTerms<'_>, facts: &MinerFacts) -> MinerPlan {
             ask_objects(&round, waiting, &mut plan.questions);
         }
     }
+    plan.questions.extend(links);
     plan.seals.truncate(SEALS_MAX);
     bound_questions(&mut plan, QUESTIONS_MAX);
     plan

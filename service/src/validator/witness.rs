@@ -88,7 +88,7 @@ fn read(
     let (round, of_network) = match &challenge {
         AnyChallenge::Partition(challenge) => (Round::from(challenge.as_ref()), challenge.network),
         AnyChallenge::Object(challenge) => (Round::from(challenge), challenge.network),
-        AnyChallenge::Token(challenge) => (Round::from(challenge.challenge()), challenge.challenge().network),
+        AnyChallenge::Token(challenge) => (Round::from(challenge), challenge.challenge().network),
     };
     let miner = Account(bytes32("miner", &promise.miner)?);
     let right = round.height == height

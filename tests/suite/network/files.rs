@@ -33,6 +33,7 @@ pub(crate) fn options(policy: &str, segment_bytes: u64) -> PutOptions {
         policy: policy.with_segments_of(segment_bytes).expect("a policy"),
         recipients: None,
         commit: false,
+        tokens: 0,
         keep_seconds: 86_400,
         watch: Arc::new(()),
     }

@@ -272,6 +272,7 @@ fn settings_of(policy: Policy) -> Settings {
         tempo_blocks: 1,
         ping_every_blocks: 0,
         retrieve_every_blocks: 1,
+        link_one_in: Some(NonZeroU64::MIN),
         ..Settings::new(policy, "test")
     }
 }

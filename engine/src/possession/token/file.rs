@@ -109,6 +109,16 @@ impl TokenFile {
         Ok((number, token))
     }
 
+    /// Says that the tokens are of another record with the same list, such as one of a later height.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn rebind(&self, record_digest: [u8; 32]) -> Result<(), TokenFileError> {
+        let _lock = self.0.lock()?;
+        let contents = Contents { record_digest, ..self.load()? };
+        Ok(self.0.replace(&contents.encode())?)
+    }
+
     fn load(&self) -> Result<Contents, SecretFileError> {
         self.0.read(Contents::decode)
     }

@@ -23,6 +23,8 @@ use question::{Question, Seen};
 /// How long a challenge may wait for its block to be known here, and how often it is looked.
 const BLOCK_WAIT: Duration = Duration::from_secs(2);
 const BLOCK_LOOK: Duration = Duration::from_millis(50);
+/// Challenges of an owner in one request.
+const OWNER_CHALLENGES: usize = 16;
 
 /// The commitment of a partition of the caller's, in parts.
 pub(super) async fn commitment(
@@ -56,13 +58,17 @@ pub(super) async fn challenge(
     caller: Account,
     request: &proto::ChallengeRequest,
 ) -> Result<Outflow<proto::ChallengeEvent>, MinerError> {
+    // Before anybody waits for a block, which takes others' time.
+    let role = Role::of(miner, caller)?;
     let place = miner.rounds.open(caller, caller, 1)?;
-    let (limit, found) = (miner.limits.challenges, request.challenges.len());
+    let limit = match role {
+        Role::Validator => miner.limits.challenges,
+        Role::Owner => OWNER_CHALLENGES,
+    };
+    let found = request.challenges.len();
     if found > limit {
         return Err(MinerError::busy(format!("{found} challenges at once; at most {limit} are answered")));
     }
-    // Before anybody waits for a block, which takes others' time.
-    check_validates(miner, caller)?;
     let seen = look_at_block(miner, request.height).await?;
     let mut samples = 0_u32;
     let questions: Vec<Result<Question, MinerError>> = request
@@ -87,7 +93,7 @@ pub(super) async fn challenge(
         tokio::select! {
             // Whoever is gone needs no answers; what is being read or computed ends by itself.
             () = gone => {}
-            _ = answer_all(&miner, caller, questions, &outlet) => {}
+            _ = answer_all(&miner, (caller, role), questions, &outlet) => {}
         }
     });
     Ok(stream)
@@ -95,7 +101,7 @@ pub(super) async fn challenge(
 
 async fn answer_all(
     miner: &Arc<Miner>,
-    caller: Account,
+    (caller, role): (Account, Role),
     questions: Vec<Result<Question, MinerError>>,
     outlet: &Outlet<proto::ChallengeEvent>,
 ) -> Result<(), Gone> {
@@ -109,7 +115,10 @@ async fn answer_all(
                 Err(error) => Err(error),
             };
             let after = answered.as_ref().ok().map(|(round, ..)| (round.kind, asked_at.elapsed()));
-            miner.stats.answered(&caller, after);
+            match role {
+                Role::Validator => miner.stats.answered(&caller, after),
+                Role::Owner => miner.stats.answered_owner(after),
+            }
             (place, answered)
         });
     }
@@ -126,7 +135,9 @@ async fn answer_all(
         };
         outlet.send(event, 0).await?;
     }
-    if let Err(error) = miner.chains.note(&promised).await {
+    if role == Role::Validator
+        && let Err(error) = miner.chains.note(&promised).await
+    {
         // The answers are right all the same; the receipts of this round will lack our signature.
         tracing::error!(%error, "promises of a round were not noted");
     }
@@ -187,6 +198,25 @@ async fn look_at_block(miner: &Miner, height: u64) -> Result<Seen, MinerError> {
 fn refused(reason: &'static str, message: String) -> MinerError {
     let advice = "ask about a block that both sides know";
     MinerError::Refused { code: Code::FailedPrecondition, reason, message, advice }
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// Whose rounds become receipts.
+    Validator,
+    /// Who shows keys of tokens of its own objects, and nobody else is told.
+    Owner,
+}
+
+impl Role {
+    /// Refused: whoever neither validates, nor has a share or an object here.
+    fn of(miner: &Miner, caller: Account) -> Result<Role, MinerError> {
+        match check_validates(miner, caller) {
+            Err(_) if miner.catalogue.has_owner(&caller) => Ok(Role::Owner),
+            checked => checked.map(|()| Role::Validator),
+        }
+    }
 }
 
 /// Whoever neither validates nor has a share here has nothing to audit.

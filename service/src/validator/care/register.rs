@@ -195,7 +195,7 @@ impl Keeper {
             };
             held.record_kept = true;
             PIECES.write(&work, key, &row)?;
-            HeldRow::new(record, file, id, of_file.expires_at).write(&work)
+            Ok(HeldRow::new(record, file, id, of_file.expires_at).write(&work)?)
         })
         .await
     }
@@ -302,12 +302,10 @@ fn check_record(
         && record.miner == *miner
         && record.checker == *owner
         && *record.replica.object_root() == object.root
-        && record.replica.length() == object.length_bytes
-        && record.tokens.is_none();
+        && record.replica.length() == object.length_bytes;
     if !same {
         let root = hex::encode(object.root);
-        let detail =
-            format!("the record of {root} is of another network, miner, checker or length, or has tokens");
+        let detail = format!("the record of {root} is of another network, miner, checker or length");
         return Err(Class::WrongRecord.because(detail));
     }
     if record.height > height_max {

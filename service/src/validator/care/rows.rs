@@ -127,6 +127,9 @@ pub(super) struct HeldRow {
     pub(super) piece: PieceId,
     /// Of the file, in seconds since 1970.
     pub(super) expires_at: u64,
+    /// Whether its last link audit was not passed.
+    #[serde(default)]
+    pub(super) is_doubted: bool,
 }
 
 /// That a miner's bytes are a piece of a file in care.
@@ -220,7 +223,7 @@ impl HeldRow {
         piece: PieceId,
         expires_at: u64,
     ) -> HeldRow {
-        HeldRow { record: hex::encode(record.encode()), owner, file, piece, expires_at }
+        HeldRow { record: hex::encode(record.encode()), owner, file, piece, expires_at, is_doubted: false }
     }
 
     pub(super) fn signed_record(&self) -> Result<SignedRecord, ValidatorError> {
@@ -232,7 +235,7 @@ impl HeldRow {
     }
 
     /// Lets rounds audit it when the work is committed.
-    pub(super) fn write(&self, work: &Work<'_>) -> Result<(), CareError> {
+    pub(super) fn write(&self, work: &Work<'_>) -> Result<(), ValidatorError> {
         let record = self.signed_record()?.record;
         HELD.write(work, &(held_by(&record.miner), record.digest()), self)?;
         BY_DIGEST.write(work, &(1, record.digest()), self)?;

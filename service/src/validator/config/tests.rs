@@ -30,6 +30,7 @@ fn the_guides_examples_are_what_they_say() {
     // Every key that there is stands in the guide.
     let keys = [
         "reseal_one_in",
+        "link_one_in",
         "asked_within_blocks",
         "anchor_after_blocks",
         "tempo_blocks",

@@ -1,6 +1,6 @@
 //! Beginning: which blocks have a round, and what is asked in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_engine::account::Account;
@@ -11,6 +11,7 @@ use crate::chain::{Head, Metagraph};
 use crate::validator::ValidatorError;
 use crate::validator::collect::Ask;
 use crate::validator::commitments::{Recorded, Withdrawn};
+use crate::validator::holdings::Held;
 use crate::validator::plan::{MinerFacts, MinerPlan, PlanTerms, Question, plan};
 use crate::validator::store::{Part, ROUNDS, round_key};
 
@@ -70,6 +71,7 @@ impl Node {
             beacon,
             form: self.settings.form,
             reseal_one_in: self.settings.reseal_one_in,
+            link_one_in: self.settings.link_one_in,
         };
         self.judge.on_all_threads(facts, |facts| plan(&terms, facts))
     }
@@ -77,7 +79,12 @@ impl Node {
     /// What is known of every miner that takes part and holds anything for us, in the order of their accounts.
     async fn facts(&self, height: u64, metagraph: &Metagraph) -> Result<Vec<MinerFacts>, ValidatorError> {
         let mut facts: BTreeMap<Account, MinerFacts> = BTreeMap::new();
-        let of = |miner: Account| MinerFacts { miner, partitions: Vec::new(), records: Vec::new() };
+        let of = |miner: Account| MinerFacts {
+            miner,
+            partitions: Vec::new(),
+            records: Vec::new(),
+            doubted: BTreeSet::new(),
+        };
         let takes_part = |miner: &Account| metagraph.neuron_of(miner).is_some() && *miner != self.account();
         let finality_blocks = self.settings.policy.finality_blocks;
         for recorded in self.recorded().await?.iter().filter(|recorded| takes_part(&recorded.miner())) {
@@ -85,8 +92,9 @@ impl Node {
             miner.partitions.push(self.commitments.facts(recorded, height, finality_blocks));
         }
         for miner in self.holdings.miners().await?.into_iter().filter(takes_part) {
-            facts.entry(miner).or_insert_with(|| of(miner)).records =
-                self.holdings.records_of(&miner).await?;
+            let Held { records, doubted } = self.holdings.held(&miner).await?;
+            let of_miner = facts.entry(miner).or_insert_with(|| of(miner));
+            (of_miner.records, of_miner.doubted) = (records, doubted);
         }
         Ok(facts.into_values().collect())
     }

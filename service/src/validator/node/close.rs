@@ -1,5 +1,6 @@
 //! Closing: anchors, then, once a round's block is final, links, signatures and scores.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_engine::account::Account;
@@ -279,10 +280,18 @@ impl Node {
         height: u64,
         answers: &[(Account, AnswersRow)],
     ) -> Result<(), ValidatorError> {
+        // A record can have two audits in a round, and who fails one of them has failed.
+        let mut worst: BTreeMap<[u8; 32], Outcome> = BTreeMap::new();
         for finding in answers.iter().flat_map(|(_, row)| &row.findings) {
-            if let (Some(digest), Some(outcome)) = (finding.record_digest, finding.outcome()) {
-                self.holdings.audited(&digest.0, height, outcome).await?;
+            let (Some(digest), Some(outcome)) = (finding.record_digest, finding.outcome()) else { continue };
+            if finding.round_kind()? == RoundKind::Object(AuditKind::Link) {
+                self.holdings.linked(&digest.0, outcome == Outcome::Accepted).await?;
             }
+            let of_record = worst.entry(digest.0).or_insert(outcome);
+            *of_record = worse(*of_record, outcome);
+        }
+        for (digest, outcome) in worst {
+            self.holdings.audited(&digest, height, outcome).await?;
         }
         Ok(())
     }
@@ -380,6 +389,12 @@ impl Node {
         }
         self.chains.commit(Some(&self.in_charge()?), changes).await
     }
+}
+
+/// The worse of two outcomes.
+fn worse(one: Outcome, other: Outcome) -> Outcome {
+    let order = [Outcome::Rejected, Outcome::Missed];
+    order.into_iter().find(|outcome| [one, other].contains(outcome)).unwrap_or(Outcome::Accepted)
 }
 
 /// A round that is closed, with how its questions came out.

@@ -20,6 +20,8 @@ pub struct Settings {
     pub form: Form,
     /// Once sealed, one batch in so many is audited again at an audit height.
     pub reseal_one_in: NonZeroU64,
+    /// At an audit height one object with commitments in so many is asked for blocks and their commitments; `None` asks none.
+    pub link_one_in: Option<NonZeroU64>,
     /// A round is asked as long as its block is among so many newest ones.
     pub asked_within_blocks: u64,
     /// A round's promises are anchored so many blocks after it, below [`holdfast_engine::receipt::ANCHOR_BLOCKS`].
@@ -63,6 +65,7 @@ impl Settings {
             scoring: ScoringConfig::standard(),
             form: Form::Plain,
             reseal_one_in: const { NonZeroU64::new(64).unwrap() },
+            link_one_in: NonZeroU64::new(64),
             asked_within_blocks: 2,
             anchor_after_blocks: 5,
             tempo_blocks: 360,

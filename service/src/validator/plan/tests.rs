@@ -43,6 +43,7 @@ fn a_third_party_with_the_same_facts_derives_the_same_round() {
             sealing: false,
         }],
         records,
+        doubted: BTreeSet::new(),
     };
     assert_eq!(encoded(&plan(&world.terms(), &theirs)), encoded(&ours));
 }

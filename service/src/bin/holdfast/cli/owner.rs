@@ -177,7 +177,8 @@ fn failure(error: ClientError) -> Failure {
             Failure::rejected("what came from miners", Class::WrongRoot.because(error.to_string()))
         }
         ClientError::Busy(path) => Failure::Locked(path),
-        ClientError::NoSuchPut(_) => Failure::NotFound(error.to_string()),
+        ClientError::NoSuchPut(_) | ClientError::NoTokens(_) => Failure::NotFound(error.to_string()),
+        ClientError::Tokens(error) => error.into(),
         ClientError::OutOfRange { .. } => Failure::Usage(error.to_string()),
         ClientError::NotTaken { .. } => state(
             error.to_string(),

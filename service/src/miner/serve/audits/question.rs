@@ -6,18 +6,25 @@ use bytes::Bytes;
 use holdfast_engine::account::Account;
 use holdfast_engine::challenge::{Challenge, Kind};
 use holdfast_engine::jobs::control::Control;
-use holdfast_engine::possession::challenge::ObjectChallenge;
+use holdfast_engine::possession::challenge::{AuditKind, ObjectChallenge};
 use holdfast_engine::receipt::Round;
 use holdfast_engine::rejection::{Class, Rejection};
+use holdfast_engine::tree::{BLOCK_BYTES, CHUNK_BYTES};
 use holdfast_partition::objects::ObjectName;
+use tokio::time::Instant;
 
 use crate::local::answering::answer_partition;
 use crate::local::audits::{AnyChallenge, HeldObject};
 use crate::local::failure::Failure;
 use crate::miner::answers::Promise;
 use crate::miner::catalogue::Kept;
+use crate::miner::limits::{Slot, WholeKey};
 use crate::miner::shares::Share;
 use crate::miner::{Miner, MinerError, blocking};
+
+/// A link audit shows whole blocks, and answers are in memory.
+const CHUNKS_PER_BLOCK: u32 = 16;
+const _: () = assert!(CHUNKS_PER_BLOCK as usize * CHUNK_BYTES == BLOCK_BYTES);
 
 /// The block of a round as the chain has it for us.
 #[derive(Clone, Copy, Debug)]
@@ -71,19 +78,29 @@ impl Question {
                 let Some(of_object) = challenge.of_object() else {
                     return Err(Class::Malformed.because("a challenge of nothing").into());
                 };
-                let round = Round::from(of_object);
+                let round = match &challenge {
+                    AnyChallenge::Token(token) => Round::from(token),
+                    _ => Round::from(of_object),
+                };
                 check(miner, caller, seen, &round, (&of_object.network, &of_object.beacon))?;
                 check_time(&round, miner.policy.objects.deadline_ms(of_object.kind))?;
                 let name = ObjectName(*of_object.replica.object_root());
                 let missing = || MinerError::not_found(format!("no object {name} is kept here for {caller}"));
-                let kept = miner.catalogue.of_validator(&caller, name).ok_or_else(missing)?;
-                let samples = of_object.samples;
+                let kept = match challenge {
+                    // A digest under a key that the caller knows shows nothing of the bytes, so owners may ask, too.
+                    AnyChallenge::Token(_) => miner.catalogue.open_to(&caller, name)?,
+                    _ => miner.catalogue.of_validator(&caller, name).ok_or_else(missing)?,
+                };
+                let samples = match of_object.kind {
+                    AuditKind::Link => of_object.samples.saturating_mul(CHUNKS_PER_BLOCK),
+                    _ => of_object.samples,
+                };
                 Ok(Question { round, samples, about: About::Object(kept, Arc::new(challenge)) })
             }
         }
     }
 
-    /// How much is asked for.
+    /// How much is asked for, in chunks.
     pub(super) fn samples(&self) -> u32 {
         self.samples
     }
@@ -97,7 +114,7 @@ impl Question {
     }
 
     async fn compute(&self, miner: &Arc<Miner>) -> Result<Bytes, MinerError> {
-        let turn = miner.turn(self.round.key.validator).await?;
+        let turn = self.turn(miner).await?;
         let (about, miner) = (self.about.clone(), Arc::clone(miner));
         let answered = blocking(move || {
             let answer = about.answer(&miner);
@@ -105,6 +122,18 @@ impl Question {
             answer
         });
         Ok(answered.await??.into())
+    }
+
+    /// A turn at the disks. Reading all of an object has turns of its own: it takes hours, and others have seconds.
+    async fn turn(&self, miner: &Arc<Miner>) -> Result<Slot, MinerError> {
+        let caller = self.round.key.validator;
+        let About::Object(kept, challenge) = &self.about else { return miner.turn(caller).await };
+        let AnyChallenge::Token(token) = &**challenge else { return miner.turn(caller).await };
+        let key = WholeKey { caller, validator: kept.store.validator, object: kept.name };
+        // Whoever finds too many waiting has not used anything up.
+        let turn = miner.wholes.turn(caller).await?;
+        miner.wholes.take(key, token.token(), Instant::now())?;
+        Ok(turn)
     }
 }
 
@@ -121,8 +150,12 @@ impl About {
                 let held =
                     HeldObject::on(Arc::clone(&kept.store.shelf), kept.store.secrets(), of_object, None)?;
                 check_record(miner, &held, of_object)?;
-                let pool = &miner.machine.pool;
-                Ok(pool.install(|| held.answer(challenge, miner.machine.backend, true, |_| ()))?)
+                let answer = || held.answer(challenge, miner.machine.backend, true, |_| ());
+                match **challenge {
+                    // It would keep a thread of the pool from the rounds.
+                    AnyChallenge::Token(_) => Ok(answer()?),
+                    _ => Ok(miner.machine.pool.install(answer)?),
+                }
             }
         }
     }

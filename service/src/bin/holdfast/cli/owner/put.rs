@@ -53,6 +53,9 @@ pub(crate) struct Arguments {
     /// Have the miners commit to their pieces, so that audits cover whole blocks and show nothing of them; takes them minutes a GiB
     #[arg(long, conflicts_with = "resume")]
     commit: bool,
+    /// Make so many sealed tokens of each piece, each of which asks once for every byte (`holdfast audit --whole`); kept in --state
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000), conflicts_with = "resume")]
+    tokens: u32,
     #[command(flatten)]
     owner: OwnerArguments,
 }
@@ -84,6 +87,7 @@ impl Arguments {
             recipients: self.secrecy.recipients(file)?,
             keep_seconds: self.keep,
             commit: self.commit,
+            tokens: self.tokens,
             watch: Line::new(console, "put", name.clone()) as Arc<_>,
             name,
         })

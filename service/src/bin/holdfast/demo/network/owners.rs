@@ -109,6 +109,7 @@ impl DemoOwner {
             policy,
             recipients: Some(recipients),
             commit: false,
+            tokens: 0,
             keep_seconds: KEEP_SECONDS,
             watch: Arc::new(()),
         };
