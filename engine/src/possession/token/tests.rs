@@ -6,6 +6,7 @@ use super::*;
 use crate::possession::challenge::{Ask, Form};
 use crate::possession::fixture::{self, class, record};
 use crate::possession::secret_file::SecretFileError;
+use crate::receipt::Round;
 use crate::signature::Signer;
 
 /// An object of this length with three tokens, and its record.
@@ -200,4 +201,15 @@ fn tokens_are_not_shown() {
     let (_, tokens, _) = sealed(10);
     assert_eq!(format!("{:?}", tokens[0]), "Token(redacted)");
     assert_ne!(tokens[0].key(), tokens[1].key());
+}
+
+/// A round is answered once: if what is promised did not name the token, the answer to one key would do for all of a height.
+#[test]
+fn what_is_promised_names_the_token() {
+    let (_, tokens, record) = sealed(100);
+    let [one, other] = [0, 1].map(|number| challenge(&record, number, *tokens[0].key()));
+    let [first, second] = [&one, &other].map(Round::from);
+    assert_eq!(first.challenge_digest, one.digest());
+    assert_ne!(first.challenge_digest, second.challenge_digest);
+    assert_eq!(Round { challenge_digest: first.challenge_digest, ..second }, first, "one round all the same");
 }

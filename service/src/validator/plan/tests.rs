@@ -1,3 +1,5 @@
+use holdfast_engine::possession::Replica;
+use holdfast_engine::possession::record::ObjectRecord;
 use holdfast_engine::signature::Signer;
 use proptest::prelude::*;
 
@@ -168,17 +170,11 @@ fn bad_records_are_left_out_one_by_one() {
     let good = miner.records()[0].clone();
     let mut facts = miner.facts();
     let owner = Signer::development("owner");
-    let later = holdfast_engine::possession::record::ObjectRecord {
-        height: good.record.height + 1,
-        ..good.record.clone()
-    };
+    let later = ObjectRecord { height: good.record.height + 1, ..good.record.clone() };
     facts.records.push(later.sign(&owner));
-    let elsewhere = holdfast_engine::possession::record::ObjectRecord {
-        miner: Signer::development("another").account(),
-        ..good.record.clone()
-    };
+    let elsewhere = ObjectRecord { miner: Signer::development("another").account(), ..good.record.clone() };
     facts.records.push(elsewhere.sign(&owner));
-    let forged = holdfast_engine::possession::record::ObjectRecord { height: 1, ..good.record.clone() };
+    let forged = ObjectRecord { height: 1, ..good.record.clone() };
     facts.records.push(SignedRecord { record: forged, signature: good.signature });
     let plan = plan(&world.terms(), &facts);
     assert_eq!(encoded(&plan), encoded(&honest));
@@ -198,4 +194,74 @@ proptest! {
         facts.records = order.iter().map(|place| records[*place].clone()).collect();
         prop_assert_eq!(encoded(&plan(&world.terms(), &facts)), encoded(&plan(&world.terms(), &miner.facts())));
     }
+}
+
+/// Records with commitments, as links are about them.
+fn committed<'w>(world: &'w World, miner: &Miner) -> (PlanTerms<'w>, MinerFacts) {
+    let mut facts = miner.facts();
+    let commit = |signed: &SignedRecord| {
+        let record = ObjectRecord { table_root: Some([5; 32]), ..signed.record.clone() };
+        record.sign(&Signer::development("owner"))
+    };
+    facts.records = facts.records.iter().map(commit).collect();
+    (PlanTerms { link_one_in: Some(NonZeroU64::MIN), ..world.terms() }, facts)
+}
+
+/// Digests of the records that a plan asks about in this way.
+fn asked(plan: &MinerPlan, kind: AuditKind) -> BTreeSet<[u8; 32]> {
+    let challenges = plan.questions.iter().filter_map(|question| question.challenge.of_object());
+    challenges.filter(|challenge| challenge.kind == kind).map(|challenge| challenge.record_digest).collect()
+}
+
+#[test]
+fn links_fall_by_lot_and_on_whoever_is_doubted() {
+    let (world, miner) = settled();
+    let (always, mut facts) = committed(&world, &miner);
+    let all: BTreeSet<[u8; 32]> = facts.records.iter().map(|signed| signed.record.digest()).collect();
+    assert_eq!(asked(&plan(&always, &facts), AuditKind::Link), all);
+    let never = PlanTerms { link_one_in: None, ..always };
+    let usual = plan(&never, &facts);
+    assert!(asked(&usual, AuditKind::Link).is_empty());
+    let trusted = asked(&usual, AuditKind::Possession);
+    assert!(!trusted.is_empty());
+    let stands_for = |plan: &MinerPlan| -> u64 { plan.questions.iter().map(|q| q.proven_object_bytes).sum() };
+    assert!(stands_for(&plan(&always, &facts)) <= 145_000, "a link stands for nothing beside them");
+
+    // All are doubted: links and nothing else, which stand for nothing, whatever the lottery says.
+    facts.doubted = all.clone();
+    let doubting = plan(&never, &facts);
+    assert_eq!(asked(&doubting, AuditKind::Link), all);
+    assert!(asked(&doubting, AuditKind::Possession).is_empty());
+    assert_eq!(stands_for(&doubting), 0);
+    assert_eq!(plan(&world.terms(), &miner.facts()).questions.len(), usual.questions.len());
+}
+
+/// Without commitments there is nothing to link, and before they are settled nobody asks.
+#[test]
+fn links_are_of_settled_commitments() {
+    let (world, miner) = settled();
+    let (always, facts) = committed(&world, &miner);
+    let bare = MinerFacts { records: miner.records(), ..facts.clone() };
+    assert!(asked(&plan(&always, &bare), AuditKind::Link).is_empty());
+    let first = facts.records.iter().map(|signed| signed.record.height).min().expect("three");
+    let early = PlanTerms { height: first + world.policy.finality_blocks - 1, ..always };
+    assert!(asked(&plan(&early, &facts), AuditKind::Link).is_empty());
+}
+
+/// Small objects without number do not keep a large one from being asked.
+#[test]
+fn where_links_are_too_many_they_fall_by_bytes() {
+    let (world, miner) = settled();
+    let (always, mut facts) = committed(&world, &miner);
+    let large =
+        facts.records.iter().max_by_key(|signed| signed.record.replica.length()).expect("three").clone();
+    let small = |number: u64| {
+        let root = *blake3::hash(&number.to_le_bytes()).as_bytes();
+        let replica = Replica::new(root, 1, 0).expect("short");
+        ObjectRecord { replica, ..large.record.clone() }.sign(&Signer::development("owner"))
+    };
+    facts.records = (0..200).map(small).chain([large.clone()]).collect();
+    let asked = asked(&plan(&always, &facts), AuditKind::Link);
+    assert_eq!(asked.len(), link::LINKS_MAX);
+    assert!(asked.contains(&large.record.digest()), "its bytes are five hundred times those of all others");
 }
