@@ -4,6 +4,7 @@
 //! - `kills`: `kill -9` of miner, validator and owner in the middle of what they do
 //! - `faults`: connections that are cut, held up, slow, damaged or played again
 //! - `reflection`: services as tools find them that know none of our files
+//! - `workers`: a miner whose windows other processes make, one of which is killed
 //! - `python`: the client package against nodes that run
 //!
 //! - `network`: the processes (`owner`: commands of one who stores files); `proxy`: what stands between them; `process`: starting, killing, waiting
@@ -23,3 +24,5 @@ mod kills;
 mod python;
 #[path = "processes/reflection.rs"]
 mod reflection;
+#[path = "processes/workers.rs"]
+mod workers;

@@ -14,16 +14,11 @@ use holdfast_engine::registration::Registration;
 use holdfast_partition::io::IoChoice;
 use holdfast_partition::partition_file::PartitionFile;
 use holdfast_service::listen::{ListenError, Listener, Settings};
-use holdfast_service::proto::engine_server::{Engine, EngineServer};
-use holdfast_service::proto::*;
 use holdfast_service::workers::worker::{Retry, Worker, WorkerError, WorkerSummary, endpoint};
-use holdfast_service::workers::{Exchange, ExchangeSettings, WorkerReport, work};
+use holdfast_service::workers::{Exchange, ExchangeSettings, WorkerReport, serve};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
-use tonic::{Request, Response, Status, Streaming};
 
 use crate::partition::{contents, options_with, real_file, registration};
 
@@ -32,56 +27,6 @@ pub(crate) const K: u8 = 16;
 pub(crate) const LAYERS: u8 = 3;
 /// Whatever is waited for comes long before that.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// An engine of which only `Work` is there.
-struct OnlyWork(Arc<Exchange>);
-
-type Nothing<T> = ReceiverStream<Result<T, Status>>;
-
-fn absent<T>() -> Result<Response<T>, Status> {
-    Err(Status::unimplemented("not in this test"))
-}
-
-#[tonic::async_trait]
-impl Engine for OnlyWork {
-    type WatchStream = Nothing<JobState>;
-    type AnswerStream = Nothing<Part>;
-    type WorkStream = Nothing<WorkOrder>;
-
-    async fn submit(&self, _: Request<SubmitRequest>) -> Result<Response<Job>, Status> {
-        absent()
-    }
-    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        absent()
-    }
-    async fn pause(&self, _: Request<JobRequest>) -> Result<Response<Job>, Status> {
-        absent()
-    }
-    async fn resume(&self, _: Request<JobRequest>) -> Result<Response<Job>, Status> {
-        absent()
-    }
-    async fn cancel(&self, _: Request<JobRequest>) -> Result<Response<Job>, Status> {
-        absent()
-    }
-    async fn list_jobs(&self, _: Request<ListJobsRequest>) -> Result<Response<ListJobsResponse>, Status> {
-        absent()
-    }
-    async fn devices(&self, _: Request<DevicesRequest>) -> Result<Response<DevicesResponse>, Status> {
-        absent()
-    }
-    async fn answer(&self, _: Request<AnswerRequest>) -> Result<Response<Self::AnswerStream>, Status> {
-        absent()
-    }
-    async fn verify(&self, _: Request<Streaming<VerifyRequest>>) -> Result<Response<VerifyResponse>, Status> {
-        absent()
-    }
-    async fn work(
-        &self,
-        events: Request<Streaming<WorkerEvent>>,
-    ) -> Result<Response<Self::WorkStream>, Status> {
-        work(&self.0, events.into_inner()).await.map(Response::new)
-    }
-}
 
 /// A worker that runs.
 pub(crate) struct Running {
@@ -118,9 +63,7 @@ impl Scene {
         let listener = runtime.block_on(Listener::bind(&listen)).expect("binds");
         let address = listener.address();
         let stop = CancellationToken::new();
-        let routes = Routes::new(EngineServer::new(OnlyWork(Arc::clone(&exchange))));
-        let serving = listener.serve(routes, &["holdfast.v1.Engine"], stop.clone().cancelled_owned());
-        let _served = runtime.spawn(serving);
+        let _served = runtime.spawn(serve(listener, Arc::clone(&exchange), stop.clone()));
         Scene { runtime, exchange, address, stop, _served }
     }
 

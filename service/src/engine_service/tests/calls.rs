@@ -85,6 +85,9 @@ async fn workers_are_taken_if_that_is_said() {
     let mut orders = engine.client.work(events).await.expect("is taken").into_inner();
     let first = orders.message().await.expect("goes on").expect("an order");
     assert_eq!(first.terms.expect("terms").ping_ms, 1234);
+    let told = engine.client.devices(proto::DevicesRequest {}).await.expect("answers").into_inner();
+    let devices: serde_json::Value = serde_json::from_str(&told.json).expect("JSON");
+    assert_eq!(devices["workers"]["workers"][0]["name"], "outside");
     engine.stop().await;
     assert_eq!(orders.message().await.expect_err("ends").code(), Code::Unavailable);
 }
