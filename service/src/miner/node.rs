@@ -103,7 +103,7 @@ pub async fn run_on(
     let listener = listener.counting(Arc::clone(&metrics));
     let address = listener.address();
     let machine = Machine::of_this_host(settings.filling.threads)?;
-    let workers = Workers::open(settings, machine.backend).await?;
+    let workers = Workers::open(settings, machine.backend, &metrics).await?;
     let locks = disks::take(&settings.directories())?;
     let miner = Miner::open(Parts {
         signer: Arc::clone(&signer),

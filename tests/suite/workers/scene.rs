@@ -14,6 +14,7 @@ use holdfast_engine::registration::Registration;
 use holdfast_partition::io::IoChoice;
 use holdfast_partition::partition_file::PartitionFile;
 use holdfast_service::listen::{ListenError, Listener, Settings};
+use holdfast_service::operation::metrics::{Metrics, WorkerWindowLabels};
 use holdfast_service::workers::worker::{Retry, Worker, WorkerError, WorkerSummary, endpoint};
 use holdfast_service::workers::{Exchange, ExchangeSettings, WorkerReport, serve};
 use tokio::runtime::Runtime;
@@ -38,6 +39,7 @@ pub(crate) struct Running {
 pub(crate) struct Scene {
     pub(crate) runtime: Runtime,
     pub(crate) exchange: Arc<Exchange>,
+    metrics: Arc<Metrics>,
     pub(crate) address: SocketAddr,
     stop: CancellationToken,
     _served: JoinHandle<Result<(), ListenError>>,
@@ -58,13 +60,14 @@ impl Scene {
     pub(crate) fn at(address: SocketAddr, settings: ExchangeSettings) -> Scene {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
         let backend = select(Choice::Auto).expect("portable exists");
-        let exchange = Exchange::new(settings, backend).expect("settings in range");
+        let metrics = Arc::new(Metrics::new());
+        let exchange = Exchange::new(settings, backend, Arc::clone(&metrics)).expect("settings in range");
         let listen = Settings { shutdown_grace_ms: 0, ..Settings::at(address) };
         let listener = runtime.block_on(Listener::bind(&listen)).expect("binds");
         let address = listener.address();
         let stop = CancellationToken::new();
         let _served = runtime.spawn(serve(listener, Arc::clone(&exchange), stop.clone()));
-        Scene { runtime, exchange, address, stop, _served }
+        Scene { runtime, exchange, metrics, address, stop, _served }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -93,6 +96,11 @@ impl Scene {
 
     pub(crate) fn report_of(&self, name: &str) -> Option<WorkerReport> {
         self.exchange.report().workers.into_iter().find(|worker| worker.name == name)
+    }
+
+    /// Windows that metrics have with this outcome.
+    pub(crate) fn windows_counted(&self, outcome: &'static str) -> u64 {
+        self.metrics.worker_windows.get_or_create(&WorkerWindowLabels { outcome }).get()
     }
 
     /// Tells a worker to stop and returns how it ended.

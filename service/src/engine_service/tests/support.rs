@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::engine_service::{EngineError, Settings, run};
+use crate::engine_service::{EngineError, Ready, Settings, run};
 use crate::local::allocation::NamedAccount;
 use crate::local::fixture::{allocated, console};
 use crate::proto::engine_client::EngineClient;
@@ -52,12 +52,12 @@ impl Ground {
             let shutdown = async {
                 let _ = stopped.await;
             };
-            run(&settings, shutdown, |ready| tell.send(ready.address).expect("the test waits")).await
+            run(&settings, shutdown, |ready| tell.send(ready.clone()).expect("the test waits")).await
         });
-        let address = told.await.expect("serves");
+        let Ready { address, metrics, .. } = told.await.expect("serves");
         let channel = Endpoint::from_shared(format!("http://{address}")).expect("an address");
         let channel = channel.connect().await.expect("connects");
-        Running { client: EngineClient::new(channel.clone()), channel, stop, served }
+        Running { client: EngineClient::new(channel.clone()), channel, metrics, stop, served }
     }
 
     /// A request for a job in the first directory.
@@ -75,6 +75,7 @@ impl Ground {
 pub(super) struct Running {
     pub(super) client: EngineClient<Channel>,
     pub(super) channel: Channel,
+    pub(super) metrics: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
     served: JoinHandle<Result<(), EngineError>>,
 }
@@ -116,7 +117,7 @@ impl Running {
 
     /// Stops the engine as a signal does.
     pub(super) async fn stop(self) {
-        let Running { client, channel, stop, served } = self;
+        let Running { client, channel, stop, served, .. } = self;
         stop.send(()).expect("still runs");
         drop((client, channel));
         let ended = tokio::time::timeout(LONG, served).await.expect("ends in time");

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::settings::Settings;
 use crate::listen::{ListenError, Listener};
 use crate::local::failure::Failure;
+use crate::operation::metrics::Metrics;
 use crate::workers::{self, Exchange};
 
 /// An exchange and the address that it has taken, if the configuration asks for workers.
@@ -17,9 +18,14 @@ pub(super) struct Workers(Option<(Arc<Exchange>, Listener)>);
 
 impl Workers {
     /// Takes the address; `backend` checks what workers send.
-    pub(super) async fn open(settings: &Settings, backend: &'static dyn Backend) -> Result<Workers, Failure> {
+    pub(super) async fn open(
+        settings: &Settings,
+        backend: &'static dyn Backend,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Workers, Failure> {
         let Some(exchange) = settings.workers.clone() else { return Ok(Workers(None)) };
-        let exchange = Exchange::new(exchange, backend).map_err(|error| Failure::Usage(error.to_string()))?;
+        let exchange = Exchange::new(exchange, backend, Arc::clone(metrics));
+        let exchange = exchange.map_err(|error| Failure::Usage(error.to_string()))?;
         let listener = Listener::bind(&settings.workers_server).await.map_err(failure)?;
         Ok(Workers(Some((exchange, listener))))
     }
