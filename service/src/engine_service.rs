@@ -6,6 +6,7 @@
 mod answer;
 mod error;
 pub mod jobs;
+mod observe;
 mod outlet;
 mod serve;
 mod settings;
@@ -27,9 +28,12 @@ use crate::index::{EmbeddedIndex, EmbeddedSettings};
 use crate::listen::{ListenError, Listener};
 use crate::local::failure::Failure;
 use crate::local::machine::Machine;
+use crate::operation::metrics::Metrics;
+use crate::operation::page::{self, Page, PageError};
 use crate::proto::engine_server::EngineServer;
 use crate::workers::Exchange;
 use jobs::{Jobs, ThisMachine};
+use observe::Observer;
 use serve::Service;
 use turns::Turns;
 
@@ -60,6 +64,8 @@ pub struct Ready {
     pub address: SocketAddr,
     /// What it works on.
     pub directories: Vec<PathBuf>,
+    /// Where its metrics are, if it was told to show them.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Runs an engine until `shutdown` is ready. `ready` is called once it serves. Then streams end, jobs that run are ended at
@@ -73,16 +79,20 @@ pub async fn run(
     ready: impl FnOnce(&Ready),
 ) -> Result<(), EngineError> {
     settings.check()?;
-    let listener = Listener::bind(&settings.server).await?;
+    let metrics = Arc::new(Metrics::new());
+    let listener = Listener::bind(&settings.server).await?.counting(Arc::clone(&metrics));
     let address = listener.address();
     let machine = Arc::new(settings.machine.resolve()?);
     let index = EmbeddedIndex::open(&settings.state_file(), EmbeddedSettings::default()).await?;
-    let workers =
-        settings.workers.clone().map(|settings| Exchange::new(settings, machine.backend)).transpose();
-    let workers = workers.map_err(|error| EngineError::usage(error.to_string()))?;
+    let workers = settings
+        .workers
+        .clone()
+        .map(|settings| Exchange::new(settings, machine.backend, Arc::clone(&metrics)));
+    let workers = workers.transpose().map_err(|error| EngineError::usage(error.to_string()))?;
     let performer = Arc::new(ThisMachine { machine: Arc::clone(&machine), workers: workers.clone() });
     let limits = settings.limits.clone();
-    let jobs = Jobs::open(&settings.directories, limits.clone(), Arc::new(index), performer).await?;
+    let jobs =
+        Jobs::open(&settings.directories, limits.clone(), Arc::new(index), performer, &metrics).await?;
     let engine = Arc::new(Engine {
         answers: Turns::new("be answered", limits.answers_at_once, limits.queue),
         verifications: Turns::new("be verified", limits.verifications_at_once, limits.queue),
@@ -94,7 +104,12 @@ pub async fn run(
         workers,
         stop: CancellationToken::new(),
     });
-    ready(&Ready { address, directories: settings.directories.clone() });
+    let observer = Arc::new(Observer(jobs.clone()));
+    let page =
+        page::open(&settings.metrics, &metrics, observer).await.inspect_err(|_| engine.begin_stop())?;
+    let shown_at = page.as_ref().map(Page::address);
+    let shown = tokio::spawn(page::serve(page, engine.stop.clone()));
+    ready(&Ready { address, directories: settings.directories.clone(), metrics: shown_at });
     let service = EngineServer::new(Service(Arc::clone(&engine)));
     let routes = Routes::new(service.max_decoding_message_size(settings.server.message_bytes));
     let served = listener
@@ -106,6 +121,7 @@ pub async fn run(
     // The server may have ended by itself.
     engine.begin_stop();
     jobs.stopped().await;
+    shown.await.map_err(|error| EngineError::Lost(error.to_string()))?;
     Ok(served?)
 }
 
@@ -126,6 +142,12 @@ impl From<ListenError> for EngineError {
             ListenError::PlainText { .. } => EngineError::usage(error.to_string()),
             error => Failure::work("state", "the server", error).into(),
         }
+    }
+}
+
+impl From<PageError> for EngineError {
+    fn from(error: PageError) -> EngineError {
+        Failure::work("state", "the metrics", error).into()
     }
 }
 

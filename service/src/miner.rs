@@ -33,6 +33,7 @@ use crate::operation::metrics::Metrics;
 use crate::proto::miner_server::MinerServer;
 use crate::wire::Correspondent;
 use crate::wire::clock::Clock;
+use crate::workers::Exchange;
 use answers::Answers;
 use catalogue::Catalogue;
 use chains::Chains;
@@ -72,6 +73,8 @@ pub struct Parts {
     pub validators: Validators,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Other machines that make windows for its disks.
+    pub workers: Option<Arc<Exchange>>,
 }
 
 /// A miner's state, shared by everything that serves it.
@@ -80,6 +83,7 @@ pub struct Miner {
     recorder: Arc<dyn Recorder>,
     policy: Policy,
     machine: Machine,
+    workers: Option<Arc<Exchange>>,
     limits: Limits,
     validators: Validators,
     shares: Shares,
@@ -125,6 +129,7 @@ impl Miner {
             limits,
             validators,
             metrics,
+            workers,
         } = parts;
         let account = signer.account();
         let network = blocking({
@@ -145,6 +150,7 @@ impl Miner {
             policy,
             slots: Arc::new(Slots::new(2 * machine.pool.current_num_threads(), limits.queue)),
             machine,
+            workers,
             streams: Arc::new(Streams::new(limits.streams, limits.streams_per_caller)),
             rounds: Arc::new(Streams::new(0, limits.rounds_per_validator)),
             wholes: Wholes::new(limits.wholes, limits.whole_queue, limits.whole_pause()),

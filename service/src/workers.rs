@@ -24,11 +24,13 @@ mod event;
 mod exchange;
 mod remote;
 mod report;
+mod serve;
 mod session;
 mod settings;
 pub mod worker;
 
 pub use exchange::Exchange;
 pub use report::{ExchangeReport, WorkerReport};
+pub use serve::serve;
 pub use session::{Orders, work};
 pub use settings::{ExchangeSettings, ExchangeSettingsError};

@@ -5,6 +5,7 @@
 //! - `faults`: connections that are cut, held up, slow, damaged or played again
 //! - `reflection`: services as tools find them that know none of our files
 //! - `tls`: an owner's commands where everybody speaks TLS
+//! - `workers`: a miner whose windows other processes make, one of which is killed
 //! - `python`: the client package against nodes that run
 //!
 //! - `network`: the processes (`owner`: commands of one who stores files; `certificates`: TLS); `proxy`: what stands between them; `process`: starting, killing, waiting
@@ -26,3 +27,5 @@ mod python;
 mod reflection;
 #[path = "processes/tls.rs"]
 mod tls;
+#[path = "processes/workers.rs"]
+mod workers;

@@ -216,6 +216,7 @@ impl Ground {
             limits: Limits::default(),
             validators: Validators::of([(Signer::development(VALIDATOR).account(), STAKE_RAO)]),
             metrics: Arc::default(),
+            workers: None,
         });
         let miner = miner.await.expect("opens");
         let routes = miner.routes(4 << 20);

@@ -23,6 +23,7 @@ use super::{EngineError, Limits};
 use crate::index::Index;
 use crate::local::console::Exit;
 use crate::local::failure::Failure;
+use crate::operation::metrics::Metrics;
 use rows::Row;
 use state::{Teller, short};
 
@@ -40,6 +41,7 @@ struct Shared {
     running_max: usize,
     index: Arc<dyn Index>,
     performer: Arc<dyn Perform>,
+    metrics: Arc<Metrics>,
     /// Held by whoever changes what is remembered, so that memory and index change in the same order.
     changing: tokio::sync::Mutex<()>,
     table: Mutex<Table>,
@@ -80,6 +82,7 @@ impl Jobs {
         limits: Limits,
         index: Arc<dyn Index>,
         performer: Arc<dyn Perform>,
+        metrics: &Arc<Metrics>,
     ) -> Result<Jobs, EngineError> {
         let mut table = Table::default();
         for (id, row) in rows::load(&*index).await? {
@@ -92,6 +95,7 @@ impl Jobs {
             limits,
             index,
             performer,
+            metrics: Arc::clone(metrics),
             changing: tokio::sync::Mutex::default(),
             table: Mutex::new(table),
             tasks: TaskTracker::new(),
@@ -260,7 +264,8 @@ impl Jobs {
             let control = Arc::new(Control::with_rate_limit(entry.terms.bytes_per_second));
             entry.control = Some(Arc::clone(&control));
             entry.set(Status::Running);
-            let (terms, teller) = (Arc::clone(&entry.terms), Teller(Arc::clone(&entry.state)));
+            let terms = Arc::clone(&entry.terms);
+            let teller = Teller::new(Arc::clone(&entry.state), self.0.metrics.job_bytes.clone());
             let (jobs, performer) = (self.clone(), Arc::clone(&self.0.performer));
             self.0.tasks.spawn(async move {
                 let work = tokio::task::spawn_blocking(move || {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::jobs::Terms;
@@ -10,11 +11,21 @@ use super::{Engine, EngineError, answer, blocking, verify, watch};
 use crate::local::console::json_text;
 use crate::local::devices::Devices;
 use crate::proto::{self, engine_server};
-use crate::workers;
+use crate::workers::{self, ExchangeReport};
 
 /// Serves an engine.
 #[derive(Clone, Debug)]
 pub(super) struct Service(pub(super) Arc<Engine>);
+
+/// What there is to work with.
+#[derive(Serialize)]
+struct Survey {
+    #[serde(flatten)]
+    devices: Devices,
+    /// Absent if none are taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workers: Option<ExchangeReport>,
+}
 
 #[async_trait]
 impl engine_server::Engine for Service {
@@ -68,8 +79,10 @@ impl engine_server::Engine for Service {
     ) -> Result<Response<proto::DevicesResponse>, Status> {
         let turn = self.0.surveys.turn().await?;
         let directories = self.0.directories.clone();
+        let workers = self.0.workers.clone();
         let json = blocking(move || {
-            let json = json_text(&Devices::survey(&directories, false)?)?;
+            let devices = Devices::survey(&directories, false)?;
+            let json = json_text(&Survey { devices, workers: workers.map(|workers| workers.report()) })?;
             drop(turn);
             Ok(json)
         });

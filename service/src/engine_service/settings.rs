@@ -10,6 +10,7 @@ use crate::listen;
 use crate::local::failure::Failure;
 use crate::local::gpus::GpuWishes;
 use crate::local::machine::Machine;
+use crate::operation::page;
 use crate::workers::ExchangeSettings;
 
 /// Where an engine serves if nothing is said.
@@ -35,6 +36,9 @@ pub struct Settings {
     /// How machines are treated that offer to make windows for fills; none are taken if nothing is said.
     #[serde(default)]
     pub workers: Option<ExchangeSettings>,
+    /// Where what it counts is shown.
+    #[serde(default)]
+    pub metrics: page::Settings,
 }
 
 /// The table `[machine]`.
@@ -125,6 +129,7 @@ impl Settings {
             machine: MachineSettings::default(),
             limits: Limits::default(),
             workers: None,
+            metrics: page::Settings::default(),
         }
     }
 

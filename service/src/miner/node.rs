@@ -7,6 +7,7 @@ mod follow;
 mod observe;
 mod settings;
 mod stability;
+mod workers;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -31,6 +32,7 @@ use crate::operation::page::{self, Page, PageError};
 use crate::wire::clock::SystemClock;
 use disks::Disks;
 use observe::Observer;
+use workers::Workers;
 
 pub use settings::{
     AllocationSettings, ChainSettings, DiskSettings, FillingSettings, IdentitySettings, IndexSettings,
@@ -46,6 +48,8 @@ pub struct Ready {
     pub address: SocketAddr,
     /// Where its metrics are, if it was told to show them.
     pub metrics: Option<SocketAddr>,
+    /// Where workers connect to, if it takes them.
+    pub workers: Option<SocketAddr>,
 }
 
 /// Runs a miner on the chain that its configuration names, until `shutdown` is ready. `ready` is called once it serves.
@@ -99,6 +103,7 @@ pub async fn run_on(
     let listener = listener.counting(Arc::clone(&metrics));
     let address = listener.address();
     let machine = Machine::of_this_host(settings.filling.threads)?;
+    let workers = Workers::open(settings, machine.backend, &metrics).await?;
     let locks = disks::take(&settings.directories())?;
     let miner = Miner::open(Parts {
         signer: Arc::clone(&signer),
@@ -111,6 +116,7 @@ pub async fn run_on(
         limits: settings.limits.clone(),
         validators: Validators::default(),
         metrics: Arc::clone(&metrics),
+        workers: workers.exchange(),
     })
     .await?;
     let stop = CancellationToken::new();
@@ -124,14 +130,17 @@ pub async fn run_on(
         settings.chain.announce,
         stop.clone(),
     ));
+    let workers_address = workers.address();
+    let working = tokio::spawn(workers.serve(stop.clone()));
     let disks = Disks::new(settings, Arc::clone(&miner), chain, locks, stop.clone())?;
     let dividing = tokio::spawn(disks.keep());
-    ready(&Ready { miner: miner.account(), address, metrics: metrics_address });
+    let account = miner.account();
+    ready(&Ready { miner: account, address, metrics: metrics_address, workers: workers_address });
     let routes = miner.routes(settings.server.message_bytes);
     let served = listener.serve(routes, &[SERVICE], shutdown).await;
     stop.cancel();
     // What is acknowledged is durable; these end at the next safe point.
-    let (followed, divided, _) = tokio::join!(following, dividing, shown);
+    let (followed, divided, _, _) = tokio::join!(following, dividing, shown, working);
     served.map_err(listen_failure)?;
     followed.and(divided).map_err(|error| MinerError::Lost(error.to_string()))
 }

@@ -18,7 +18,7 @@ use crate::chain::Head;
 
 pub use labels::{
     AnswerLabels, CallLabels, ClassLabels, DirectoryLabels, JobLabels, MethodLabels, PING, ProvenLabels,
-    RETRIEVAL, RepairLabels, RoundKindLabels, RoundLabels, TierLabels,
+    RETRIEVAL, RepairLabels, RoundKindLabels, RoundLabels, TierLabels, WorkerWindowLabels,
 };
 
 /// What every name begins with.
@@ -115,6 +115,10 @@ metrics! {
     index_failures: Counter, "miner, validator", "Calls to the index that failed";
     jobs: Family<JobLabels, Gauge>, "engine", "Jobs of the engine by kind and state";
     job_bytes: Counter, "engine", "Bytes that jobs of the engine have worked on";
+    worker_slots: Gauge, "engine, miner", "Slots of workers that are connected";
+    worker_windows: Family<WorkerWindowLabels, Counter>, "engine, miner", "Windows that workers were to make, by outcome";
+    worker_bytes: Counter, "engine, miner", "Bytes of the windows of workers that counted";
+    workers_dismissed: Counter, "engine, miner", "Workers that were dismissed because of what they sent";
 }
 
 /// How each kind of metric begins.
@@ -213,6 +217,14 @@ impl Metrics {
         }
         for action in RepairLabels::ACTIONS {
             drop(self.repairs.get_or_create(&RepairLabels { action }));
+        }
+        for kind in JobLabels::KINDS {
+            for status in JobLabels::STATUSES {
+                drop(self.jobs.get_or_create(&JobLabels { kind, status }));
+            }
+        }
+        for outcome in WorkerWindowLabels::OUTCOMES {
+            drop(self.worker_windows.get_or_create(&WorkerWindowLabels { outcome }));
         }
     }
 

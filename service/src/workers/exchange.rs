@@ -17,6 +17,7 @@ use super::remote::RemoteSlot;
 use super::report::{ExchangeReport, Outcome, WorkerReport};
 use super::session::{Ending, Inlet, Link, STEPS_WAITING, Session};
 use super::settings::{ExchangeSettings, ExchangeSettingsError};
+use crate::operation::metrics::{Metrics, WorkerWindowLabels};
 use crate::proto::WorkOrder;
 use crate::wire::status;
 
@@ -28,6 +29,7 @@ const WORKERS_KNOWN: usize = 1024;
 pub struct Exchange {
     settings: ExchangeSettings,
     backend: &'static dyn Backend,
+    metrics: Arc<Metrics>,
     state: Mutex<State>,
     /// Told when a slot becomes free, and when one ends.
     changed: Condvar,
@@ -49,18 +51,20 @@ struct State {
 }
 
 impl Exchange {
-    /// Without workers; `backend` checks what they send.
+    /// Without workers; `backend` checks what they send, `metrics` counts it.
     ///
     /// # Errors
     /// The settings are out of range.
     pub fn new(
         settings: ExchangeSettings,
         backend: &'static dyn Backend,
+        metrics: Arc<Metrics>,
     ) -> Result<Arc<Exchange>, ExchangeSettingsError> {
         settings.check()?;
         Ok(Arc::new(Exchange {
             settings,
             backend,
+            metrics,
             state: Mutex::default(),
             changed: Condvar::new(),
             closing: CancellationToken::new(),
@@ -129,6 +133,7 @@ impl Exchange {
             "a worker came"
         );
         state.links.insert(link.number, Arc::clone(&link));
+        self.metrics.worker_slots.inc();
         state.idle.push_back(Session {
             link: Arc::clone(&link),
             orders: orders.clone(),
@@ -168,7 +173,9 @@ impl Exchange {
     /// Forgets a slot that has ended.
     pub(super) fn remove(&self, link: &Link) {
         let mut state = self.lock();
-        state.links.remove(&link.number);
+        if state.links.remove(&link.number).is_some() {
+            self.metrics.worker_slots.dec();
+        }
         state.idle.retain(|session| session.link.number != link.number);
         drop(state);
         if let Some(Ending::Dismissed(rejection)) = link.ending() {
@@ -219,6 +226,11 @@ impl Exchange {
     }
 
     pub(super) fn count(&self, worker: &str, outcome: Outcome) {
+        let label = WorkerWindowLabels { outcome: outcome.name() };
+        self.metrics.worker_windows.get_or_create(&label).inc();
+        if let Outcome::Delivered { bytes } = outcome {
+            self.metrics.worker_bytes.inc_by(bytes);
+        }
         if let Some(worker) = self.lock().workers.get_mut(worker) {
             worker.count(outcome);
         }
@@ -236,6 +248,7 @@ impl Exchange {
                 "a worker was dismissed"
             );
             standing.dismissed_because = Some(rejection.into());
+            self.metrics.workers_dismissed.inc();
         }
         state.idle.retain(|session| session.link.offer.name != worker);
         for link in state.links.values().filter(|link| link.offer.name == worker) {

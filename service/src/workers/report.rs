@@ -56,6 +56,17 @@ pub(super) enum Outcome {
     Withdrawn,
 }
 
+impl Outcome {
+    /// As metrics tell it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Outcome::Delivered { .. } => "delivered",
+            Outcome::Lost => "lost",
+            Outcome::Withdrawn => "withdrawn",
+        }
+    }
+}
+
 impl WorkerReport {
     pub(super) fn count(&mut self, outcome: Outcome) {
         match outcome {

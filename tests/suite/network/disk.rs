@@ -59,6 +59,7 @@ impl RealMiner {
             directories: vec![directory.clone()],
             limits,
             metrics: Arc::default(),
+            workers: None,
             validators: Validators::of(scene.validators.iter().map(|(name, stake)| (account(name), *stake))),
         });
         let routes = miner.await.expect("opens").routes(MESSAGE_BYTES);

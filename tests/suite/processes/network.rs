@@ -319,7 +319,7 @@ impl Network {
 }
 
 /// An address that nobody listens at now.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
     listener.local_addr().expect("bound")
 }

@@ -158,6 +158,13 @@ impl Process {
         Ended { code, stdout, stderr: self.log() }
     }
 
+    /// As Ctrl-C.
+    #[allow(dead_code, reason = "the tests of workers do, others that share this file do not")]
+    pub(crate) fn interrupt(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("still runs");
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(self) {
         drop(self);

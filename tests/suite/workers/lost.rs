@@ -73,6 +73,7 @@ fn fill_beside<F: Future<Output = ()> + Send + 'static>(
     until("the worker is gone", || scene.report_of("played").is_some_and(|worker| worker.devices.is_empty()));
     let report = scene.report_of("played").expect("is known");
     assert_eq!((report.windows, report.windows_lost, report.dismissed_because), (0, 1, None));
+    assert_eq!(["delivered", "lost"].map(|outcome| scene.windows_counted(outcome)), [WINDOWS - 1, 1]);
     scene.end(good).1.expect("told to stop");
     filled
 }

@@ -15,16 +15,12 @@ use holdfast_partition::io::IoChoice;
 use holdfast_partition::partition_file::PartitionFile;
 use holdfast_service::connect::Connector;
 use holdfast_service::listen::{ListenError, Listener, Settings};
-use holdfast_service::proto::engine_server::{Engine, EngineServer};
-use holdfast_service::proto::*;
+use holdfast_service::operation::metrics::{Metrics, WorkerWindowLabels};
 use holdfast_service::workers::worker::{Retry, Worker, WorkerError, WorkerSummary, endpoint};
-use holdfast_service::workers::{Exchange, ExchangeSettings, WorkerReport, work};
+use holdfast_service::workers::{Exchange, ExchangeSettings, WorkerReport, serve};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
-use tonic::{Request, Response, Status, Streaming};
 
 use crate::partition::{contents, options_with, real_file, registration};
 
@@ -33,56 +29,6 @@ pub(crate) const K: u8 = 16;
 pub(crate) const LAYERS: u8 = 3;
 /// Whatever is waited for comes long before that.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// An engine of which only `Work` is there.
-struct OnlyWork(Arc<Exchange>);
-
-type Nothing<T> = ReceiverStream<Result<T, Status>>;
-
-fn absent<T>() -> Result<Response<T>, Status> {
-    Err(Status::unimplemented("not in this test"))
-}
-
-#[tonic::async_trait]
-impl Engine for OnlyWork {
-    type WatchStream = Nothing<JobState>;
-    type AnswerStream = Nothing<Part>;
-    type WorkStream = Nothing<WorkOrder>;
-
-    async fn submit(&self, _: Request<SubmitRequest>) -> Result<Response<Job>, Status> {
-        absent()
-    }
-    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        absent()
-    }
-    async fn pause(&self, _: Request<JobRequest>) -> Result<Response<Job>, Status> {
-        absent()
-    }
-    async fn resume(&self, _: Request<JobRequest>) -> Result<Response<Job>, Status> {
-        absent()
-    }
-    async fn cancel(&self, _: Request<JobRequest>) -> Result<Response<Job>, Status> {
-        absent()
-    }
-    async fn list_jobs(&self, _: Request<ListJobsRequest>) -> Result<Response<ListJobsResponse>, Status> {
-        absent()
-    }
-    async fn devices(&self, _: Request<DevicesRequest>) -> Result<Response<DevicesResponse>, Status> {
-        absent()
-    }
-    async fn answer(&self, _: Request<AnswerRequest>) -> Result<Response<Self::AnswerStream>, Status> {
-        absent()
-    }
-    async fn verify(&self, _: Request<Streaming<VerifyRequest>>) -> Result<Response<VerifyResponse>, Status> {
-        absent()
-    }
-    async fn work(
-        &self,
-        events: Request<Streaming<WorkerEvent>>,
-    ) -> Result<Response<Self::WorkStream>, Status> {
-        work(&self.0, events.into_inner()).await.map(Response::new)
-    }
-}
 
 /// A worker that runs.
 pub(crate) struct Running {
@@ -94,6 +40,7 @@ pub(crate) struct Running {
 pub(crate) struct Scene {
     pub(crate) runtime: Runtime,
     pub(crate) exchange: Arc<Exchange>,
+    metrics: Arc<Metrics>,
     pub(crate) address: SocketAddr,
     stop: CancellationToken,
     _served: JoinHandle<Result<(), ListenError>>,
@@ -114,15 +61,14 @@ impl Scene {
     pub(crate) fn at(address: SocketAddr, settings: ExchangeSettings) -> Scene {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
         let backend = select(Choice::Auto).expect("portable exists");
-        let exchange = Exchange::new(settings, backend).expect("settings in range");
+        let metrics = Arc::new(Metrics::new());
+        let exchange = Exchange::new(settings, backend, Arc::clone(&metrics)).expect("settings in range");
         let listen = Settings { shutdown_grace_ms: 0, ..Settings::at(address) };
         let listener = runtime.block_on(Listener::bind(&listen)).expect("binds");
         let address = listener.address();
         let stop = CancellationToken::new();
-        let routes = Routes::new(EngineServer::new(OnlyWork(Arc::clone(&exchange))));
-        let serving = listener.serve(routes, &["holdfast.v1.Engine"], stop.clone().cancelled_owned());
-        let _served = runtime.spawn(serving);
-        Scene { runtime, exchange, address, stop, _served }
+        let _served = runtime.spawn(serve(listener, Arc::clone(&exchange), stop.clone()));
+        Scene { runtime, exchange, metrics, address, stop, _served }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -152,6 +98,11 @@ impl Scene {
 
     pub(crate) fn report_of(&self, name: &str) -> Option<WorkerReport> {
         self.exchange.report().workers.into_iter().find(|worker| worker.name == name)
+    }
+
+    /// Windows that metrics have with this outcome.
+    pub(crate) fn windows_counted(&self, outcome: &'static str) -> u64 {
+        self.metrics.worker_windows.get_or_create(&WorkerWindowLabels { outcome }).get()
     }
 
     /// Tells a worker to stop and returns how it ended.

@@ -63,7 +63,9 @@ impl Stage {
         let next = next.collect();
         let receivers = strings.into_iter().map(|(directory, (_, receiver))| (directory, receiver.into()));
         let puppets = Arc::new(Puppets { started, next: receivers.collect() });
-        let jobs = Jobs::open(&directories, limits, Arc::clone(index), puppets).await.expect("opens");
+        let jobs = Jobs::open(&directories, limits, Arc::clone(index), puppets, &Arc::default())
+            .await
+            .expect("opens");
         Stage { jobs, started: starts, next }
     }
 

@@ -1,5 +1,7 @@
 //! What holds for all calls: who the service says that it is, typed refusals, and what the machine has.
 
+use std::net::SocketAddr;
+
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -12,6 +14,7 @@ use tokio_stream::StreamExt;
 
 use super::support::Ground;
 use crate::engine_service::SERVICE;
+use crate::operation::page::testing::Scrape;
 use crate::proto::{self, JobKind, JobRequest};
 use crate::wire::status::{DOMAIN, class_of};
 use crate::workers::ExchangeSettings;
@@ -85,6 +88,35 @@ async fn workers_are_taken_if_that_is_said() {
     let mut orders = engine.client.work(events).await.expect("is taken").into_inner();
     let first = orders.message().await.expect("goes on").expect("an order");
     assert_eq!(first.terms.expect("terms").ping_ms, 1234);
+    let told = engine.client.devices(proto::DevicesRequest {}).await.expect("answers").into_inner();
+    let devices: serde_json::Value = serde_json::from_str(&told.json).expect("JSON");
+    assert_eq!(devices["workers"]["workers"][0]["name"], "outside");
     engine.stop().await;
     assert_eq!(orders.message().await.expect_err("ends").code(), Code::Unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scrape_shows_calls_jobs_and_workers() {
+    let mut ground = Ground::new(&["disk"]);
+    ground.settings.workers = Some(ExchangeSettings::default());
+    ground.settings.metrics.address = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let mut engine = ground.start().await;
+    let page = engine.metrics.expect("a page");
+    let before = Scrape::of(page).await;
+    let figures = ["jobs", "job_bytes_total", "worker_slots"].map(|metric| before.sum(metric));
+    assert_eq!(figures, [0.0; 3], "{before:?}");
+
+    engine.done(ground.job("fill", JobKind::Fill)).await;
+    let offer = proto::WorkerOffer { name: "outside".to_owned(), ..proto::WorkerOffer::default() };
+    let offer = proto::WorkerEvent { offer: Some(offer), ..proto::WorkerEvent::default() };
+    let events = tokio_stream::iter([offer]).chain(tokio_stream::pending());
+    let mut orders = engine.client.work(events).await.expect("is taken").into_inner();
+    assert!(orders.message().await.expect("goes on").is_some_and(|order| order.terms.is_some()));
+    let scrape = Scrape::of(page).await;
+    scrape.is_complete_for("engine");
+    assert_eq!(scrape.value("jobs{kind=\"fill\",status=\"done\"}"), 1.0);
+    assert_eq!((scrape.sum("jobs"), scrape.value("worker_slots")), (1.0, 1.0));
+    assert!(scrape.value("job_bytes_total") > 0.0, "{scrape:?}");
+    assert_eq!(scrape.value("calls_total{method=\"holdfast.v1.Engine/Submit\",code=\"ok\"}"), 1.0);
+    engine.stop().await;
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::engine_service::{EngineError, Settings, run};
+use crate::engine_service::{EngineError, Ready, Settings, run};
 use crate::local::allocation::NamedAccount;
 use crate::local::fixture::{allocated, console};
 use crate::proto::engine_client::EngineClient;
@@ -52,12 +52,12 @@ impl Ground {
             let shutdown = async {
                 let _ = stopped.await;
             };
-            run(&settings, shutdown, |ready| tell.send(ready.address).expect("the test waits")).await
+            run(&settings, shutdown, |ready| tell.send(ready.clone()).expect("the test waits")).await
         });
-        let address = told.await.expect("serves");
+        let Ready { address, metrics, .. } = told.await.expect("serves");
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
         let channel = endpoint.connect().await.expect("connects");
-        Running { client: EngineClient::new(channel.clone()), channel, endpoint, stop, served }
+        Running { client: EngineClient::new(channel.clone()), channel, endpoint, metrics, stop, served }
     }
 
     /// A request for a job in the first directory.
@@ -76,6 +76,7 @@ pub(super) struct Running {
     pub(super) client: EngineClient<Channel>,
     pub(super) channel: Channel,
     endpoint: Endpoint,
+    pub(super) metrics: Option<SocketAddr>,
     stop: oneshot::Sender<()>,
     served: JoinHandle<Result<(), EngineError>>,
 }

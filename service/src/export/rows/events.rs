@@ -56,7 +56,7 @@ kinds! {
     Reorganisation = "reorganisation",
     /// A miner took a piece, and it was checked.
     PieceStored = "piece_stored",
-    /// A miner no longer has a piece.
+    /// A miner's piece was given up: another one counts in its place.
     PieceLost = "piece_lost",
     /// A lost piece was made again.
     PieceRepaired = "piece_repaired",

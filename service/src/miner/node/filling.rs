@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use crate::local::disks::Disk;
 use crate::local::failure::Failure;
 use crate::local::gpus::Work;
-use crate::local::machine::Machine;
 use crate::miner::Miner;
+use crate::workers::Exchange;
 
 /// Fills of several disks that go on.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Filling {
             let (miner, control) = (Arc::clone(miner), Arc::clone(&control));
             tasks.spawn_blocking(move || {
                 for partition in &disk.manifest.partitions {
-                    match fill_partition(&disk, partition, &miner.machine, &control) {
+                    match fill_partition(&disk, partition, &miner, &control) {
                         Ok(()) => {}
                         Err(Failure::Cancelled(_)) => return,
                         Err(error) => tracing::error!(%error, "a partition was not filled"),
@@ -63,13 +63,15 @@ impl Drop for Filling {
 fn fill_partition(
     disk: &Disk,
     partition: &Partition,
-    machine: &Machine,
+    miner: &Miner,
     control: &Control,
 ) -> Result<(), Failure> {
     control.checkpoint()?;
+    let machine = &miner.machine;
     let path = disk.path(partition);
     let bytes = partition.windows.saturating_mul(disk.manifest.window.window_bytes);
-    let devices = machine.gpus.devices(Work::Windows, bytes, |message| tracing::info!("{message}"))?;
+    let mut devices = machine.gpus.devices(Work::Windows, bytes, |message| tracing::info!("{message}"))?;
+    devices.accelerators.extend(miner.workers.as_ref().map(Exchange::accelerators).unwrap_or_default());
     let file = disk.open_file(partition, OpenMode::ReadWrite, machine.io)?;
     fill(&file, &machine.fill_options(&path, &devices), control, &())
         .map_err(|error| Failure::fill(&path, error))?;

@@ -1,6 +1,6 @@
 //! What an operator says about a miner: one TOML file, or none.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,10 @@ use crate::listen;
 use crate::local::failure::Failure;
 use crate::miner::limits::Limits;
 use crate::operation::page;
+use crate::workers::ExchangeSettings;
+
+/// Where workers are served if nothing is said.
+const WORKERS_PORT: u16 = 7704;
 
 /// A miner's configuration (docs/guide/miner-config.md).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +47,12 @@ pub struct Settings {
     /// Where what it counts is shown.
     #[serde(default)]
     pub metrics: page::Settings,
+    /// How machines are treated that offer to make windows for its disks; none are taken if nothing is said.
+    #[serde(default)]
+    pub workers: Option<ExchangeSettings>,
+    /// Where these are served: never where validators and owners are.
+    #[serde(default = "workers_server")]
+    pub workers_server: listen::Settings,
 }
 
 /// The table `[identity]`: a hotkey of a wallet, a key file, or a development name.
@@ -141,6 +151,10 @@ fn policy() -> String {
     "default".to_owned()
 }
 
+fn workers_server() -> listen::Settings {
+    listen::Settings::at((Ipv4Addr::LOCALHOST, WORKERS_PORT).into())
+}
+
 impl Settings {
     /// A miner with a key that everybody has, on a chain in files: what a simulation needs, and nothing more.
     pub fn development(name: &str, chain: PathBuf, disks: Vec<PathBuf>, listen: SocketAddr) -> Settings {
@@ -158,6 +172,8 @@ impl Settings {
             index: IndexSettings::default(),
             limits: Limits::default(),
             metrics: page::Settings::default(),
+            workers: None,
+            workers_server: workers_server(),
         }
     }
 
@@ -186,6 +202,8 @@ impl Settings {
         if !(share_change.is_finite() && share_change >= 0.0) {
             return usage(format!("allocation.share_change is {share_change}; allowed: 0 and more"));
         }
+        let workers = self.workers.as_ref().map(ExchangeSettings::check).transpose();
+        workers.map_err(|error| Failure::Usage(error.to_string()))?;
         self.identity.source().map(|_| ())
     }
 
@@ -245,6 +263,7 @@ mod tests {
             listen::Settings { allow_plain_text: true, ..listen::Settings::at(settings.server.address) }
         );
         assert_eq!(settings.policy, "default");
+        assert_eq!((settings.workers, settings.workers_server), (None, workers_server()));
     }
 
     /// A key with a slip of the pen must not be taken for its default.
@@ -273,6 +292,8 @@ mod tests {
         assert!(with(&|settings| settings.allocation.threshold = 0.0).contains("threshold"));
         assert!(with(&|settings| settings.allocation.object_reserve = 1.0).contains("object_reserve"));
         assert!(with(&|settings| settings.allocation.share_change = f64::NAN).contains("share_change"));
+        let workers = ExchangeSettings { slots: 0, ..ExchangeSettings::default() };
+        assert!(with(&|settings| settings.workers = Some(workers.clone())).contains("workers.slots"));
         let twice = with(&|settings| settings.identity.development_name = Some("alice".to_owned()));
         assert!(twice.contains("identity"));
     }

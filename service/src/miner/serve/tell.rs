@@ -103,6 +103,7 @@ impl Miner {
             "rounds": rounds,
             "latency": self.stats.latency(),
             "income": self.income(),
+            "workers": self.workers.as_ref().filter(|_| operator).map(|workers| workers.report()),
         });
         Ok(proto::StatusResponse { json: json.to_string(), seal: None })
     }

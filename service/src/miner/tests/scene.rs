@@ -114,6 +114,7 @@ impl Ground {
                 VALIDATORS.map(|(name, stake)| (Signer::development(name).account(), stake)),
             ),
             metrics: Arc::default(),
+            workers: None,
         })
         .await
         .expect("opens");

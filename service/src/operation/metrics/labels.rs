@@ -83,6 +83,13 @@ pub struct JobLabels {
     pub status: &'static str,
 }
 
+/// What became of windows of workers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WorkerWindowLabels {
+    /// `delivered`, `lost`, `withdrawn`.
+    pub outcome: &'static str,
+}
+
 /// What was done about a piece.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RepairLabels {
@@ -98,6 +105,18 @@ impl AnswerLabels {
 impl ProvenLabels {
     /// All of them.
     pub const OF: [&str; 2] = ["space", "objects"];
+}
+
+impl JobLabels {
+    /// All kinds.
+    pub const KINDS: [&str; 5] = ["fill", "scrub", "resize", "commit", "seal_audit"];
+    /// All states.
+    pub const STATUSES: [&str; 6] = ["waiting", "running", "paused", "done", "failed", "cancelled"];
+}
+
+impl WorkerWindowLabels {
+    /// All of them.
+    pub const OUTCOMES: [&str; 3] = ["delivered", "lost", "withdrawn"];
 }
 
 impl RepairLabels {

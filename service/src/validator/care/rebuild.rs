@@ -78,11 +78,21 @@ impl Keeper {
         self.miners.arrived(&to.account, &content.root);
         let kind = match action {
             Action::Move { .. } => EventKind::PieceMoved,
-            _ => EventKind::PieceRepaired,
+            _ => {
+                self.note_lost(file, target, &before).await;
+                EventKind::PieceRepaired
+            }
         };
         self.note_pieces(kind, file.key, vec![(target, to.account)]).await;
         self.hand_out(file.key, vec![(target, record)], &Silent::default()).await?;
         self.delete_before(&before, content.length_bytes).await
+    }
+
+    /// Writes down that a piece is given up, now that another one counts in its place.
+    async fn note_lost(&self, file: &StoredFile, target: PieceId, before: &PieceRow) {
+        let lost = PieceId { generation: before.generation, ..target };
+        let holder = before.held.as_ref().map(|held| (lost, held.miner));
+        self.note_pieces(EventKind::PieceLost, file.key, holder.into_iter().collect()).await;
     }
 
     /// The next generation of a shard, which nobody has begun.

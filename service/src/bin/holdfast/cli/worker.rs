@@ -9,6 +9,7 @@ use holdfast_engine::backend;
 use holdfast_service::operation::logging::{self, LogFormat};
 use holdfast_service::workers::worker::{Retry, Worker, WorkerError, WorkerSummary, endpoint};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::connect::{self, ConnectArguments};
 use super::options::backend_choice;
@@ -16,6 +17,7 @@ use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::gpus::{GpuArguments, Work};
 use crate::machine::{self, Machine};
+use crate::table::Table;
 use crate::{interrupt, table};
 
 /// Windows that a graphics processor makes at once, so that one is sent while another is computed.
@@ -50,7 +52,7 @@ The worker connects out, so it may stand behind NAT; it needs no disk. The engin
   holdfast worker run --engine https://miner.example:7703 --tls-ca miner.pem --tls-certificate worker.pem --tls-key worker.key
   holdfast worker run --engine http://127.0.0.1:7703 --gpu only --slots 3")]
 struct RunArguments {
-    /// The engine: http://HOST:PORT or https://HOST:PORT
+    /// The engine, or where a miner takes workers: http://HOST:PORT or https://HOST:PORT
     #[arg(long, value_name = "URL")]
     engine: String,
     /// What the engine calls this worker: letters, digits, '.', '_' and '-' [default: the name of this host]
@@ -142,6 +144,24 @@ fn worker_failure(error: WorkerError) -> Failure {
         WorkerError::GivenUp { .. } => Failure::Absent(error.to_string()),
         WorkerError::Refused { .. } => Failure::work("worker", "worker", error),
     }
+}
+
+/// What the workers of an engine or a miner did, as its report has it; nothing if it takes none.
+pub(super) fn write_workers(report: &Value, out: &mut String) {
+    let Some(workers) = report["workers"].as_array() else { return };
+    let number = |value: &Value| value.as_u64().unwrap_or_default();
+    let mut lines = Table::new(&["worker", ">slots", ">windows", ">bytes", ">lost", "dismissed because"]);
+    for worker in workers {
+        lines.row([
+            worker["name"].as_str().unwrap_or_default().to_owned(),
+            worker["devices"].as_array().map_or(0, Vec::len).to_string(),
+            number(&worker["windows"]).to_string(),
+            table::bytes(number(&worker["bytes"])),
+            number(&worker["windows_lost"]).to_string(),
+            worker["dismissed_because"]["class"].as_str().unwrap_or_default().to_owned(),
+        ]);
+    }
+    lines.write("  ", out);
 }
 
 #[derive(Serialize)]

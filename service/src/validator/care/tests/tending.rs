@@ -11,9 +11,11 @@ use holdfast_engine::signature::Signer;
 use crate::chain::Event;
 use crate::client::fixture::{Faults, Ground, Running, bytes_of, get, options, put};
 use crate::client::{Client, ClientError, GetOptions};
+use crate::export::EventKind;
 use crate::miner::Miner;
 use crate::placement::RepairRules;
 use crate::validator::care::{CareSettings, Keeper, Tended};
+use crate::validator::events::events_from;
 use crate::validator::holdings::Holdings;
 
 const SEGMENT: u64 = 100_000;
@@ -96,6 +98,12 @@ async fn a_miner_whose_audits_fail_loses_its_piece() {
     assert_eq!(ground.object_count(&fourth).await, 1);
     assert!(validator.node.records_of(&bad).await.expect("reads").is_empty());
     assert_eq!(healthy(&owner).await, (3, 3, 2));
+    let events = events_from(&*validator.node.index, 0, 100).await.expect("reads");
+    let told = events.iter().map(|event| (event.kind, event.miner));
+    let told: Vec<_> =
+        told.filter(|(kind, _)| [EventKind::PieceLost, EventKind::PieceRepaired].contains(kind)).collect();
+    let expected = [(EventKind::PieceLost, bad), (EventKind::PieceRepaired, fourth.node.account())];
+    assert_eq!(told, expected.map(|(kind, miner)| (kind, Some(miner))));
     // The owner's own manifest knows the piece that was, and learns of the one that is.
     let faults = Arc::new(Faults::default());
     let asked = GetOptions { identities: None, watch: Arc::clone(&faults) as _ };

@@ -6,11 +6,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::EngineArguments;
+use crate::cli::worker::write_workers;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::table::Table;
 
-/// Show what an engine's machine computes with and writes to
+/// Show what an engine's machine computes with and writes to, and what its workers did
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -51,5 +52,6 @@ impl Report for Told {
             lines.row(["disk".to_owned(), word(&disk["directory"]), free]);
         }
         lines.write("  ", out);
+        write_workers(&self.devices["workers"], out);
     }
 }

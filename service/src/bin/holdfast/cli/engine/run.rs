@@ -34,6 +34,9 @@ pub(super) struct Arguments {
     /// Let machines that run `holdfast worker run` make windows for fills (docs/guide/workers.md)
     #[arg(long)]
     workers: bool,
+    /// Show metrics at http://ADDRESS:PORT/metrics [default: the configuration's, or nowhere]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
     /// How log lines look, on standard error
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     log: LogFormat,
@@ -52,12 +55,16 @@ impl Arguments {
         if self.workers {
             settings.workers.get_or_insert_default();
         }
+        settings.metrics.address = self.metrics.or(settings.metrics.address);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::file("start threads for", "this process", error))?;
         let stop = interrupt::token();
         let mut served = None;
         let ready = |ready: &Ready| {
             console.note(format!("the engine serves at {}", ready.address));
+            if let Some(address) = ready.metrics {
+                console.note(format!("metrics are at http://{address}/metrics"));
+            }
             served = Some(ready.clone());
         };
         runtime.block_on(run(&settings, stop.cancelled(), ready)).map_err(failure)?;

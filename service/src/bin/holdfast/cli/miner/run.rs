@@ -26,6 +26,10 @@ pub(super) struct Arguments {
     /// Show metrics at http://ADDRESS:PORT/metrics [default: the configuration's, or nowhere]
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
+    /// Let machines that run `holdfast worker run` make windows, and have them connect here [default: the configuration's, or
+    /// nowhere] (docs/guide/workers.md)
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    workers: Option<SocketAddr>,
     /// How log lines look, on standard error
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     log: LogFormat,
@@ -36,12 +40,19 @@ impl Arguments {
         logging::set_up(self.log).map_err(|error| Failure::Usage(error.to_string()))?;
         let mut settings = self.config.settings()?;
         settings.metrics.address = self.metrics.or(settings.metrics.address);
+        if let Some(address) = self.workers {
+            settings.workers.get_or_insert_default();
+            settings.workers_server.address = address;
+        }
         let stop = interrupt::token();
         let mut served = None;
         let ready = |ready: &Ready| {
             console.note(format!("{} serves at {}", ready.miner, ready.address));
             if let Some(address) = ready.metrics {
                 console.note(format!("metrics are at http://{address}/metrics"));
+            }
+            if let Some(address) = ready.workers {
+                console.note(format!("workers connect to {address}"));
             }
             served = Some(ready.clone());
         };

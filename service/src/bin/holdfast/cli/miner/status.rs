@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::{ConfigArguments, runtime};
 use crate::cli::connect::{ConnectArguments, peer_failure};
+use crate::cli::worker::write_workers;
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 use crate::table::{self, Table};
@@ -100,5 +101,6 @@ impl Report for Status {
             ]);
         }
         lines.write("  ", out);
+        write_workers(&status["workers"], out);
     }
 }

@@ -210,6 +210,7 @@ impl DemoMiner {
             limits: Limits::default(),
             validators: Validators::of(stage.validators()),
             metrics: Arc::default(),
+            workers: None,
         });
         let miner = miner.await.map_err(|error| failed(error.into()))?;
         let settings = Settings::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
