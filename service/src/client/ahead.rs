@@ -88,7 +88,7 @@ mod tests {
             }
             let bytes = (self.given % 70_000 + 1).min(self.left).min(buffer.len());
             for (at, byte) in buffer[..bytes].iter_mut().enumerate() {
-                *byte = ((self.given + at) % 251) as u8;
+                *byte = byte_at(self.given + at);
             }
             self.left -= bytes;
             self.given += bytes;
@@ -96,12 +96,16 @@ mod tests {
         }
     }
 
+    fn byte_at(at: usize) -> u8 {
+        u8::try_from(at % 251).unwrap()
+    }
+
     fn source(left: usize, fails: bool) -> Source {
         Source { left, given: 0, fails }
     }
 
     fn expected(length: usize) -> Vec<u8> {
-        (0..length).map(|at| (at % 251) as u8).collect()
+        (0..length).map(byte_at).collect()
     }
 
     #[test]

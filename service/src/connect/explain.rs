@@ -11,8 +11,6 @@ use crate::wire::status::refusal;
 
 /// The reason of such a status, for programs.
 pub const NO_CONNECTION: &str = "no-connection";
-/// What h2 says of a server's first bytes if they are an alert of TLS: read as a frame, it is longer than any.
-const ALERT_AS_FRAME: &str = "frame with invalid size";
 
 impl Connector {
     /// A status that says what became of the connection to `address` and, with its advice, what to do about it. One that the
@@ -29,7 +27,12 @@ impl Connector {
             },
             (None, Some(_)) => unreachable(address, &causes),
             (Some(tls), None) => tls.broken(address, &causes),
-            (None, None) => broken(address, &causes),
+            (None, None) => (
+                format!(
+                    "the connection to {address} broke: {causes}; a server that wants TLS ends plain ones so"
+                ),
+                "if it wants TLS, connect with it: [connect.tls] in a configuration, --tls-ca or --tls-by-seals of a command",
+            ),
         };
         refusal(status.code(), message, NO_CONNECTION, advice)
     }
@@ -76,22 +79,6 @@ impl Tls {
             "if it wants a certificate, give one that it knows: certificate and key of [connect.tls], or --tls-certificate and --tls-key",
         )
     }
-}
-
-/// What became of a plain connection. Only an answer that is none of HTTP/2 speaks for TLS; that it was cut does not.
-fn broken(address: &str, causes: &str) -> (String, &'static str) {
-    if causes.contains(ALERT_AS_FRAME) {
-        return (
-            format!(
-                "the connection to {address} broke: {causes}; a server that wants TLS answers plain ones so"
-            ),
-            "if it wants TLS, connect with it: [connect.tls] in a configuration, --tls-ca or --tls-by-seals of a command",
-        );
-    }
-    (
-        format!("the connection to {address} broke: {causes}"),
-        "try again; if it stays so, see whether it still runs there, and its log",
-    )
 }
 
 fn unreachable(address: &str, causes: &str) -> (String, &'static str) {

@@ -119,25 +119,6 @@ async fn plain_and_encrypted_sides_say_what_to_change() {
     assert!(advice.contains("without TLS"), "{advice}");
 }
 
-/// A connection that is merely cut says nothing of TLS.
-#[tokio::test]
-async fn a_plain_connection_that_is_cut_is_no_sign_of_tls() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
-    let address = listener.local_addr().expect("bound");
-    let cutting = tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.expect("connects");
-        let mut begun = [0; 24];
-        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut begun).await.expect("the preface");
-    });
-    let connector = Connector::plain();
-    let asked = HealthClient::new(connector.channel(address)).check(HealthCheckRequest::default()).await;
-    let status = connector.explain(address, asked.expect_err("cut"));
-    cutting.await.expect("no panic");
-    assert!(status.message().contains(&address.to_string()), "{status}");
-    let advice = advice_of(&status).expect("advice");
-    assert!(!status.message().contains("TLS") && !advice.contains("tls"), "{status}: {advice}");
-}
-
 #[tokio::test]
 async fn nobody_there_is_told_apart_from_an_answer() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("an address");
