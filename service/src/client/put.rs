@@ -32,6 +32,9 @@ const RECORD_BLOCKS: u64 = 20;
 /// How often a registration is tried whose records came too late.
 const REGISTERED_TRIES: usize = 3;
 
+/// Segment and shard of a piece, and its record.
+type OfPiece = ((u32, u8), ObjectRecord);
+
 /// How a file is stored.
 pub struct PutOptions {
     /// Its name, for the owner alone; at most 4,096 bytes.
@@ -197,7 +200,7 @@ impl Client {
         manifest: &Manifest,
         journal: &Journal,
         height: u64,
-    ) -> Result<Vec<((u32, u8), ObjectRecord)>, Rejection> {
+    ) -> Result<Vec<OfPiece>, Rejection> {
         let mut records = Vec::new();
         for (number, segment) in (0_u32..).zip(manifest.segments()) {
             let length = manifest.layout().segment(number.into()).map_or(0, |segment| segment.shard_bytes());
@@ -221,13 +224,13 @@ impl Client {
     /// Signs records, with the lists of tokens if there are any; those that were signed before stay unless they are to be made anew.
     async fn sign(
         &self,
-        records: Vec<((u32, u8), ObjectRecord)>,
+        records: Vec<OfPiece>,
         tokens: Option<TokenDirectory>,
         anew: bool,
     ) -> Result<Vec<bytes::Bytes>, ClientError> {
         let signer = Arc::clone(self.peers.correspondent().signer());
         blocking("signing records", move || {
-            let sign = |(place, record): ((u32, u8), ObjectRecord)| {
+            let sign = |(place, record): OfPiece| {
                 let signed = match &tokens {
                     None => record.sign(&signer),
                     Some(tokens) => tokens.sign(place, record, &signer, anew)?,
