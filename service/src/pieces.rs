@@ -29,6 +29,10 @@ pub use manifest::{
 pub use policy::{Policy, PolicyError};
 pub use rebuild::RebuiltPiece;
 
+/// The replica that records of pieces name (possession-v1 §1): pieces differ by their outer layers. A record that names another one would
+/// have a miner that committed under this one fail every audit.
+pub const REPLICA_ID: u64 = 0;
+
 /// What identifies a piece of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PieceId {

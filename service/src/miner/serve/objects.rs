@@ -20,6 +20,7 @@ use crate::local::objects::ObjectDirectory;
 use crate::miner::catalogue::Kept;
 use crate::miner::shares::Store;
 use crate::miner::{Miner, MinerError, blocking, inventory};
+use crate::pieces::REPLICA_ID;
 use crate::proto;
 
 /// The points file of an object, in parts: its commitments and the key that blinds them. That is for who has the bytes anyway, its
@@ -55,7 +56,7 @@ pub(super) async fn table(
 /// What a points file begins with, before the commitments of the table.
 fn points_header(kept: &Kept) -> Result<Zeroizing<[u8; POINTS_HEADER_BYTES]>, Failure> {
     let path = kept.store.shelf.objects.store().file_path(kept.name, ObjectFile::Table);
-    let replica = Replica::new(kept.name.0, kept.length_bytes, 0);
+    let replica = Replica::new(kept.name.0, kept.length_bytes, REPLICA_ID);
     let replica = replica.map_err(|rejection| Failure::rejected(&path, rejection))?;
     let key = ObjectDirectory::open(&kept.store.directory)?.secrets().blinding(kept.name)?;
     Ok(PointsHeader { replica, key }.encode())
@@ -82,6 +83,13 @@ pub(super) async fn keep_record(miner: &Miner, caller: Account, bytes: &[u8]) ->
         let (found, ours) = (record.replica.length(), kept.length_bytes);
         return Err(Class::WrongRecord
             .because(format!("a record of {found} bytes; {name} has {ours}"))
+            .into());
+    }
+    // Blinding follows from it: under another one than that of our table every answer would be wrong.
+    if record.replica.replica_id() != REPLICA_ID {
+        let found = record.replica.replica_id();
+        return Err(Class::WrongRecord
+            .because(format!("a record of replica {found} of {name}; in networks it is {REPLICA_ID}"))
             .into());
     }
     signed.check_signature()?;

@@ -14,7 +14,7 @@ use super::rows::{FILES, FileKey, FileRow, HeldPiece, HeldRow, PIECES, PieceKey,
 use super::{CareError, Keeper, blocking};
 use crate::export::EventKind;
 use crate::index::transact;
-use crate::pieces::{Content, Manifest, Piece, PieceId};
+use crate::pieces::{Content, Manifest, Piece, PieceId, REPLICA_ID};
 use crate::proto::{RegisterRequest, StoreResponse};
 use crate::validator::peers::{PeerError, check_acknowledgement};
 use crate::wire::bytes32;
@@ -302,10 +302,11 @@ fn check_record(
         && record.miner == *miner
         && record.checker == *owner
         && *record.replica.object_root() == object.root
-        && record.replica.length() == object.length_bytes;
+        && record.replica.length() == object.length_bytes
+        && record.replica.replica_id() == REPLICA_ID;
     if !same {
         let root = hex::encode(object.root);
-        let detail = format!("the record of {root} is of another network, miner, checker or length");
+        let detail = format!("the record of {root} is of another network, miner, checker, length or replica");
         return Err(Class::WrongRecord.because(detail));
     }
     if record.height > height_max {
