@@ -18,12 +18,14 @@ mod pread;
 mod progress;
 #[cfg(target_os = "linux")]
 mod uring;
+mod write_behind;
 
 pub use buffer::{AlignedBuffer, BufferPool};
 pub use choose::{Access, IoChoice, OpenOptions, Opened, Presence, Surveyed, open, survey};
 pub use error::IoError;
 pub use faulty::FaultyIo;
 pub use memory::MemoryIo;
+pub use write_behind::WriteBehind;
 
 /// Alignment of every offset, length and buffer address, in bytes.
 pub const PAGE_BYTES: usize = 4096;

@@ -9,6 +9,7 @@ use super::error::failed;
 use super::files::{INCOMING, file_disk_bytes, remove_object_directory, sync_directory, write_new};
 use super::space::Reservation;
 use super::{Entry, Object, ObjectFile, ObjectStore, ObjectStoreError, State, object_disk_bytes};
+use crate::io::WriteBehind;
 
 /// What became of an object that was to be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub enum Outcome {
 pub struct Incoming<'a> {
     store: &'a ObjectStore,
     directory: PathBuf,
-    data: File,
+    data: WriteBehind<File>,
     outboard: Option<File>,
     data_bytes: u64,
     outboard_bytes: u64,
@@ -53,7 +54,7 @@ impl ObjectStore {
         Ok(Incoming {
             store: self,
             directory,
-            data: data?,
+            data: WriteBehind::new(data?, 0),
             outboard: None,
             data_bytes: 0,
             outboard_bytes: 0,
@@ -134,7 +135,10 @@ impl Incoming<'_> {
     /// I/O, [`ObjectStoreError::Closed`]. After an error the object is stored or not: opening the store again tells.
     pub fn commit(mut self, entry: Entry) -> Result<Outcome, ObjectStoreError> {
         let entry = Entry { data_bytes: self.data_bytes, outboard_bytes: self.outboard_bytes, ..entry };
-        self.data.sync_all().map_err(failed("sync", &self.directory.join(ObjectFile::Data.name())))?;
+        self.data
+            .get_ref()
+            .sync_all()
+            .map_err(failed("sync", &self.directory.join(ObjectFile::Data.name())))?;
         if let Some(outboard) = &self.outboard {
             outboard.sync_all().map_err(failed("sync", &self.directory.join(ObjectFile::Outboard.name())))?;
         }

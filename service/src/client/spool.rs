@@ -86,8 +86,9 @@ pub(super) fn spool(
     expires_at: u64,
 ) -> Result<(PutDirectory, Plan), ClientError> {
     let mut put = library.begin_put()?;
+    // The ciphertext is not synced: it outlives this process, and if the machine loses power, that it is not whole is seen by its roots. A
+    // sync would have the disk write every byte once more than the pieces need.
     let plan = cut(&put, source, options, expires_at)?;
-    put.ciphertext.sync_all().map_err(ClientError::file("write", &put.path))?;
     write_durably(&put.path.join(PLAN), &plan.encode())?;
     sync_directory(&put.path)?;
     library.name_put(&mut put, &plan.manifest.ciphertext().root)?;

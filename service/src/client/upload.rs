@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::ClientError;
 use super::spool::Plan;
-use crate::pieces::{EncodedSegment, Encoder};
+use crate::pieces::{RebuiltPiece, remake_segment};
 use crate::validator::peers::UPLOAD_PART_BYTES;
 
 /// A miner that takes no bytes for so long is left behind: below what makes the other ones give up.
@@ -48,15 +48,17 @@ pub(super) fn make_segment<W: Write + Send>(
         Ok(file.take(policy.segment_bytes()))
     };
     let source = open().map_err(ClientError::file("read", ciphertext))?;
-    let mut encoder = Encoder::new(source, policy, plan.manifest.secret()).starting_at(segment);
-    let encoded: Option<EncodedSegment<W>> = encoder.next_segment(|id| Ok(sink(id.shard)))?;
-    let shards = encoded.map(|encoded| encoded.shards).unwrap_or_default();
-    let made = shards.iter().map(|shard| shard.content.root);
+    let secret = plan.manifest.secret();
+    let pieces: Vec<RebuiltPiece<W>> =
+        remake_segment(source, policy, secret, segment, |id| Ok(sink(id.shard)))?;
+    let made = pieces.iter().map(|piece| piece.content.root);
     let planned = plan.roots.get(segment as usize);
     if planned.is_some_and(|planned| made.eq(planned.iter().copied())) {
-        return Ok(shards.into_iter().map(|shard| (shard.piece.shard, shard.sink)).collect());
+        return Ok(pieces.into_iter().map(|made| (made.piece.shard, made.sink)).collect());
     }
-    let reason = format!("segment {segment} makes other pieces than before");
+    let reason = format!(
+        "segment {segment} makes other pieces than before, as after a loss of power: put the file again"
+    );
     Err(ClientError::Damaged { path: ciphertext.to_owned(), reason })
 }
 

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::code::Code;
 use super::layer::Layer;
 use super::layout::{SegmentLayout, at};
-use super::{Content, PieceError, PieceId, PlacementSecret, Policy};
+use super::{Content, PieceError, PieceId, PlacementSecret, Policy, RebuiltPiece};
 
 /// A segment that was written into its sinks.
 #[derive(Debug)]
@@ -34,6 +34,25 @@ pub struct EncodedShard<W> {
     pub sink: W,
 }
 
+/// Makes the pieces of one segment again from its bytes, into a sink for each in the order of shards. Only the pieces are hashed: whoever
+/// compares their roots with those of the first time knows that the bytes and the shards are the same, too.
+///
+/// # Errors
+/// As [`Encoder::next_segment`].
+pub fn remake_segment<R: Read, W: Write + Send>(
+    segment_bytes: R,
+    policy: Policy,
+    secret: &PlacementSecret,
+    segment: u32,
+    open: impl FnMut(PieceId) -> io::Result<W>,
+) -> Result<Vec<RebuiltPiece<W>>, PieceError> {
+    let mut encoder = Encoder::new(segment_bytes, policy, secret);
+    (encoder.segments, encoder.hashes_all) = (segment.into(), false);
+    let encoded = encoder.next_segment(open)?;
+    let remade = |EncodedShard { piece, content, sink, .. }| RebuiltPiece { piece, content, sink };
+    Ok(encoded.into_iter().flat_map(|encoded| encoded.shards).map(remade).collect())
+}
+
 /// Cuts a ciphertext into segments and codes each into pieces, reading it once.
 pub struct Encoder<'a, R> {
     source: R,
@@ -44,6 +63,8 @@ pub struct Encoder<'a, R> {
     batch: Vec<u8>,
     buffers: Vec<Vec<u8>>,
     hasher: RootHasher,
+    /// Also the ciphertext and the shards, not the pieces alone.
+    hashes_all: bool,
     read_bytes: u64,
     /// Nothing is read behind the first end.
     ended: bool,
@@ -71,15 +92,11 @@ impl<'a, R: Read> Encoder<'a, R> {
             batch: Vec::new(),
             buffers,
             hasher,
+            hashes_all: true,
             read_bytes: 0,
             ended: false,
             segments: 0,
         }
-    }
-
-    /// The same of a stream that begins with segment number `segment` of the file. [`Encoder::content`] is of what it reads, then.
-    pub fn starting_at(self, segment: u32) -> Self {
-        Encoder { segments: segment.into(), ..self }
     }
 
     /// Codes the next segment, into a sink for each piece in the order of shards; `None` at the end of the stream, which opens
@@ -145,16 +162,21 @@ impl<'a, R: Read> Encoder<'a, R> {
 
     /// Codes the batch and appends it to the pieces.
     fn write_batch<W: Write + Send>(&mut self, pieces: &mut [PieceWriter<W>]) -> Result<(), PieceError> {
-        let Encoder { batch, buffers, code, hasher, policy, .. } = self;
+        let Encoder { batch, buffers, code, hasher, policy, hashes_all, .. } = self;
+        let hashes_all = *hashes_all;
         let layout = SegmentLayout::new(batch.len() as u64, policy.data_shards());
         let shards_are_equal = policy.data_shards() == 1;
         rayon::join(
-            || hasher.update(batch),
+            || {
+                if hashes_all {
+                    hasher.update(batch);
+                }
+            },
             || {
                 scatter(batch, layout, &mut buffers[..usize::from(policy.data_shards())]);
                 code.extend(buffers);
                 // The root of a replica's shard is that of the first one.
-                let hashed = |shard| shard == 0 || !shards_are_equal;
+                let hashed = |shard| hashes_all && (shard == 0 || !shards_are_equal);
                 let both = pieces.par_iter_mut().zip(&mut buffers[..]).enumerate();
                 both.for_each(|(shard, (piece, bytes))| piece.cover(bytes, hashed(shard)));
             },

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use holdfast_engine::object::Address;
 use holdfast_engine::tree::RootHasher;
+use holdfast_partition::io::WriteBehind;
 
 use super::stream::Pieces;
 use super::{Hashed, copy};
@@ -15,6 +16,9 @@ use crate::client::ClientError;
 use crate::client::ahead::read_ahead;
 use crate::client::library::{lock, sync_directory};
 use crate::encryption::Identities;
+
+/// Bytes that are written at once.
+const BUFFER_BYTES: usize = 1 << 20;
 
 /// A file that is being got.
 pub(super) struct Output {
@@ -91,8 +95,15 @@ impl Output {
         let failed = || ClientError::file("write", &self.out);
         let mut kept = File::open(&self.part_path).map_err(ClientError::file("read", &self.part_path))?;
         kept.seek(SeekFrom::Start(0)).map_err(failed())?;
-        let mut sink = BufWriter::with_capacity(1 << 20, &self.part);
-        sink.seek(SeekFrom::Start(self.kept_bytes)).map_err(failed())?;
+        (&self.part).seek(SeekFrom::Start(self.kept_bytes)).map_err(failed())?;
+        let mut sink: Box<dyn Write + Send + '_> = match self.decrypts {
+            // It goes when the output is there: no reason to hurry the disk.
+            true => Box::new(BufWriter::with_capacity(BUFFER_BYTES, &self.part)),
+            false => {
+                let behind = WriteBehind::new(&self.part, self.kept_bytes);
+                Box::new(BufWriter::with_capacity(BUFFER_BYTES, behind))
+            }
+        };
         let kept = kept.take(self.kept_bytes);
         let stored = kept.chain(Tee { source: rest, sink: &mut sink });
         let mut hashed = Hashed { source: stored, hasher: RootHasher::default() };
@@ -102,7 +113,7 @@ impl Output {
                 let mut options = OpenOptions::new();
                 let new = options.write(true).create(true).truncate(true).mode(0o600).open(&self.new_path);
                 let new = new.map_err(failed())?;
-                let mut writer = BufWriter::with_capacity(1 << 20, &new);
+                let mut writer = BufWriter::with_capacity(BUFFER_BYTES, WriteBehind::new(&new, 0));
                 // One thread keeps and hashes what came, this one decrypts.
                 let (source, bytes) = read_ahead(hashed, |stored| copy(stored, identities, &mut writer));
                 hashed = source;
@@ -114,10 +125,11 @@ impl Output {
         hashed.finish(root)?;
         sink.flush().map_err(failed())?;
         drop(sink);
-        let whole = if self.decrypts { &self.new_path } else { &self.part_path };
-        self.part.sync_all().and_then(|()| fs::rename(whole, &self.out)).map_err(failed())?;
         if self.decrypts {
+            fs::rename(&self.new_path, &self.out).map_err(failed())?;
             fs::remove_file(&self.part_path).map_err(ClientError::file("delete", &self.part_path))?;
+        } else {
+            self.part.sync_all().and_then(|()| fs::rename(&self.part_path, &self.out)).map_err(failed())?;
         }
         let directory = self.out.parent().filter(|parent| !parent.as_os_str().is_empty());
         sync_directory(directory.unwrap_or(Path::new(".")))?;

@@ -141,6 +141,39 @@ async fn an_interrupted_put_goes_on_where_it_was() {
     }
 }
 
+/// The spooled ciphertext is not synced, so a loss of power may leave less of it, or other bytes: nothing of that may be taken for the file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_put_whose_ciphertext_did_not_outlive_its_machine_is_refused() {
+    let ground = Ground::new();
+    let validator = ground.start_validator().await;
+    let owner = ground.owner("owner", &validator);
+    let files: Vec<Vec<u8>> = (1..=4).map(|seed| bytes_of(150_000, seed)).collect();
+    for file in &files {
+        let put = owner.put(Cursor::new(file.clone()), options("replicate-3", SEGMENT));
+        put.await.expect_err("nobody is there");
+    }
+    let _miners = ground.add_miners(3).await;
+    ground.clock.advance_ms(31_000);
+    let mut changed = files[2].clone();
+    changed[120_000] ^= 1;
+    // Not all of the first segment, nothing of the second one, all but other bytes, and all.
+    let left = [&files[0][..60_000], &files[1][..100_000], &changed, &files[3]];
+    let puts = ground.out("owner.state").join("puts");
+    for (number, (file, left)) in files.iter().zip(left).enumerate() {
+        let root = *blake3::hash(file).as_bytes();
+        std::fs::write(puts.join(hex::encode(root)).join("ciphertext"), left).expect("writes");
+        match owner.resume_put(&root, Arc::new(())).await {
+            Ok(stored) => assert_eq!((number, stored.root), (3, root)),
+            Err(refused) => {
+                assert!(number < 3 && matches!(refused, ClientError::Damaged { .. }), "{number}: {refused}");
+                assert!(refused.to_string().contains("put the file again"), "{refused}");
+            }
+        }
+    }
+    assert_eq!(owner.list().await.expect("lists").len(), 1);
+    assert!(get(&owner, blake3::hash(&files[3]).as_bytes()).await == files[3]);
+}
+
 /// A process that is killed while it reads its source leaves nothing that stays.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_never_read_to_the_end_is_swept_away() {
