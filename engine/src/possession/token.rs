@@ -172,16 +172,16 @@ impl TokenChallenge {
     }
 }
 
-/// Answers a token challenge from all bytes of the object, read once as a stream; `progress` is told of every part. The
-/// bytes are compared with the object's root on the way.
+/// Answers a token challenge from all bytes of the object, read once as a stream; `progress` is told of every part, and returns
+/// false to stop. The bytes are compared with the object's root on the way.
 ///
 /// # Errors
-/// Reading fails, the challenge is not of this record, or the bytes are not the object's.
+/// Reading fails or is stopped, the challenge is not of this record, or the bytes are not the object's.
 pub fn answer_token(
     record: &ObjectRecord,
     challenge: &TokenChallenge,
     mut object: impl Read,
-    mut progress: impl FnMut(u64),
+    mut progress: impl FnMut(u64) -> bool,
 ) -> Result<Vec<u8>, AnswerFailure<io::Error>> {
     challenge.check_place(record).map_err(AnswerFailure::Wrong)?;
     let (mut keyed, mut plain) = (blake3::Hasher::new_keyed(&challenge.key), blake3::Hasher::new());
@@ -194,7 +194,11 @@ pub fn answer_token(
             Err(error) => return Err(error.into()),
         };
         rayon::join(|| keyed.update(bytes).count(), || plain.update(bytes).count());
-        progress(bytes.len() as u64);
+        if !progress(bytes.len() as u64) {
+            let stopped =
+                io::Error::new(ErrorKind::ConnectionAborted, "nobody waits for the answer any more");
+            return Err(stopped.into());
+        }
     }
     if plain.finalize().as_bytes() != record.replica.object_root() || plain.count() != record.replica.length()
     {

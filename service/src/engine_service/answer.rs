@@ -84,7 +84,7 @@ fn compute(
         (_, Some(of_object)) => {
             let directories = ObjectDirectory::open_all(&engine.directories)?;
             let held = find_object(&directories, of_object, record)?;
-            machine.pool.install(|| held.answer(challenge, machine.backend, with_openings, |_| ()))
+            machine.pool.install(|| held.answer(challenge, machine.backend, with_openings, |_| true))
         }
         (AnyChallenge::Partition(challenge), None) => {
             // A directory that was not allocated may have objects, and has no partition.

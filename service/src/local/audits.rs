@@ -170,13 +170,14 @@ impl HeldObject {
         Ok(HeldObject { secrets, shelf, name, record })
     }
 
-    /// The response, which the verifier's own code has accepted.
+    /// The response, which the verifier's own code has accepted. Reading a whole object tells `progress` of its bytes, which returns false to
+    /// stop.
     pub fn answer(
         &self,
         challenge: &AnyChallenge,
         backend: &dyn Backend,
         with_openings: bool,
-        progress: impl FnMut(u64),
+        progress: impl FnMut(u64) -> bool,
     ) -> Result<Vec<u8>, Failure> {
         match challenge {
             AnyChallenge::Token(token) => self.answer_token(token, progress),
@@ -223,7 +224,7 @@ impl HeldObject {
     fn answer_token(
         &self,
         challenge: &TokenChallenge,
-        progress: impl FnMut(u64),
+        progress: impl FnMut(u64) -> bool,
     ) -> Result<Vec<u8>, Failure> {
         let data = self.shelf.objects.store().open_file(self.name, ObjectFile::Data);
         let data = data.map_err(|error| self.shelf.store_failed(error))?;

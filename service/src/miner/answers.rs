@@ -84,7 +84,13 @@ impl Answers {
             fresh = Some(body);
             Ok::<_, MinerError>(Promise { digest, signature })
         });
-        let promise = *promise.await?;
+        let promise = match promise.await {
+            Ok(promise) => *promise,
+            Err(error) => {
+                self.forget_unpromised(&place, cell);
+                return Err(error);
+            }
+        };
         let kept = fresh.or_else(|| self.lock().bodies.get(&place).cloned());
         let body = match kept {
             Some(body) => body,
@@ -112,8 +118,22 @@ impl Answers {
         Ok(Arc::clone(&asked.promise))
     }
 
+    /// Nothing was promised, and nobody else is at it: a place that stayed could be one of any number, as callers choose what they ask about.
+    fn forget_unpromised(&self, place: &Place, cell: Arc<OnceCell<Promise>>) {
+        let mut state = self.lock();
+        let is_ours = state.asked.get(place).is_some_and(|asked| Arc::ptr_eq(&asked.promise, &cell));
+        // One is in the state, and one is this.
+        if is_ours && !cell.initialized() && Arc::strong_count(&cell) == 2 {
+            state.asked.remove(place);
+        }
+    }
+
     fn keep(&self, place: Place, body: &Bytes) {
         let mut state = self.lock();
+        // It may have been forgotten while it was computed.
+        if !state.asked.contains_key(&place) {
+            return;
+        }
         if state.bodies.insert(place, body.clone()).is_none() {
             state.body_bytes += body.len();
         }
@@ -135,5 +155,66 @@ impl State {
                 self.body_bytes -= body.len();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_engine::challenge::Kind;
+    use holdfast_engine::receipt::{ChainKey, RoundKind, Subject};
+
+    use super::*;
+
+    fn round(subject: u64, challenge: u8) -> Round {
+        let [miner, validator] = [1, 2].map(|seed| Account([seed; 32]));
+        let key = ChainKey { validator, miner, subject: Subject::Partition(subject) };
+        let (challenge_digest, challenge_seed) = ([challenge; 32], [challenge; 32]);
+        Round {
+            key,
+            kind: RoundKind::Partition(Kind::Space),
+            height: 9,
+            challenge_digest,
+            challenge_seed,
+            deadline_ms: 1,
+        }
+    }
+
+    fn places(answers: &Answers) -> usize {
+        answers.lock().asked.len()
+    }
+
+    /// Callers choose what they ask about: places of what cannot be answered would fill the memory, and stand in the way of what can.
+    #[tokio::test]
+    async fn what_was_not_answered_leaves_nothing() {
+        let (answers, signer) = (Answers::new(1 << 20, 10), Signer::development("miner"));
+        for subject in 0..100 {
+            let refused = async || Err::<Bytes, _>(MinerError::not_found("nothing is here".to_owned()));
+            answers.answer(&round(subject, 1), &signer, refused).await.expect_err("is refused");
+        }
+        assert_eq!(places(&answers), 0);
+        let body = async || Ok(Bytes::from_static(b"an answer"));
+        let first = answers
+            .answer(&round(7, 2), &signer, body)
+            .await
+            .expect("another question, of which nothing was promised");
+        assert_eq!(places(&answers), 1);
+        let again = async || Err::<Bytes, _>(MinerError::busy("is not computed again"));
+        assert_eq!(answers.answer(&round(7, 2), &signer, again).await.expect("as before"), first);
+        let other = answers.answer(&round(7, 3), &signer, body).await.expect_err("this one was promised");
+        assert!(matches!(other, MinerError::Rejected(_)), "{other}");
+        assert_eq!(places(&answers), 1);
+    }
+
+    /// An answer that took so long that its round is over is nobody's any more.
+    #[tokio::test]
+    async fn an_answer_to_a_round_that_is_over_is_not_kept() {
+        let (answers, signer) = (Answers::new(1 << 20, 10), Signer::development("miner"));
+        let late = async || {
+            answers.lock().forget_before(1_000);
+            Ok(Bytes::from_static(b"late"))
+        };
+        answers.answer(&round(1, 1), &signer, late).await.expect("an answer");
+        assert!(answers.lock().bodies.is_empty());
+        assert_eq!(answers.lock().body_bytes, 0);
     }
 }

@@ -174,10 +174,12 @@ impl Holdings for Keeper {
         while let Some(page) = pages.next().await? {
             for row in HELD.rows(&page)?.iter().filter(|row| row.value.expires_at > ends) {
                 let (_, digest) = row.key;
-                if row.value.is_doubted {
+                let signed = row.value.signed_record()?;
+                let is_linked = row.value.passed_link && !row.value.failed_link;
+                if signed.record.table_root.is_some() && !is_linked {
                     held.doubted.insert(digest);
                 }
-                held.records.push(row.value.signed_record()?);
+                held.records.push(signed);
             }
         }
         Ok(held)
@@ -214,6 +216,8 @@ impl Holdings for Keeper {
             }
             piece.audited_at = Some(height);
             match outcome {
+                // Commitments of other bytes pass all audits but links: only a link makes up for one.
+                Outcome::Accepted if held.failed_link => {}
                 Outcome::Accepted => (piece.failed_audits, piece.missed_audits) = (0, 0),
                 Outcome::Missed => piece.missed_audits = piece.missed_audits.saturating_add(1),
                 _ => piece.failed_audits = piece.failed_audits.saturating_add(1),
@@ -228,10 +232,11 @@ impl Holdings for Keeper {
         let by_digest = &(1, *record_digest);
         transact(&*self.index, |work| async move {
             let Some(mut held) = BY_DIGEST.read(&work, by_digest).await? else { return Ok(()) };
-            if held.is_doubted != passed {
+            if held.failed_link != passed && held.passed_link >= passed {
                 return Ok(());
             }
-            held.is_doubted = !passed;
+            held.failed_link = !passed;
+            held.passed_link |= passed;
             held.write(&work)
         })
         .await

@@ -45,7 +45,8 @@ pub trait Holdings: Send + Sync + Debug {
         outcome: Outcome,
     ) -> Result<(), ValidatorError>;
 
-    /// A link audit of one of them ended: it is doubted from then on, or no longer. May come twice after a crash.
+    /// A link audit of one of them ended: it is doubted from then on, or no longer. One with commitments is doubted until it has passed one. May
+    /// come twice after a crash.
     ///
     /// # Errors
     /// It cannot be noted; it comes again.
@@ -57,7 +58,7 @@ pub trait Holdings: Send + Sync + Debug {
 pub struct Held {
     /// The records that audits refer to.
     pub records: Vec<SignedRecord>,
-    /// Digests of those whose last link audit was not passed.
+    /// Digests of those with commitments that have passed no link audit yet, or not the last one.
     pub doubted: BTreeSet<[u8; 32]>,
 }
 
@@ -72,6 +73,9 @@ pub struct MemoryHoldings {
 impl MemoryHoldings {
     /// Adds a record of its miner.
     pub fn add(&self, record: SignedRecord) {
+        if record.record.table_root.is_some() {
+            self.doubted.lock().unwrap_or_else(PoisonError::into_inner).insert(record.record.digest());
+        }
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         records.entry(record.record.miner).or_default().push(record);
     }

@@ -67,7 +67,7 @@ pub struct MinerFacts {
     pub partitions: Vec<PartitionFacts>,
     /// Records of objects that it keeps for this validator, in any order.
     pub records: Vec<SignedRecord>,
-    /// Digests of those whose last link audit was not passed.
+    /// Digests of those with commitments that have passed no link audit yet, or not the last one.
     pub doubted: BTreeSet<[u8; 32]>,
 }
 
@@ -146,6 +146,11 @@ impl Question {
         }
     }
 
+    /// Digest of the record that it is about.
+    fn record_digest(&self) -> Option<[u8; 32]> {
+        self.challenge.of_object().map(|challenge| challenge.record_digest)
+    }
+
     /// The challenge as it is sent.
     pub fn encode(&self) -> Vec<u8> {
         match &self.challenge {
@@ -174,8 +179,8 @@ impl Question {
 pub fn plan(terms: &PlanTerms<'_>, facts: &MinerFacts) -> MinerPlan {
     let mut plan =
         MinerPlan { miner: facts.miner, questions: Vec::new(), seals: Vec::new(), left_out: Vec::new() };
-    let mut records = usable_records(terms, facts, &mut plan.left_out);
-    let links = link::take_links(terms, facts, &mut records);
+    let records = usable_records(terms, facts, &mut plan.left_out);
+    let links = link::links(terms, facts, &records);
     let mut partitions: Vec<&PartitionFacts> = facts.partitions.iter().collect();
     partitions.sort_by_key(|partition| partition.registration.partition_id);
     // The records go with the first partition that can be asked; else alone.
@@ -198,9 +203,14 @@ pub fn plan(terms: &PlanTerms<'_>, facts: &MinerFacts) -> MinerPlan {
             ask_objects(&round, waiting, &mut plan.questions);
         }
     }
-    plan.questions.extend(links);
+    for question in &mut plan.questions {
+        if question.record_digest().is_some_and(|digest| link::is_doubted(terms, facts, &digest)) {
+            question.proven_object_bytes = 0;
+        }
+    }
     plan.seals.truncate(SEALS_MAX);
-    bound_questions(&mut plan, QUESTIONS_MAX);
+    bound_questions(&mut plan, QUESTIONS_MAX - links.len());
+    plan.questions.extend(links);
     plan
 }
 

@@ -31,7 +31,7 @@ fn challenge(record: &ObjectRecord, token: u64, key: [u8; 32]) -> TokenChallenge
 }
 
 fn answer(record: &ObjectRecord, challenge: &TokenChallenge, object: &[u8]) -> Vec<u8> {
-    answer_token(record, challenge, object, |_| ()).unwrap()
+    answer_token(record, challenge, object, |_| true).unwrap()
 }
 
 /// For objects around the sizes of a chunk and of what is read at once; progress adds up to the object.
@@ -42,7 +42,11 @@ fn honest_answers_pass() {
         for (number, token) in (0..).zip(&tokens) {
             let challenge = challenge(&record, number, *token.key());
             let mut done = 0;
-            let response = answer_token(&record, &challenge, &object[..], |bytes| done += bytes).unwrap();
+            let progress = |bytes| {
+                done += bytes;
+                true
+            };
+            let response = answer_token(&record, &challenge, &object[..], progress).unwrap();
             assert_eq!((response.len(), done), (80, length as u64));
             assert_eq!(verify_token(&record, &entries(&tokens), &challenge, &response), Ok(()));
             let keyed = blake3::keyed_hash(token.key(), &object);
@@ -87,9 +91,24 @@ fn damaged_bytes_are_noticed_before_the_answer_leaves() {
     let asked = challenge(&record, 0, *tokens[0].key());
     object[4999] ^= 1;
     for bytes in [&object[..], &object[..4999], &[&object[..], &[0]].concat()] {
-        let failure = answer_token(&record, &asked, bytes, |_| ()).unwrap_err();
+        let failure = answer_token(&record, &asked, bytes, |_| true).unwrap_err();
         assert!(matches!(failure, AnswerFailure::Wrong(refused) if refused.class == Class::WrongRoot));
     }
+}
+
+/// Reading takes hours; who asked may be gone after the first part, and nothing may be read for nobody.
+#[test]
+fn reading_stops_when_nobody_waits() {
+    let (object, tokens, record) = sealed(3 * READ_BYTES + 1);
+    let asked = challenge(&record, 0, *tokens[0].key());
+    let mut told = 0;
+    let stopping = |bytes| {
+        told += bytes;
+        false
+    };
+    let failure = answer_token(&record, &asked, &object[..], stopping).unwrap_err();
+    assert!(matches!(failure, AnswerFailure::Source(error) if error.kind() == ErrorKind::ConnectionAborted));
+    assert_eq!(told, READ_BYTES as u64);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Reads of whole objects, which a sealed token asks for: an object once in a while for each who may ask, a token once, and few at a time,
 //! so that nobody has a miner read its disks for nothing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ pub(in crate::miner) struct WholeKey {
 #[derive(Debug)]
 struct Reads {
     last: Instant,
-    /// Numbers of tokens whose keys were shown.
-    tokens: BTreeSet<u64>,
+    /// Numbers of tokens whose keys were shown, the latest last.
+    tokens: VecDeque<u64>,
 }
 
 /// What was read as a whole, and who waits for it.
@@ -56,7 +56,7 @@ impl Wholes {
     pub(in crate::miner) fn take(&self, key: WholeKey, token: u64, now: Instant) -> Result<(), MinerError> {
         let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
         if reads.len() >= OBJECTS_MAX {
-            reads.retain(|_, before| now < before.last + self.pause);
+            reads.retain(|_, before| now.saturating_duration_since(before.last) < self.pause);
         }
         if let Some(before) = reads.get(&key) {
             if before.tokens.contains(&token) {
@@ -72,11 +72,11 @@ impl Wholes {
                 )));
             }
         }
-        let read = reads.entry(key).or_insert_with(|| Reads { last: now, tokens: BTreeSet::new() });
+        let read = reads.entry(key).or_insert_with(|| Reads { last: now, tokens: VecDeque::new() });
         read.last = now;
-        read.tokens.insert(token);
+        read.tokens.push_back(token);
         if read.tokens.len() > TOKENS_MAX {
-            read.tokens.pop_first();
+            read.tokens.pop_front();
         }
         Ok(())
     }
@@ -115,5 +115,32 @@ mod tests {
         take(key(1, 1), 1, PAUSE).expect("another one, an hour later");
         take(key(1, 2), 0, Duration::ZERO).expect("another object");
         take(key(2, 1), 0, Duration::ZERO).expect("who else may ask has an allowance of its own");
+    }
+
+    /// Numbers may be shown in any order, and what is remembered is what was shown last.
+    #[test]
+    fn the_tokens_that_were_shown_last_are_remembered() {
+        let wholes = Wholes::new(1, 4, PAUSE);
+        let start = Instant::now();
+        let first = TOKENS_MAX as u64 + 7;
+        for (read, token) in (0..).zip((0..=first).rev()) {
+            wholes.take(key(1, 1), token, start + PAUSE * read).expect("a token of its own");
+        }
+        let later = start + PAUSE * u32::try_from(first + 1).expect("few");
+        wholes.take(key(1, 1), 0, later).expect_err("shown a read ago");
+        wholes.take(key(1, 1), first, later).expect("shown longest ago, and forgotten");
+    }
+
+    /// A pause beyond all time is one that never ends.
+    #[test]
+    fn a_pause_without_end_ends_nothing_else() {
+        let wholes = Wholes::new(1, 4, Duration::MAX);
+        for object in 0..=OBJECTS_MAX {
+            let mut root = [0; 32];
+            root[..8].copy_from_slice(&object.to_le_bytes());
+            let key = WholeKey { object: ObjectName(root), ..key(1, 1) };
+            wholes.take(key, 0, Instant::now()).expect("another object");
+        }
+        wholes.take(key(1, 0), 1, Instant::now()).expect_err("read before");
     }
 }

@@ -10,7 +10,9 @@ use tokio::task::JoinSet;
 use tonic::Code;
 
 use super::release::Silent;
-use super::rows::{FILES, FileKey, FileRow, HeldPiece, HeldRow, PIECES, PieceKey, PieceRow, StoredFile};
+use super::rows::{
+    BY_DIGEST, FILES, FileKey, FileRow, HeldPiece, HeldRow, PIECES, PieceKey, PieceRow, StoredFile,
+};
 use super::{CareError, Keeper, blocking};
 use crate::export::EventKind;
 use crate::index::transact;
@@ -195,7 +197,11 @@ impl Keeper {
             };
             held.record_kept = true;
             PIECES.write(&work, key, &row)?;
-            Ok(HeldRow::new(record, file, id, of_file.expires_at).write(&work)?)
+            // What links have shown of it stays, if it is audited already.
+            if BY_DIGEST.read(&work, &(1, record.record.digest())).await?.is_none() {
+                HeldRow::new(record, file, id, of_file.expires_at).write(&work)?;
+            }
+            Ok(())
         })
         .await
     }

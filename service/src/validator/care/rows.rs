@@ -13,6 +13,8 @@
 //!
 //! `objects` has what a miner said it keeps the record of; so a record that an owner never gave to a miner is not held against it.
 
+use std::ops::Not;
+
 use holdfast_engine::account::Account;
 use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::rejection::Rejection;
@@ -128,8 +130,11 @@ pub(super) struct HeldRow {
     /// Of the file, in seconds since 1970.
     pub(super) expires_at: u64,
     /// Whether its last link audit was not passed.
-    #[serde(default)]
-    pub(super) is_doubted: bool,
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub(super) failed_link: bool,
+    /// Whether it has passed a link audit.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub(super) passed_link: bool,
 }
 
 /// That a miner's bytes are a piece of a file in care.
@@ -223,7 +228,15 @@ impl HeldRow {
         piece: PieceId,
         expires_at: u64,
     ) -> HeldRow {
-        HeldRow { record: hex::encode(record.encode()), owner, file, piece, expires_at, is_doubted: false }
+        HeldRow {
+            record: hex::encode(record.encode()),
+            owner,
+            file,
+            piece,
+            expires_at,
+            failed_link: false,
+            passed_link: false,
+        }
     }
 
     pub(super) fn signed_record(&self) -> Result<SignedRecord, ValidatorError> {

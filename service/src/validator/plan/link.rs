@@ -9,31 +9,40 @@ use holdfast_engine::tree::BLOCK_BYTES;
 use super::{Against, MinerFacts, PlanTerms, Question, lot};
 use crate::local::audits::AnyChallenge;
 
-/// Link audits of one miner in a round at most: an answer shows most of a MiB. The others are held in later rounds.
-pub(super) const LINKS_MAX: usize = 16;
+/// Link audits that fall on one miner's objects by lot in a round, at most: an answer shows most of a MiB. The others are held in later rounds.
+pub(super) const DRAWN_MAX: usize = 16;
+/// Link audits of doubted objects of one miner in a round, at most. All objects are doubted when they come, and many may come at once, so
+/// that these are few; who is drawn has places of its own, or doubts without number would leave nobody else to be asked.
+pub(super) const DOUBTED_MAX: usize = 4;
 
-/// The link audits of a round. Records that are doubted are taken out of `records`: what their commitments say is not known, so they are
-/// asked nothing else, and stand for no bytes, until they pass.
-pub(super) fn take_links(
-    terms: &PlanTerms<'_>,
-    facts: &MinerFacts,
-    records: &mut Vec<SignedRecord>,
-) -> Vec<Question> {
-    let is_doubted = |digest: &[u8; 32]| facts.doubted.contains(digest);
-    let is_drawn = |digest: &[u8; 32]| {
-        terms.link_one_in.is_some_and(|one_in| AuditKind::Link.falls_on(&terms.beacon, digest, one_in))
+/// The link audits of a round: of whom the lot falls on, and of whoever is doubted.
+pub(super) fn links(terms: &PlanTerms<'_>, facts: &MinerFacts, records: &[SignedRecord]) -> Vec<Question> {
+    let Some(one_in) = terms.link_one_in else { return Vec::new() };
+    let digests = records.iter().map(|signed| (signed, signed.record.digest()));
+    let (doubted, others): (Vec<_>, Vec<_>) =
+        digests.partition(|(_, digest)| is_doubted(terms, facts, digest));
+    let drawn =
+        others.into_iter().filter(|(_, digest)| AuditKind::Link.falls_on(&terms.beacon, digest, one_in));
+    let by_lot = |records: Vec<(&SignedRecord, [u8; 32])>, most| {
+        let mut links: Vec<Question> =
+            records.into_iter().filter_map(|(signed, _)| question(terms, signed)).collect();
+        // So that no miner knows which are left out, and by bytes, or small objects without number would hide a large one.
+        links.sort_by_cached_key(|question| {
+            let bytes = question.challenge.of_object().map_or(0, |challenge| challenge.replica.length());
+            (u128::from(lot(&question.round().challenge_seed)) << 64) / u128::from(bytes.max(1))
+        });
+        links.truncate(most);
+        links
     };
-    let asked = records.iter().map(|signed| (signed, signed.record.digest()));
-    let asked = asked.filter(|(_, digest)| is_doubted(digest) || is_drawn(digest));
-    let mut links: Vec<Question> = asked.filter_map(|(signed, _)| question(terms, signed)).collect();
-    // By lot, so that no miner knows which are left out, and by bytes, or small objects without number would hide a large one.
-    links.sort_by_cached_key(|question| {
-        let bytes = question.challenge.of_object().map_or(0, |challenge| challenge.replica.length());
-        (u128::from(lot(&question.round().challenge_seed)) << 64) / u128::from(bytes.max(1))
-    });
-    links.truncate(LINKS_MAX);
-    records.retain(|signed| !is_doubted(&signed.record.digest()));
+    let mut links = by_lot(doubted, DOUBTED_MAX);
+    links.extend(by_lot(drawn.collect(), DRAWN_MAX));
     links
+}
+
+/// Whether an object stands for no bytes: what its commitments say is not known until a link audit is passed. Where links are not asked,
+/// those who checked commitments are trusted.
+pub(super) fn is_doubted(terms: &PlanTerms<'_>, facts: &MinerFacts, digest: &[u8; 32]) -> bool {
+    terms.link_one_in.is_some() && facts.doubted.contains(digest)
 }
 
 /// `None` of a record without commitments, or that is not settled.

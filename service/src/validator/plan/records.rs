@@ -7,6 +7,7 @@ use holdfast_engine::receipt::{ObjectNumber, Subject};
 use holdfast_engine::rejection::{Class, Rejection};
 
 use super::{LeftOut, MinerFacts, PlanTerms};
+use crate::pieces::REPLICA_ID;
 
 /// The records that a round can have, in the order of their digests: signed, of this miner and network, and of two of the same
 /// bytes or number the older one.
@@ -45,6 +46,12 @@ fn check_record(terms: &PlanTerms<'_>, facts: &MinerFacts, signed: &SignedRecord
     }
     if signed.record.miner != facts.miner {
         return Err(Class::WrongRecord.because("the record is of another miner"));
+    }
+    let replica_id = signed.record.replica.replica_id();
+    if replica_id != REPLICA_ID {
+        // The miner's commitments are of another one: it would fail without fault.
+        let detail = format!("the record is of replica {replica_id}; in networks it is {REPLICA_ID}");
+        return Err(Class::WrongRecord.because(detail));
     }
     Ok(())
 }

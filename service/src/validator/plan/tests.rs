@@ -227,12 +227,15 @@ fn links_fall_by_lot_and_on_whoever_is_doubted() {
     let stands_for = |plan: &MinerPlan| -> u64 { plan.questions.iter().map(|q| q.proven_object_bytes).sum() };
     assert!(stands_for(&plan(&always, &facts)) <= 145_000, "a link stands for nothing beside them");
 
-    // All are doubted: links and nothing else, which stand for nothing, whatever the lottery says.
+    // All are doubted: asked for links, whatever the lottery says, and for what others are; they stand for nothing.
     facts.doubted = all.clone();
-    let doubting = plan(&never, &facts);
+    let doubting = plan(&PlanTerms { link_one_in: Some(NonZeroU64::MAX), ..always }, &facts);
     assert_eq!(asked(&doubting, AuditKind::Link), all);
-    assert!(asked(&doubting, AuditKind::Possession).is_empty());
+    assert_eq!(asked(&doubting, AuditKind::Possession), trusted);
     assert_eq!(stands_for(&doubting), 0);
+    // Where no links are asked, who checked the commitments is trusted: else nobody could ever pass.
+    assert!(stands_for(&usual) > 0);
+    assert_eq!(stands_for(&plan(&never, &facts)), stands_for(&usual));
     assert_eq!(plan(&world.terms(), &miner.facts()).questions.len(), usual.questions.len());
 }
 
@@ -262,6 +265,43 @@ fn where_links_are_too_many_they_fall_by_bytes() {
     };
     facts.records = (0..200).map(small).chain([large.clone()]).collect();
     let asked = asked(&plan(&always, &facts), AuditKind::Link);
-    assert_eq!(asked.len(), link::LINKS_MAX);
+    assert_eq!(asked.len(), link::DRAWN_MAX);
     assert!(asked.contains(&large.record.digest()), "its bytes are five hundred times those of all others");
+}
+
+/// Doubts without number keep nobody else from being asked, nor the other way round.
+#[test]
+fn doubted_and_drawn_links_have_places_of_their_own() {
+    let (world, miner) = settled();
+    let (always, mut facts) = committed(&world, &miner);
+    let of_number = |number: usize| {
+        let root = *blake3::hash(&number.to_le_bytes()).as_bytes();
+        let replica = Replica::new(root, 20_000, 0).expect("short");
+        ObjectRecord { replica, ..facts.records[0].record.clone() }.sign(&Signer::development("owner"))
+    };
+    facts.records = (0..1200).map(of_number).collect();
+    let digest = |signed: &SignedRecord| signed.record.digest();
+    facts.doubted = facts.records[..1000].iter().map(digest).collect();
+    let plan = plan(&always, &facts);
+    let asked = asked(&plan, AuditKind::Link);
+    let doubted = asked.intersection(&facts.doubted).count();
+    assert_eq!((doubted, asked.len() - doubted), (link::DOUBTED_MAX, link::DRAWN_MAX));
+}
+
+/// Records were taken of other replicas once, for which the miner's commitments are not.
+#[test]
+fn a_record_of_another_replica_is_left_out() {
+    let (world, miner) = settled();
+    let mut facts = miner.facts();
+    let record = facts.records[0].record.clone();
+    let replica = Replica::new(*record.replica.object_root(), record.replica.length(), 1).expect("short");
+    facts.records[0] = ObjectRecord { replica, ..record }.sign(&Signer::development("owner"));
+    let plan = plan(&world.terms(), &facts);
+    let digest = facts.records[0].record.digest();
+    assert!(
+        !asked(&plan, AuditKind::Chunks).union(&asked(&plan, AuditKind::Possession)).any(|of| *of == digest)
+    );
+    assert_eq!(plan.left_out.len(), 1);
+    assert_eq!(plan.left_out[0].rejection.class, Class::WrongRecord);
+    assert!(plan.left_out[0].rejection.detail.contains("replica 1"), "{}", plan.left_out[0].rejection);
 }

@@ -91,7 +91,10 @@ impl Arguments {
         let meter = Meter::new(&progress, "prove", root.clone(), 0, of_object.replica.length());
         let started = Instant::now();
         let response = machine.pool.install(|| {
-            held.answer(challenge, machine.backend, !self.no_openings, |bytes| meter.add(bytes))
+            held.answer(challenge, machine.backend, !self.no_openings, |bytes| {
+                meter.add(bytes);
+                true
+            })
         })?;
         let seconds = started.elapsed().as_secs_f64();
         files::write_whole(&self.out, &response)?;

@@ -226,7 +226,7 @@ impl Scene<'_> {
         let held = HeldObject::find(self.directory, of_object, None)?;
         let held = held.ok_or(Failure::NotFound("the object is gone".to_owned()))?;
         let machine = &self.stage.machine;
-        machine.pool.install(|| held.answer(challenge, machine.backend, true, |_| ()))
+        machine.pool.install(|| held.answer(challenge, machine.backend, true, |_| true))
     }
 
     /// An honest round: answered, verified, accepted.

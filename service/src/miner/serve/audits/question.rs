@@ -12,6 +12,7 @@ use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_engine::tree::{BLOCK_BYTES, CHUNK_BYTES};
 use holdfast_partition::objects::ObjectName;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::local::answering::answer_partition;
 use crate::local::audits::{AnyChallenge, HeldObject};
@@ -115,9 +116,12 @@ impl Question {
 
     async fn compute(&self, miner: &Arc<Miner>) -> Result<Bytes, MinerError> {
         let turn = self.turn(miner).await?;
-        let (about, miner) = (self.about.clone(), Arc::clone(miner));
+        let (about, miner, caller) = (self.about.clone(), Arc::clone(miner), self.round.key.validator);
+        let unwanted = CancellationToken::new();
+        // Whoever waits for the answer drops this when it leaves.
+        let _waiting = unwanted.clone().drop_guard();
         let answered = blocking(move || {
-            let answer = about.answer(&miner);
+            let answer = about.answer(&miner, caller, &unwanted);
             drop(turn);
             answer
         });
@@ -127,18 +131,22 @@ impl Question {
     /// A turn at the disks. Reading all of an object has turns of its own: it takes hours, and others have seconds.
     async fn turn(&self, miner: &Arc<Miner>) -> Result<Slot, MinerError> {
         let caller = self.round.key.validator;
-        let About::Object(kept, challenge) = &self.about else { return miner.turn(caller).await };
-        let AnyChallenge::Token(token) = &**challenge else { return miner.turn(caller).await };
-        let key = WholeKey { caller, validator: kept.store.validator, object: kept.name };
-        // Whoever finds too many waiting has not used anything up.
-        let turn = miner.wholes.turn(caller).await?;
-        miner.wholes.take(key, token.token(), Instant::now())?;
-        Ok(turn)
+        match &self.about {
+            About::Object(_, challenge) if matches!(**challenge, AnyChallenge::Token(_)) => {
+                miner.wholes.turn(caller).await
+            }
+            _ => miner.turn(caller).await,
+        }
     }
 }
 
 impl About {
-    fn answer(&self, miner: &Miner) -> Result<Vec<u8>, MinerError> {
+    fn answer(
+        &self,
+        miner: &Miner,
+        caller: Account,
+        unwanted: &CancellationToken,
+    ) -> Result<Vec<u8>, MinerError> {
         match self {
             About::Partition(share, challenge) => {
                 check_batch(miner, challenge)?;
@@ -150,10 +158,16 @@ impl About {
                 let held =
                     HeldObject::on(Arc::clone(&kept.store.shelf), kept.store.secrets(), of_object, None)?;
                 check_record(miner, &held, of_object)?;
-                let answer = || held.answer(challenge, miner.machine.backend, true, |_| ());
-                match **challenge {
-                    // It would keep a thread of the pool from the rounds.
-                    AnyChallenge::Token(_) => Ok(answer()?),
+                let answer =
+                    || held.answer(challenge, miner.machine.backend, true, |_| !unwanted.is_cancelled());
+                match &**challenge {
+                    AnyChallenge::Token(token) => {
+                        let key = WholeKey { caller, validator: kept.store.validator, object: kept.name };
+                        // Now that it can be answered: whoever is refused has not used anything up.
+                        miner.wholes.take(key, token.token(), Instant::now())?;
+                        // It would keep a thread of the pool from the rounds.
+                        Ok(answer()?)
+                    }
                     _ => Ok(miner.machine.pool.install(answer)?),
                 }
             }
