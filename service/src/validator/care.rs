@@ -42,7 +42,7 @@ use crate::proto::{
 };
 use crate::wire::Correspondent;
 use candidates::Miners;
-use rows::{BY_DIGEST, FileKey, HELD, PIECES, held_by};
+use rows::{BY_DIGEST, FAILED_LINKS, FailedLinkRow, FileKey, HELD, PIECES, failed_by, held_by};
 
 pub use error::CareError;
 pub use settings::CareSettings;
@@ -174,12 +174,10 @@ impl Holdings for Keeper {
         while let Some(page) = pages.next().await? {
             for row in HELD.rows(&page)?.iter().filter(|row| row.value.expires_at > ends) {
                 let (_, digest) = row.key;
-                let signed = row.value.signed_record()?;
-                let is_linked = row.value.passed_link && !row.value.failed_link;
-                if signed.record.table_root.is_some() && !is_linked {
+                if row.value.is_doubted {
                     held.doubted.insert(digest);
                 }
-                held.records.push(signed);
+                held.records.push(row.value.signed_record()?);
             }
         }
         Ok(held)
@@ -228,15 +226,20 @@ impl Holdings for Keeper {
         .await
     }
 
-    async fn linked(&self, record_digest: &[u8; 32], passed: bool) -> Result<(), ValidatorError> {
-        let by_digest = &(1, *record_digest);
+    async fn linked(
+        &self,
+        (miner, record_digest): (&Account, &[u8; 32]),
+        height: u64,
+        passed: bool,
+    ) -> Result<(), ValidatorError> {
+        let (by_digest, failed) = (&(1, *record_digest), &(failed_by(miner), *record_digest));
         transact(&*self.index, |work| async move {
-            let Some(mut held) = BY_DIGEST.read(&work, by_digest).await? else { return Ok(()) };
-            if held.failed_link != passed && held.passed_link >= passed {
-                return Ok(());
+            match passed {
+                true => FAILED_LINKS.remove(&work, failed),
+                false => FAILED_LINKS.write(&work, failed, &FailedLinkRow { height })?,
             }
-            held.failed_link = !passed;
-            held.passed_link |= passed;
+            let Some(mut held) = BY_DIGEST.read(&work, by_digest).await? else { return Ok(()) };
+            (held.is_doubted, held.failed_link) = (!passed, !passed);
             held.write(&work)
         })
         .await

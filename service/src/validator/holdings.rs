@@ -45,12 +45,17 @@ pub trait Holdings: Send + Sync + Debug {
         outcome: Outcome,
     ) -> Result<(), ValidatorError>;
 
-    /// A link audit of one of them ended: it is doubted from then on, or no longer. One with commitments is doubted until it has passed one. May
-    /// come twice after a crash.
+    /// A link audit of one of a miner's records ended: the record is doubted from then on, or no longer; and as long as it has passed none again,
+    /// so is each with commitments that the miner is given. May come twice after a crash.
     ///
     /// # Errors
     /// It cannot be noted; it comes again.
-    async fn linked(&self, record_digest: &[u8; 32], passed: bool) -> Result<(), ValidatorError>;
+    async fn linked(
+        &self,
+        of: (&Account, &[u8; 32]),
+        height: u64,
+        passed: bool,
+    ) -> Result<(), ValidatorError>;
 }
 
 /// What a miner holds for a validator.
@@ -58,7 +63,7 @@ pub trait Holdings: Send + Sync + Debug {
 pub struct Held {
     /// The records that audits refer to.
     pub records: Vec<SignedRecord>,
-    /// Digests of those with commitments that have passed no link audit yet, or not the last one.
+    /// Digests of those that stand for no bytes until they pass a link audit.
     pub doubted: BTreeSet<[u8; 32]>,
 }
 
@@ -73,9 +78,6 @@ pub struct MemoryHoldings {
 impl MemoryHoldings {
     /// Adds a record of its miner.
     pub fn add(&self, record: SignedRecord) {
-        if record.record.table_root.is_some() {
-            self.doubted.lock().unwrap_or_else(PoisonError::into_inner).insert(record.record.digest());
-        }
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         records.entry(record.record.miner).or_default().push(record);
     }
@@ -112,7 +114,12 @@ impl Holdings for MemoryHoldings {
         Ok(())
     }
 
-    async fn linked(&self, record_digest: &[u8; 32], passed: bool) -> Result<(), ValidatorError> {
+    async fn linked(
+        &self,
+        (_, record_digest): (&Account, &[u8; 32]),
+        _: u64,
+        passed: bool,
+    ) -> Result<(), ValidatorError> {
         let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = if passed { doubted.remove(record_digest) } else { doubted.insert(*record_digest) };
         Ok(())

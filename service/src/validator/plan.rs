@@ -67,7 +67,7 @@ pub struct MinerFacts {
     pub partitions: Vec<PartitionFacts>,
     /// Records of objects that it keeps for this validator, in any order.
     pub records: Vec<SignedRecord>,
-    /// Digests of those with commitments that have passed no link audit yet, or not the last one.
+    /// Digests of those that stand for no bytes until they pass a link audit.
     pub doubted: BTreeSet<[u8; 32]>,
 }
 

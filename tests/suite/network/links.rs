@@ -13,7 +13,7 @@ use holdfast_engine::rejection::Class;
 use holdfast_engine::tree::{BLOCK_BYTES, BLOCK_CHUNKS, CHUNK_BYTES, Outboard};
 use holdfast_service::client::{PutOptions, Stored};
 use holdfast_service::local::audits::AnyChallenge;
-use holdfast_service::pieces::Content;
+use holdfast_service::pieces::{Content, Manifest};
 use holdfast_service::proto::*;
 use holdfast_service::validator::holdings::Holdings;
 use holdfast_service::validator::peers::Peer;
@@ -98,9 +98,8 @@ impl Conduct for Collusion {
     }
 }
 
-/// Mallory stores a file with the cheat, takes it back, and registers it again: the same pieces, commitments of zeros, and the miner's
-/// word that it has them.
-async fn collude(scene: &Scene, cheat: &Station) -> Collusion {
+/// Mallory stores a file with the cheat, takes it back, and registers it again.
+async fn collude(scene: &Scene, cheat: &Station) -> (Manifest, Collusion) {
     let owner = scene.owner(MALLORY);
     let stored: Stored = put(&owner, &bytes_of(FILE_BYTES, 1), "1-of-1").await;
     let manifest = stored.manifest.for_repair();
@@ -112,7 +111,14 @@ async fn collude(scene: &Scene, cheat: &Station) -> Collusion {
     let real = Peer { account: cheat.account(), endpoint: behind };
     let bytes = peers.retrieve(real, object, 0..length_bytes).await.expect("comes back");
     owner.remove(&stored.root).await.expect("is released");
+    let collusion = register_zeros(scene, cheat, &manifest, bytes).await;
+    (manifest, collusion)
+}
 
+/// The same pieces, commitments of zeros, and the miner's word that it has them.
+async fn register_zeros(scene: &Scene, cheat: &Station, manifest: &Manifest, bytes: Vec<u8>) -> Collusion {
+    let holder = manifest.segments()[0].pieces[0].holder.expect("is held");
+    let length_bytes = bytes.len() as u64;
     let record = ObjectRecord {
         replica: Replica::new(holder.root, length_bytes, 0).expect("short"),
         height: scene.block().height + 10,
@@ -144,24 +150,26 @@ async fn collude(scene: &Scene, cheat: &Station) -> Collusion {
         records: vec![signed.encode().to_vec().into()],
         seal: None,
     };
-    peers.register(scene.validator(), request).await.expect("the validator cannot tell");
+    let registered = scene.peers(MALLORY).register(scene.validator(), request).await;
+    registered.expect("the validator cannot tell");
     collusion
 }
 
-/// A5 of colluders: possession audits pass without a byte. Links do not, whether blocks are shown or the miner is silent; and before one is
-/// passed an object stands for nothing, so that a record made anew is worth no more than the one that was caught. Who is honest passes both.
+/// A5 of colluders: possession audits pass without a byte. Links do not, whether blocks are shown or the miner is silent; from then on the
+/// object stands for nothing, as does what is registered in its place. Who is honest passes both, and goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commitments_of_other_bytes_are_caught_by_links() {
     let scene = Scene::new().await;
     let cheat = scene.hostile("cheat").await;
     scene.step().await;
-    let collusion = collude(&scene, &cheat).await;
+    let (manifest, collusion) = collude(&scene, &cheat).await;
     let honest = scene.honest("honest").await;
     scene.step().await;
     let committed = PutOptions { commit: true, ..options("replicate-2", SEGMENT_BYTES) };
     try_put(&scene.owner("owner"), &bytes_of(50_000, 2), committed).await.expect("stores");
-    let doubted = async |miner| scene.keeper.held(&miner).await.expect("reads").doubted;
-    assert_eq!(doubted(honest.account()).await.len(), 1, "whose commitments nobody has looked at");
+    let doubted = async |miner: holdfast_engine::account::Account| {
+        scene.keeper.held(&miner).await.expect("reads").doubted
+    };
     scene.pass_record_heights();
     scene.settle().await;
 
@@ -178,7 +186,8 @@ async fn commitments_of_other_bytes_are_caught_by_links() {
     let passed = of_object(AuditKind::Possession).await;
     assert!(!passed.is_empty(), "the attack is one: possession was asked and cannot tell");
     assert!(passed.iter().all(|finding| finding.outcome() == Some(Outcome::Accepted)), "{passed:?}");
-    assert!(passed.iter().all(|finding| finding.proven_object_bytes == 0), "{passed:?}");
+    assert!(passed.iter().any(|finding| finding.proven_object_bytes > 0));
+    assert_eq!(passed[passed.len() - 1].proven_object_bytes, 0, "from the first link on");
     let caught = of_object(AuditKind::Link).await;
     assert!(!caught.is_empty());
     for finding in &caught {
@@ -200,4 +209,11 @@ async fn commitments_of_other_bytes_are_caught_by_links() {
     let of_mallory = scene.owner(MALLORY).list().await.expect("lists");
     assert_eq!(of_mallory[0].summary.healthy_pieces, 0);
     assert!(scene.score(cheat.account()).await < scene.score(honest.account()).await);
+
+    // The doubt is of the miner, too: the same bytes under another record are doubted at once.
+    scene.owner(MALLORY).remove(&manifest.ciphertext().root).await.expect("is released");
+    assert!(doubted(cheat.account()).await.is_empty());
+    let again = register_zeros(&scene, &cheat, &manifest, collusion.real.0.clone()).await;
+    assert_ne!(again.zeros.record.digest(), collusion.zeros.record.digest());
+    assert_eq!(doubted(cheat.account()).await, [again.zeros.record.digest()].into());
 }

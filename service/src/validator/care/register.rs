@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use holdfast_engine::account::Account;
-use holdfast_engine::possession::record::SignedRecord;
+use holdfast_engine::possession::record::{ObjectRecord, SignedRecord};
 use holdfast_engine::rejection::{Class, Rejection};
 use tokio::task::JoinSet;
 use tonic::Code;
 
 use super::release::Silent;
 use super::rows::{
-    BY_DIGEST, FILES, FileKey, FileRow, HeldPiece, HeldRow, PIECES, PieceKey, PieceRow, StoredFile,
+    BY_DIGEST, FAILED_LINKS, FILES, FileKey, FileRow, HeldPiece, HeldRow, PIECES, PieceKey, PieceRow,
+    StoredFile, failed_by,
 };
 use super::{CareError, Keeper, blocking};
 use crate::export::EventKind;
@@ -23,6 +24,8 @@ use crate::wire::bytes32;
 
 /// Pieces of one file: what one commit of the index takes.
 pub(super) const FILE_PIECES_MAX: usize = 4096;
+/// How long it is remembered that a miner did not pass a link: three months of blocks of 12 s.
+const FAILED_LINK_BLOCKS: u64 = 650_000;
 /// Records that are handed to miners at the same time.
 const HANDED_AT_ONCE: usize = 32;
 
@@ -187,6 +190,7 @@ impl Keeper {
     /// A miner keeps the record of a piece. If the file is released meanwhile, it is deleting the piece: nothing is audited.
     async fn begin_audits(&self, file: FileKey, id: PieceId, record: &SignedRecord) -> Result<(), CareError> {
         let key: &PieceKey = &(file, id.segment, id.shard);
+        let is_doubted = self.begins_doubted(&record.record).await?;
         transact(&*self.index, |work| async move {
             let Some(of_file) = FILES.read(&work, &file).await?.filter(|row| !row.releasing) else {
                 return Ok(());
@@ -199,11 +203,33 @@ impl Keeper {
             PIECES.write(&work, key, &row)?;
             // What links have shown of it stays, if it is audited already.
             if BY_DIGEST.read(&work, &(1, record.record.digest())).await?.is_none() {
-                HeldRow::new(record, file, id, of_file.expires_at).write(&work)?;
+                let mut row = HeldRow::new(record, file, id, of_file.expires_at);
+                row.is_doubted = is_doubted;
+                row.write(&work)?;
             }
             Ok(())
         })
         .await
+    }
+
+    /// Whether a record's commitments are to be looked at before they stand for anything: its miner did not pass a link of late, and has not
+    /// made up for it with the same record. Else the bytes could be released and registered anew as often as somebody looks.
+    async fn begins_doubted(&self, record: &ObjectRecord) -> Result<bool, CareError> {
+        if record.table_root.is_none() {
+            return Ok(false);
+        }
+        let oldest = self.chain.head().await?.height.saturating_sub(FAILED_LINK_BLOCKS);
+        let mut pages = FAILED_LINKS.pages(
+            &*self.index,
+            FAILED_LINKS.prefix(&failed_by(&record.miner)),
+            super::PAGE_ROWS,
+        );
+        while let Some(page) = pages.next().await? {
+            if FAILED_LINKS.rows(&page)?.iter().any(|row| row.value.height >= oldest) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `objects` | (0, miner), record digest | [`HeldRow`]: what rounds audit of a miner |
 //! | `objects` | 1, record digest | [`HeldRow`]: the same, for whoever has the digest |
 //! | `objects` | (2, miner), root | [`ClaimRow`]: that these bytes of a miner are one piece, and no other |
+//! | `objects` | (3, miner), record digest | [`FailedLinkRow`]: that it did not pass the last link audit of this record, which may be gone |
 //!
 //! Two files with one piece would have two records of which the miner keeps one, and releasing one would delete the other's: the miner
 //! would fail audits through no fault of its own. So what is claimed is not taken into care again.
@@ -47,6 +48,15 @@ pub(super) const BY_DIGEST: TypedTable<(u8, [u8; 32]), HeldRow> = TypedTable::ne
 
 /// What miners have for files in care, by miner and root.
 const CLAIMS: TypedTable<((u8, Account), [u8; 32]), ClaimRow> = TypedTable::new(Table::Objects);
+
+/// Link audits that miners did not pass and have not made up for, by miner and record: releasing the record is no way out.
+pub(super) const FAILED_LINKS: TypedTable<((u8, Account), [u8; 32]), FailedLinkRow> =
+    TypedTable::new(Table::Objects);
+
+/// First part of the keys of a miner's rows in [`FAILED_LINKS`].
+pub(super) fn failed_by(miner: &Account) -> (u8, Account) {
+    (3, *miner)
+}
 
 /// First part of the keys of a miner's rows in [`HELD`].
 pub(super) fn held_by(miner: &Account) -> (u8, Account) {
@@ -129,12 +139,12 @@ pub(super) struct HeldRow {
     pub(super) piece: PieceId,
     /// Of the file, in seconds since 1970.
     pub(super) expires_at: u64,
+    /// Whether it stands for no bytes until it passes a link audit.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub(super) is_doubted: bool,
     /// Whether its last link audit was not passed.
     #[serde(default, skip_serializing_if = "Not::not")]
     pub(super) failed_link: bool,
-    /// Whether it has passed a link audit.
-    #[serde(default, skip_serializing_if = "Not::not")]
-    pub(super) passed_link: bool,
 }
 
 /// That a miner's bytes are a piece of a file in care.
@@ -143,6 +153,14 @@ pub(super) struct HeldRow {
 struct ClaimRow {
     /// From then on the claim is void, in seconds since 1970: the miner has not got them any more.
     expires_at: u64,
+}
+
+/// A link audit that was not passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FailedLinkRow {
+    /// Of its block.
+    pub(super) height: u64,
 }
 
 /// A file with its pieces, in order.
@@ -234,8 +252,8 @@ impl HeldRow {
             file,
             piece,
             expires_at,
+            is_doubted: false,
             failed_link: false,
-            passed_link: false,
         }
     }
 

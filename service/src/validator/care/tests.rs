@@ -1,2 +1,3 @@
+mod doubting;
 mod registering;
 mod tending;

@@ -282,13 +282,18 @@ impl Node {
     ) -> Result<(), ValidatorError> {
         // A record can have two audits in a round, and who fails one of them has failed.
         let mut worst: BTreeMap<[u8; 32], Outcome> = BTreeMap::new();
-        for finding in answers.iter().flat_map(|(_, row)| &row.findings) {
-            let (Some(digest), Some(outcome)) = (finding.record_digest, finding.outcome()) else { continue };
-            if finding.round_kind()? == RoundKind::Object(AuditKind::Link) {
-                self.holdings.linked(&digest.0, outcome == Outcome::Accepted).await?;
+        for (miner, row) in answers {
+            for finding in &row.findings {
+                let (Some(digest), Some(outcome)) = (finding.record_digest, finding.outcome()) else {
+                    continue;
+                };
+                if finding.round_kind()? == RoundKind::Object(AuditKind::Link) {
+                    let passed = outcome == Outcome::Accepted;
+                    self.holdings.linked((miner, &digest.0), height, passed).await?;
+                }
+                let of_record = worst.entry(digest.0).or_insert(outcome);
+                *of_record = worse(*of_record, outcome);
             }
-            let of_record = worst.entry(digest.0).or_insert(outcome);
-            *of_record = worse(*of_record, outcome);
         }
         for (digest, outcome) in worst {
             self.holdings.audited(&digest, height, outcome).await?;

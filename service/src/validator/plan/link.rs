@@ -11,9 +11,9 @@ use crate::local::audits::AnyChallenge;
 
 /// Link audits that fall on one miner's objects by lot in a round, at most: an answer shows most of a MiB. The others are held in later rounds.
 pub(super) const DRAWN_MAX: usize = 16;
-/// Link audits of doubted objects of one miner in a round, at most. All objects are doubted when they come, and many may come at once, so
-/// that these are few; who is drawn has places of its own, or doubts without number would leave nobody else to be asked.
-pub(super) const DOUBTED_MAX: usize = 4;
+/// Link audits of doubted objects of one miner in a round, at most. Those that are drawn have places of their own, or doubts without number would
+/// leave nobody else to be asked.
+pub(super) const DOUBTED_MAX: usize = 16;
 
 /// The link audits of a round: of whom the lot falls on, and of whoever is doubted.
 pub(super) fn links(terms: &PlanTerms<'_>, facts: &MinerFacts, records: &[SignedRecord]) -> Vec<Question> {
