@@ -11,6 +11,7 @@ use crate::connect::Connector;
 use crate::encryption::{Identities, OwnerKey, Recipients};
 use crate::proto::{ObjectName, PlaceRequest, PlacedPiece};
 use crate::validator::peers::PeerError;
+use crate::wire::status::advice_of;
 
 const SEGMENT: u64 = 100_000;
 
@@ -54,8 +55,10 @@ async fn files_come_and_go_over_tls() {
 
     // The same network, and an owner who does not speak TLS.
     let plain = ground.owner_over(Connector::plain(), "other", &validator);
-    let refused = plain.list().await.expect_err("no TLS").to_string();
-    assert!(refused.contains("wants TLS"), "{refused}");
+    let refused = plain.list().await.expect_err("no TLS");
+    let ClientError::Peer(PeerError::Status { status, .. }) = refused else { panic!("{refused}") };
+    assert!(status.message().contains("before anything was answered"), "{status}");
+    assert!(advice_of(&status).is_some_and(|advice| advice.contains("perhaps it wants TLS")), "{status:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
