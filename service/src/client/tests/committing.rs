@@ -1,11 +1,11 @@
 //! Files whose pieces are committed to: checked when they are stored, and audited by whole blocks from then on.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdfast_engine::account::Account;
 use holdfast_engine::possession::challenge::AuditKind;
 use holdfast_engine::receipt::{Outcome, RoundKind};
+use holdfast_tests::disk::damage_object;
 
 use super::meddler::Meddler;
 use crate::chain::Chain;
@@ -39,21 +39,6 @@ async fn possession(node: &Node) -> Vec<(Account, Outcome, ReceiptRow)> {
     let kind = RoundKind::Object(AuditKind::Possession).number();
     let of_kind = rows.into_iter().filter(|row| row.value.finding.kind == kind);
     of_kind.map(|row| (row.key.0, row.value.finding.outcome().expect("known"), row.value)).collect()
-}
-
-/// The bytes of the one object on a miner's disk.
-fn data_file(folder: &Path) -> PathBuf {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("reads").map(|entry| entry.expect("reads")) {
-            if entry.file_type().expect("reads").is_dir() {
-                folders.push(entry.path());
-            } else if entry.file_name() == "data" {
-                return entry.path();
-            }
-        }
-    }
-    panic!("no object")
 }
 
 /// All pieces are committed to, audits ask for whole blocks, and honest miners pass them. One that lost a byte does not.
@@ -91,10 +76,7 @@ async fn committed_pieces_are_audited_by_possession() {
 
     let piece = stored.manifest.segments()[0].pieces[0].holder.expect("is held");
     let lost = miners.iter().position(|miner| miner.node.account() == piece.miner).expect("one of them");
-    let file = data_file(&ground.disk_path(&format!("miner-{lost}")));
-    let mut held = std::fs::read(&file).expect("reads");
-    held[20_000] ^= 1;
-    std::fs::write(&file, held).expect("writes");
+    damage_object(&ground.disk_path(&format!("miner-{lost}")), 20_000);
     let before = passed.len();
     for _ in 0..6 {
         round(&ground, &node).await;
