@@ -54,6 +54,8 @@ async fn committed_pieces_are_audited_by_possession() {
     assert_eq!((cost.pieces, cost.table_bytes), (3, 3 * 1024), "four points and zeros each");
     assert!(cost.seconds >= cost.check_seconds);
     assert!(get(&owner, &stored.root).await == bytes);
+    let summary = &owner.list().await.expect("lists")[0].summary;
+    assert_eq!((summary.pieces, summary.uncommitted_pieces), (3, 0));
     for miner in &miners {
         let records = validator.node.records_of(&miner.node.account()).await.expect("reads");
         assert!(records.iter().all(|record| record.record.table_root.is_some()));

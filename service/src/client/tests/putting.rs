@@ -82,7 +82,8 @@ async fn an_encrypted_file_is_decrypted_by_its_key_alone_and_on_any_machine_of_i
     assert_ne!(get(&owner, &stored.root).await[..1000], bytes[..1000]);
     let listed = owner.list().await.expect("lists");
     assert_eq!(listed[0].name.as_deref(), Some("a file"));
-    assert_eq!((listed[0].summary.pieces, listed[0].summary.healthy_pieces), (9, 9));
+    let summary = &listed[0].summary;
+    assert_eq!((summary.pieces, summary.healthy_pieces, summary.uncommitted_pieces), (9, 9, 9));
     // A laptop is lost: the account's key and the file's key are enough.
     std::fs::remove_dir_all(ground.out("owner.state")).expect("deletes");
     let elsewhere = ground.owner("owner", &validator);
