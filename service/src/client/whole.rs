@@ -43,7 +43,7 @@ pub struct WholeAudit {
     pub outcome: WholeOutcome,
     /// The number of the token that was spent on it, if one was.
     pub spent: Option<u64>,
-    /// Tokens that are left; `None` if that cannot be read.
+    /// Tokens that are left; `None` where that was not or cannot be read.
     pub unused: Option<usize>,
 }
 

@@ -52,6 +52,7 @@ impl Arguments {
         }
         let (patience, stop) = (Duration::from_secs(self.wait), interrupt::token());
         let options = WholeOptions { policy, patience, stop: stop.clone() };
+        console.note("asking miners for every byte, which takes as long as reading does; Ctrl-C ends it");
         let audits = runtime.block_on(client.audit_whole(&root, options)).map_err(failure)?;
         let look = || runtime.block_on(stop.run_until_cancelled(client.audit(&root)));
         let looked = audits.iter().any(is_doubtful).then(look).flatten().transpose();

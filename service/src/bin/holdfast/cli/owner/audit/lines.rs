@@ -41,7 +41,7 @@ enum Outcome {
 struct Tokens {
     /// The number of the one that was spent.
     spent_token: Option<u64>,
-    /// How many are left; absent where that cannot be read.
+    /// How many are left; absent where that was not or cannot be read.
     unused_tokens: Option<usize>,
 }
 
