@@ -8,14 +8,16 @@ use holdfast_service::client::{
 };
 use holdfast_service::miner::limits::Limits;
 use holdfast_service::proto::{ChallengeEvent, ChallengeRequest};
+use holdfast_service::wire::status::refusal;
 use holdfast_tests::disk::flip_bit;
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, async_trait};
+use tonic::{Code, Status, async_trait};
 
+use super::conduct::Answering;
 use super::disk::RealMiner;
 use super::files::{SEGMENT_BYTES, options, try_put};
 use super::scene::{Scene, bytes_of};
-use super::station::{Conduct, Events, Me};
+use super::station::{Asked, Conduct, Events, Me, listed};
 
 pub(crate) const FILE_BYTES: usize = 300_000;
 const TOKENS: u32 = 2;
@@ -28,14 +30,14 @@ pub(crate) fn accepted(audits: &[WholeAudit]) -> Vec<bool> {
 }
 
 /// A file with tokens, in two pieces.
-async fn put_with_tokens(scene: &Scene) -> Stored {
-    let with_tokens = PutOptions { tokens: TOKENS, ..options("replicate-2", SEGMENT_BYTES) };
+async fn put_with_tokens(scene: &Scene, tokens: u32) -> Stored {
+    let with_tokens = PutOptions { tokens, ..options("replicate-2", SEGMENT_BYTES) };
     try_put(&scene.owner("owner"), &bytes_of(FILE_BYTES, 1), with_tokens).await.expect("stores")
 }
 
 /// The same, with records that are settled.
 pub(crate) async fn stored(scene: &Scene) -> Stored {
-    let stored = put_with_tokens(scene).await;
+    let stored = put_with_tokens(scene, TOKENS).await;
     scene.pass_record_heights();
     stored
 }
@@ -66,7 +68,7 @@ async fn no_token_is_spent_before_its_record_is_settled() {
     let scene = Scene::new().await;
     let _miners = [scene.honest("one").await, scene.honest("two").await];
     scene.step().await;
-    let stored = put_with_tokens(&scene).await;
+    let stored = put_with_tokens(&scene, TOKENS).await;
     let owner = scene.owner("owner");
     let early = audit(&scene, &owner, &stored.root).await.expect("asks");
     assert_eq!(early.len(), 2);
@@ -110,6 +112,51 @@ async fn a_refusal_is_no_failure() {
         assert!(why.contains("was read a while ago"), "{why}");
         assert_eq!((audit.spent, audit.unused), (Some(1), Some(0)));
     }
+}
+
+/// Answers with a status, and nothing else.
+struct Saying(Status);
+
+#[async_trait]
+impl Conduct for Saying {
+    async fn challenge(&self, _: &Me, _: ChallengeRequest) -> Result<Events<ChallengeEvent>, Status> {
+        Err(self.0.clone())
+    }
+}
+
+/// Promises something, and then would rather not.
+fn promise_and_refuse() -> impl Conduct + 'static {
+    Answering(|me: &Me, asked: Vec<Asked>| {
+        let promise = me.promise(&asked[0], b"a digest");
+        listed(vec![promise, ChallengeEvent { refused: "I am busy".to_owned(), ..Default::default() }])
+    })
+}
+
+/// What a miner says of itself is a refusal; what others make of a connection is none, nor what it says when it has promised an answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_a_miner_that_says_so_beforehand_refuses() {
+    let scene = Scene::new().await;
+    let (station, _other) = (scene.hostile("one").await, restless(&scene, "two").await);
+    scene.step().await;
+    let stored = put_with_tokens(&scene, 3).await;
+    scene.pass_record_heights();
+    let owner = scene.owner("owner");
+    let outcome = async || {
+        scene.block();
+        let audits = audit(&scene, &owner, &stored.root).await.expect("asks");
+        let audit = audits.into_iter().find(|audit| audit.miner == station.account()).expect("was asked");
+        assert!(audit.spent.is_some(), "{audit:?}");
+        audit.outcome
+    };
+    station.behave(Saying(refusal(Code::ResourceExhausted, "too much at once", "busy", "come later")));
+    let WholeOutcome::Refused(why) = outcome().await else { panic!("its own word") };
+    assert!(why.contains("too much at once"), "{why}");
+    station.behave(Saying(Status::unavailable("somebody on the way")));
+    let broken = outcome().await;
+    assert!(matches!(&broken, WholeOutcome::Failed(fault) if fault.class == Class::Late), "{broken:?}");
+    station.behave(promise_and_refuse());
+    let broken = outcome().await;
+    assert!(matches!(&broken, WholeOutcome::Failed(fault) if fault.class == Class::Late), "{broken:?}");
 }
 
 /// Has the owner stop when the key is shown, and never answers.
