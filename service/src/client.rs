@@ -38,7 +38,7 @@ use library::Library;
 pub use error::ClientError;
 pub use get::{GetOptions, Got};
 pub use put::{CommitCost, PutOptions, Stored};
-pub use whole::{NotAsked, WholeAudit, WholeOutcome};
+pub use whole::{NotAsked, WholeAudit, WholeOptions, WholeOutcome};
 
 /// Files that are asked for at once.
 const LISTED_AT_ONCE: u32 = 256;

@@ -20,7 +20,7 @@ use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Identity};
 
 pub(crate) use verifier::authorities;
 
-pub use explain::NO_CONNECTION;
+pub use explain::{NO_CONNECTION, Stage};
 pub use settings::{Check, Settings, TlsSettings};
 
 /// A connection that is not made in this time is not made.

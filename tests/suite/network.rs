@@ -8,6 +8,7 @@
 //! - `validators`: a validator that cheats miners, other validators and owners
 //! - `links`: a miner and an owner that register commitments of bytes which nobody has to keep
 //! - `wholes`: owners that ask for every byte, and others who would like miners to read for them
+//! - `spending`: what owners spend tokens on, and what they are told of it
 //! - `owners`: an owner that cheats a validator and miners
 
 #[path = "network/scene.rs"]
@@ -40,6 +41,8 @@ mod owners;
 mod possession;
 #[path = "network/receipts.rs"]
 mod receipts;
+#[path = "network/spending.rs"]
+mod spending;
 #[path = "network/sybils.rs"]
 mod sybils;
 #[path = "network/validators.rs"]

@@ -137,14 +137,25 @@ impl Client {
         if manifest.ciphertext().root != *file {
             return Err(Class::WrongRecord.because("a manifest of another file").into());
         }
-        let mut holders: HashMap<u32, Vec<(PieceId, Peer)>> = HashMap::new();
-        for holder in &located.holders {
-            if let Some((id, peer)) = held_by(&manifest, holder)? {
-                holders.entry(id.segment).or_default().push((id, peer));
-            }
-        }
+        let holders = holders(&manifest, &located.holders)?;
         Ok(Arc::new(Sources::new(manifest, holders, Arc::clone(&self.peers), Arc::clone(watch))))
     }
+}
+
+/// Who holds which piece of the manifest, by segment: one of each, however often the validator names it.
+pub(super) fn holders(
+    manifest: &Manifest,
+    located: &[proto::Holder],
+) -> Result<HashMap<u32, Vec<(PieceId, Peer)>>, Rejection> {
+    let mut holders: HashMap<u32, Vec<(PieceId, Peer)>> = HashMap::new();
+    for holder in located {
+        let Some((id, peer)) = held_by(manifest, holder)? else { continue };
+        let of_segment = holders.entry(id.segment).or_default();
+        if of_segment.iter().all(|(known, _)| *known != id) {
+            of_segment.push((id, peer));
+        }
+    }
+    Ok(holders)
 }
 
 /// Who holds a piece of the manifest; `None` if nobody can be asked for it.

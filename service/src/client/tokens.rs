@@ -68,20 +68,22 @@ impl TokenDirectory {
         Ok(())
     }
 
-    /// Signs the record of a piece with the list of its tokens and keeps it, in place of one of another height or miner. One that is kept
-    /// of the same piece stays, unless it is to be made `anew`: a validator may have it already.
+    /// Signs the record of a piece with the list of its tokens and keeps it, in place of one of another miner or bytes, or of a height up
+    /// to `past`. Any other one that is kept stays, whatever the validator says of it: miners may have it already, and answer for tokens
+    /// under no other.
     pub(super) fn sign(
         &self,
         place: (u32, u8),
         record: ObjectRecord,
         signer: &Signer,
-        anew: bool,
+        past: Option<u64>,
     ) -> Result<SignedRecord, ClientError> {
         let record = ObjectRecord { tokens: self.entries(place)?, ..record };
         let is_same = |kept: &SignedRecord| {
             kept.record == ObjectRecord { height: kept.record.height, ..record.clone() }
         };
-        let signed = match self.record(place)?.filter(|kept| !anew && is_same(kept)) {
+        let is_past = |kept: &SignedRecord| past.is_some_and(|past| kept.record.height <= past);
+        let signed = match self.record(place)?.filter(|kept| is_same(kept) && !is_past(kept)) {
             Some(kept) => kept,
             None => {
                 let signed = record.sign(signer);
@@ -144,5 +146,49 @@ impl Write for TokenSink {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_engine::account::Account;
+    use holdfast_engine::possession::Replica;
+    use holdfast_engine::possession::token::TokenMaker;
+
+    use super::*;
+
+    const PLACE: (u32, u8) = (0, 1);
+
+    fn record(height: u64) -> ObjectRecord {
+        ObjectRecord {
+            replica: Replica::new([1; 32], 10, 0).expect("short"),
+            height,
+            network: [2; 32],
+            miner: Account([3; 32]),
+            checker: Signer::development("owner").account(),
+            table_root: None,
+            tokens: None,
+        }
+    }
+
+    /// A validator may have taken what it says that it refuses: with another record than its miner's, every token would be lost.
+    #[test]
+    fn a_record_is_signed_anew_when_its_height_is_past_and_not_before() {
+        let (folder, signer) = (tempfile::tempdir().expect("a directory"), Signer::development("owner"));
+        let tokens = TokenDirectory::at(folder.path().to_owned());
+        let made = TokenMaker::new(2).expect("randomness").finish();
+        tokens.create(PLACE, made).expect("writes");
+        let sign = |height, past| tokens.sign(PLACE, record(height), &signer, past).expect("signs");
+        let of_piece = || tokens.of_piece(PLACE).expect("fits").expect("is there");
+        let first = sign(120, None);
+        let key = |kept: &PieceTokens| *kept.file.entries().expect("reads").first().expect("two");
+        let entry = key(&of_piece());
+        for past in [None, Some(101), Some(119)] {
+            assert_eq!(sign(121, past), first, "height 120 is not past at {past:?}");
+        }
+        let second = sign(140, Some(120));
+        assert_eq!(second.record.height, 140);
+        let kept = of_piece();
+        assert_eq!((kept.record.clone(), kept.file.unused().expect("reads"), key(&kept)), (second, 2, entry));
     }
 }

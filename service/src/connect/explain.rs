@@ -12,10 +12,19 @@ use crate::wire::status::refusal;
 /// The reason of such a status, for programs.
 pub const NO_CONNECTION: &str = "no-connection";
 
+/// How far a connection came before it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Nothing was ever answered on it.
+    Fresh,
+    /// Something was, so both sides speak the same.
+    Answered,
+}
+
 impl Connector {
     /// A status that says what became of the connection to `address` and, with its advice, what to do about it. One that the
     /// server sent is left as it is; the code stays in any case.
-    pub fn explain(&self, address: impl Display, status: Status) -> Status {
+    pub fn explain(&self, address: impl Display, status: Status, stage: Stage) -> Status {
         let address = &address.to_string();
         // Only what goes wrong on this side has a source.
         let Some(source) = Error::source(&status) else { return status };
@@ -27,12 +36,7 @@ impl Connector {
             },
             (None, Some(_)) => unreachable(address, &causes),
             (Some(tls), None) => tls.broken(address, &causes),
-            (None, None) => (
-                format!(
-                    "the connection to {address} broke: {causes}; a server that wants TLS ends plain ones so"
-                ),
-                "if it wants TLS, connect with it: [connect.tls] in a configuration, --tls-ca or --tls-by-seals of a command",
-            ),
+            (None, None) => broken(address, &causes, stage),
         };
         refusal(status.code(), message, NO_CONNECTION, advice)
     }
@@ -78,6 +82,20 @@ impl Tls {
             format!("the connection to {address} broke: {causes}; {text}"),
             "if it wants a certificate, give one that it knows: certificate and key of [connect.tls], or --tls-certificate and --tls-key",
         )
+    }
+}
+
+/// What became of a connection without TLS that stood. A server that wants TLS ends it at its first bytes; so does one that is stopped.
+fn broken(address: &str, causes: &str, stage: Stage) -> (String, &'static str) {
+    match stage {
+        Stage::Fresh => (
+            format!("the connection to {address} broke before anything was answered: {causes}"),
+            "see whether it runs there, and its log; perhaps it wants TLS: then connect with [connect.tls] in a configuration, --tls-ca or \
+             --tls-by-seals of a command",
+        ),
+        Stage::Answered => {
+            (format!("the connection to {address} broke: {causes}"), "see whether it runs there, and its log")
+        }
     }
 }
 

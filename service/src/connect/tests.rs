@@ -33,7 +33,7 @@ impl Server {
     async fn ask(&self, connector: &Connector) -> Result<(), Status> {
         let mut client = HealthClient::new(connector.channel(self.address));
         let asked = client.check(HealthCheckRequest::default()).await;
-        asked.map(drop).map_err(|status| connector.explain(self.address, status))
+        asked.map(drop).map_err(|status| connector.explain(self.address, status, Stage::Fresh))
     }
 
     /// The message and the advice with which it fails.
@@ -110,7 +110,8 @@ async fn plain_and_encrypted_sides_say_what_to_change() {
     let (_folder, authority) = scene();
     let encrypted = Server::start(Some(authority.server("127.0.0.1"))).await;
     let (message, advice) = encrypted.refused(&Connector::plain()).await;
-    assert!(message.contains("wants TLS"), "{message}");
+    assert!(message.contains("before anything was answered"), "{message}");
+    assert!(advice.contains("perhaps it wants TLS"), "{advice}");
     assert!(advice.contains("[connect.tls]") && advice.contains("--tls-ca"), "{advice}");
 
     let plain = Server::start(None).await;
@@ -124,7 +125,7 @@ async fn nobody_there_is_told_apart_from_an_answer() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("an address");
     let connector = Connector::plain();
     let status = HealthClient::new(connector.channel(nobody)).check(HealthCheckRequest::default()).await;
-    let status = connector.explain(nobody, status.expect_err("nobody is there"));
+    let status = connector.explain(nobody, status.expect_err("nobody is there"), Stage::Fresh);
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.message().contains("cannot be reached"), "{status}");
     assert!(status.message().contains("refused"), "the system's answer: {status}");
@@ -135,7 +136,7 @@ async fn nobody_there_is_told_apart_from_an_answer() {
     let status = HealthClient::new(connector.channel(server.address)).check(unknown).await;
     let said = status.expect_err("not known");
     let (code, message) = (said.code(), said.message().to_owned());
-    let status = connector.explain(server.address, said);
+    let status = connector.explain(server.address, said, Stage::Fresh);
     assert_eq!((status.code(), status.message()), (code, &*message));
     assert_eq!((code, advice_of(&status)), (Code::NotFound, None));
 }

@@ -23,8 +23,9 @@ use tokio::time::Instant;
 use tokio_stream::{Stream, StreamExt};
 
 use super::plan::Question;
+use crate::connect::NO_CONNECTION;
 use crate::proto::ChallengeEvent;
-use crate::wire::status::class_of;
+use crate::wire::status::{class_of, reason_of};
 use slot::Slot;
 
 /// Most bytes of one part of a body.
@@ -126,6 +127,8 @@ pub struct Answer {
     pub came: bool,
     /// What went wrong first.
     pub fault: Option<Rejection>,
+    /// Whether that is what the miner says of itself, and no promise came before.
+    pub refused: bool,
 }
 
 /// What is told of a miner while a round is collected.
@@ -198,7 +201,10 @@ impl Collection {
         let challenges = ask.questions.iter().map(|question| question.encode().into()).collect();
         let opening = asker.challenge(&ask.miner, endpoint, ask.height, challenges);
         let Some(opened) = self.in_time(opening).await else { return Ok(()) };
-        let mut events = opened.map_err(|status| of_status(&status))?;
+        let mut events = match opened {
+            Ok(events) => events,
+            Err(status) => return Err(self.turned_down(&status)),
+        };
         while self.slots.iter().any(Slot::is_open) {
             let Some(event) = self.in_time(events.next()).await else { continue };
             let Some(event) = event else { return Err(Class::Late.because("the miner ended the stream")) };
@@ -280,6 +286,15 @@ impl Collection {
             false => Ok(()),
             true => Err(Class::Malformed.because(format!("the body of challenge {place} amid another"))),
         }
+    }
+
+    /// A status in place of a stream: the miner's, or that of a connection that was not made.
+    fn turned_down(&mut self, status: &tonic::Status) -> Rejection {
+        let fault = of_status(status);
+        if reason_of(status).is_some_and(|reason| reason != NO_CONNECTION) {
+            self.slots.iter_mut().for_each(|slot| slot.turn_down(&fault));
+        }
+        fault
     }
 
     fn elapsed_ms(&self) -> u64 {

@@ -1,12 +1,12 @@
 //! Talking to miners and to other validators: signed requests, checked answers, limits on everything that comes back.
 
 mod care;
+mod channels;
 mod objects;
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,6 +30,7 @@ use crate::proto::{
 };
 use crate::wire::canonical::{Sealed, methods};
 use crate::wire::{Asked, Correspondent};
+use channels::Channels;
 
 pub use objects::{NOT_COMMITTED, UPLOAD_PART_BYTES, check_acknowledgement, parts, transfer_limit};
 
@@ -45,8 +46,6 @@ const COMMITMENT_LATENCY: Duration = Duration::from_secs(10);
 const HISTORY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most bytes of a status.
 const STATUS_BYTES_MAX: usize = 16 << 20;
-/// Connections that are kept; more are made anew each time.
-const CHANNELS_MAX: usize = 4096;
 
 /// Why a peer gave no answer that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -86,14 +85,13 @@ pub struct Peer {
 #[derive(Debug)]
 pub struct Peers {
     correspondent: Arc<Correspondent>,
-    connector: Connector,
-    channels: Mutex<HashMap<SocketAddr, Channel>>,
+    channels: Channels,
 }
 
 impl Peers {
     /// Of this node, which connects so.
     pub fn new(correspondent: Arc<Correspondent>, connector: Connector) -> Peers {
-        Peers { correspondent, connector, channels: Mutex::default() }
+        Peers { correspondent, channels: Channels::new(connector) }
     }
 
     /// Who answers there. Gives what it says and how long it took in milliseconds.
@@ -236,31 +234,17 @@ impl Peers {
     }
 
     fn validator(&self, peer: Peer) -> ValidatorClient<Channel> {
-        ValidatorClient::new(self.channel(peer.endpoint)).max_decoding_message_size(MESSAGE_BYTES_MAX)
+        ValidatorClient::new(self.channels.to(peer.endpoint)).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// A client for what is not done here.
     pub fn miner(&self, peer: Peer) -> MinerClient<Channel> {
-        MinerClient::new(self.channel(peer.endpoint)).max_decoding_message_size(MESSAGE_BYTES_MAX)
+        MinerClient::new(self.channels.to(peer.endpoint)).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
     /// Who this node is.
     pub fn correspondent(&self) -> &Arc<Correspondent> {
         &self.correspondent
-    }
-
-    /// A connection, made when it is first used and again when it broke.
-    fn channel(&self, endpoint: SocketAddr) -> Channel {
-        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(channel) = channels.get(&endpoint) {
-            return channel.clone();
-        }
-        if channels.len() >= CHANNELS_MAX {
-            channels.clear();
-        }
-        let channel = self.connector.channel(endpoint);
-        channels.insert(endpoint, channel.clone());
-        channel
     }
 
     fn heard<M: Sealed>(&self, peer: Peer, asked: &Asked, response: &M) -> Result<(), PeerError> {
@@ -273,13 +257,14 @@ impl Peers {
         limit: Duration,
         answering: impl Future<Output = Result<T, Status>>,
     ) -> Result<T, PeerError> {
-        in_time(limit, answering).await.map_err(|status| self.refused(peer, status))
+        self.answered(peer, in_time(limit, answering).await)
     }
 
-    /// A peer that cannot be reached, or says no.
-    fn refused(&self, Peer { account: miner, endpoint }: Peer, status: Status) -> PeerError {
-        let status = self.connector.explain(endpoint, status);
-        PeerError::Status { miner, endpoint, status: Box::new(status) }
+    /// What a peer answers, or that it cannot be reached or says no.
+    fn answered<T>(&self, peer: Peer, answer: Result<T, Status>) -> Result<T, PeerError> {
+        let Peer { account: miner, endpoint } = peer;
+        let refused = |status| PeerError::Status { miner, endpoint, status: Box::new(status) };
+        self.channels.note(endpoint, answer).map_err(refused)
     }
 }
 
@@ -331,6 +316,6 @@ impl Asker for Peers {
         self.correspondent.ask(methods::MINER_CHALLENGE, *miner, &mut request);
         let mut client = self.miner(Peer { account: *miner, endpoint });
         let opened = client.challenge(request).await;
-        Ok(Box::pin(opened.map_err(|status| self.connector.explain(endpoint, status))?.into_inner()))
+        Ok(Box::pin(self.channels.note(endpoint, opened)?.into_inner()))
     }
 }

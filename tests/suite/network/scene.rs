@@ -257,6 +257,8 @@ fn policy() -> Policy {
         ..Policy::test()
     };
     policy.objects.deadline_ms = DEADLINE_MS;
+    // More than the standard one, with which nobody would answer.
+    policy.objects.whole_deadline_ms *= 2;
     policy.objects.one_in = NonZeroU32::MIN;
     policy
 }

@@ -1,66 +1,25 @@
 //! Owners that ask for every byte by sealed tokens, and others who would like miners to read for them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::Bytes;
 use holdfast_engine::possession::challenge::{ObjectChallenge, ObjectTerms};
 use holdfast_engine::possession::token::TokenChallenge;
 use holdfast_engine::rejection::Class;
-use holdfast_service::client::{NotAsked, PutOptions, Stored, WholeAudit, WholeOutcome};
-use holdfast_service::miner::limits::Limits;
+use holdfast_service::client::{NotAsked, WholeOutcome};
 use holdfast_service::proto::*;
 use holdfast_service::validator::collect::Asker;
 use holdfast_service::validator::peers::Peers;
+use holdfast_tests::disk::damage_object;
 use tokio_stream::StreamExt;
 use tonic::{Code, Status, async_trait};
 
 use super::conduct::bodies;
-use super::disk::RealMiner;
-use super::files::{SEGMENT_BYTES, get, options, put, try_put};
+use super::files::{get, put};
 use super::scene::{Scene, VALIDATOR, bytes_of};
+use super::spending::{FILE_BYTES, accepted, audit, restless, stored};
 use super::station::{Conduct, Events, Me, Station};
-
-const FILE_BYTES: usize = 300_000;
-const TOKENS: u32 = 2;
-/// Long enough for a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Whoever passed, by miner.
-fn accepted(audits: &[WholeAudit]) -> Vec<bool> {
-    audits.iter().map(|audit| matches!(audit.outcome, WholeOutcome::Accepted { .. })).collect()
-}
-
-/// A file with tokens, in two pieces, whose records are settled.
-async fn stored(scene: &Scene) -> Stored {
-    let with_tokens = PutOptions { tokens: TOKENS, ..options("replicate-2", SEGMENT_BYTES) };
-    let stored = try_put(&scene.owner("owner"), &bytes_of(FILE_BYTES, 1), with_tokens).await.expect("stores");
-    scene.pass_record_heights();
-    stored
-}
-
-/// The bytes of the one object on a miner's disk.
-fn data_file(folder: &Path) -> PathBuf {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("reads").map(|entry| entry.expect("reads")) {
-            if entry.file_type().expect("reads").is_dir() {
-                folders.push(entry.path());
-            } else if entry.file_name() == "data" {
-                return entry.path();
-            }
-        }
-    }
-    panic!("no object")
-}
-
-/// Miners that rest no time between two reads.
-async fn restless(scene: &Scene, name: &str) -> RealMiner {
-    let miner = RealMiner::start(scene, name, Limits { whole_pause_ms: 0, ..Limits::default() }).await;
-    scene.register(miner.account(), miner.server.address);
-    miner
-}
 
 /// Every byte counts, a token is spent once, and what came of it is between owner and miner.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,24 +29,23 @@ async fn a_token_finds_one_wrong_bit_and_is_spent() {
     scene.step().await;
     let stored = stored(&scene).await;
     let owner = scene.owner("owner");
-    let audits = owner.audit_whole(&stored.root, PATIENCE).await.expect("asks");
+    let audits = audit(&scene, &owner, &stored.root).await.expect("asks");
     assert_eq!(accepted(&audits), [true, true], "{audits:?}");
-    assert!(audits.iter().all(|audit| audit.unused == 1), "{audits:?}");
+    assert!(audits.iter().all(|audit| audit.spent == Some(0) && audit.unused == Some(1)), "{audits:?}");
 
-    let file = data_file(&miners[1].directory);
-    let mut held = std::fs::read(&file).expect("reads");
-    held[123_456] ^= 1;
-    std::fs::write(&file, held).expect("writes");
+    damage_object(&miners[1].directory, 123_456);
     scene.block();
-    let audits = owner.audit_whole(&stored.root, PATIENCE).await.expect("asks");
+    let audits = audit(&scene, &owner, &stored.root).await.expect("asks");
     for audit in &audits {
         let is_honest = audit.miner == miners[0].account();
         assert_eq!(matches!(audit.outcome, WholeOutcome::Accepted { .. }), is_honest, "{audit:?}");
-        assert!(is_honest || matches!(audit.outcome, WholeOutcome::Failed(_)), "{audit:?}");
+        let says = |why: &str| why.contains("damaged");
+        assert!(is_honest || matches!(&audit.outcome, WholeOutcome::Refused(why) if says(why)), "{audit:?}");
+        assert_eq!(audit.spent, Some(1), "{audit:?}");
     }
-    let audits = owner.audit_whole(&stored.root, PATIENCE).await.expect("has none left");
+    let audits = audit(&scene, &owner, &stored.root).await.expect("has none left");
     let none_left = WholeOutcome::NotAsked(NotAsked::Exhausted);
-    assert!(audits.iter().all(|audit| audit.outcome == none_left && audit.unused == 0), "{audits:?}");
+    assert!(audits.iter().all(|audit| audit.outcome == none_left && audit.unused == Some(0)), "{audits:?}");
 
     scene.settle().await;
     for miner in &miners {
@@ -117,7 +75,7 @@ async fn tokens_are_kept_for_their_owner_alone() {
     assert_eq!((of_kind("tokens"), of_kind("record")), (2, 2), "{files:?}");
     assert!(files.iter().all(|path| mode(path) == 0o600), "{files:?}");
     let plain = put(&scene.owner("owner"), &bytes_of(1_000, 2), "replicate-2").await;
-    let refused = scene.owner("owner").audit_whole(&plain.root, PATIENCE).await.expect_err("has none");
+    let refused = audit(&scene, &scene.owner("owner"), &plain.root).await.expect_err("has none");
     assert!(refused.to_string().contains("--tokens"), "{refused}");
     scene.owner("owner").remove(&stored.root).await.expect("is released");
     assert!(!folder.exists());
@@ -177,7 +135,7 @@ async fn a_miner_reads_for_nobody_else_and_not_twice() {
     // Somebody who has other objects here.
     put(&scene.owner("neighbour"), &bytes_of(1_000, 3), "replicate-2").await;
     let owner = scene.owner("owner");
-    assert_eq!(accepted(&owner.audit_whole(&stored.root, PATIENCE).await.expect("asks")), [true, true]);
+    assert_eq!(accepted(&audit(&scene, &owner, &stored.root).await.expect("asks")), [true, true]);
     let shown = asked.lock().expect("no panic").last().cloned().expect("was asked");
     let shown = TokenChallenge::decode(&shown).expect("a token's");
 
@@ -219,13 +177,13 @@ async fn another_digest_is_not_that_of_the_token() {
         *bytes.last_mut()? ^= 1;
         Some(bytes)
     }));
-    for audit in scene.owner("owner").audit_whole(&stored.root, PATIENCE).await.expect("asks") {
+    for audit in audit(&scene, &scene.owner("owner"), &stored.root).await.expect("asks") {
         match audit.outcome {
             WholeOutcome::Accepted { .. } => assert_eq!(audit.miner, honest.account()),
             WholeOutcome::Failed(rejection) => {
                 assert_eq!((audit.miner, rejection.class), (cheat.account(), Class::WrongProof));
             }
-            WholeOutcome::NotAsked(why) => panic!("{why}"),
+            other => panic!("{other:?}"),
         }
     }
 }

@@ -34,9 +34,14 @@ impl Network {
 
     /// Makes a file of so many bytes, and begins to store it.
     pub(crate) fn begin_put(&self, name: &str, length_bytes: usize, coding: &str) -> Process {
+        self.begin_put_with(name, length_bytes, &["--coding", coding])
+    }
+
+    /// The same with these flags about pieces.
+    pub(crate) fn begin_put_with(&self, name: &str, length_bytes: usize, pieces: &[&str]) -> Process {
         std::fs::write(self.path(name), bytes_of(name, length_bytes)).expect("writes");
         let (file, recipient) = (self.text(name), self.key.recipient());
-        self.spawn_owner(&["put", &file, "--recipient", &recipient, "--coding", coding])
+        self.spawn_owner(&[&["put", &file, "--recipient", &recipient], pieces].concat())
     }
 
     /// Stores a file; its CID.

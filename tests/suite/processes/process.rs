@@ -62,7 +62,13 @@ impl Ended {
     /// The JSON that it printed; fails the test unless it was successful.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        assert_eq!(self.code, Some(0), "{self:#?}");
+        self.json_with_code(0)
+    }
+
+    /// The JSON that it printed; fails the test if it ended with another code.
+    #[track_caller]
+    pub(crate) fn json_with_code(&self, code: i32) -> Value {
+        assert_eq!(self.code, Some(code), "{self:#?}");
         self.printed()
     }
 
@@ -70,8 +76,7 @@ impl Ended {
     #[allow(dead_code, reason = "the example network_figures does not ask, tests do")]
     #[track_caller]
     pub(crate) fn failure(&self) -> Value {
-        assert_eq!(self.code, Some(1), "{self:#?}");
-        self.printed()["error"].clone()
+        self.json_with_code(1)["error"].clone()
     }
 
     #[track_caller]
@@ -159,7 +164,7 @@ impl Process {
     }
 
     /// As Ctrl-C.
-    #[allow(dead_code, reason = "the tests of workers do, others that share this file do not")]
+    #[allow(dead_code, reason = "tests do, the example network_figures does not")]
     pub(crate) fn interrupt(&self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("still runs");

@@ -1006,6 +1006,7 @@ class FileSummary(_message.Message):
     PIECES_FIELD_NUMBER: _builtins.int
     HEALTHY_PIECES_FIELD_NUMBER: _builtins.int
     SPARE_PIECES_FIELD_NUMBER: _builtins.int
+    UNCOMMITTED_PIECES_FIELD_NUMBER: _builtins.int
     file_root: _builtins.bytes
     length_bytes: _builtins.int
     stored_at: _builtins.int
@@ -1014,6 +1015,8 @@ class FileSummary(_message.Message):
     healthy_pieces: _builtins.int
     spare_pieces: _builtins.int
     """Fewest spare pieces of any segment: below 0 means bytes are lost."""
+    uncommitted_pieces: _builtins.int
+    """Pieces without commitments, which are audited by chunks."""
     def __init__(
         self,
         *,
@@ -1024,10 +1027,11 @@ class FileSummary(_message.Message):
         pieces: _builtins.int = ...,
         healthy_pieces: _builtins.int = ...,
         spare_pieces: _builtins.int = ...,
+        uncommitted_pieces: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "file_root", b"file_root", "healthy_pieces", b"healthy_pieces", "length_bytes", b"length_bytes", "pieces", b"pieces", "spare_pieces", b"spare_pieces", "stored_at", b"stored_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "file_root", b"file_root", "healthy_pieces", b"healthy_pieces", "length_bytes", b"length_bytes", "pieces", b"pieces", "spare_pieces", b"spare_pieces", "stored_at", b"stored_at", "uncommitted_pieces", b"uncommitted_pieces"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,11 +1,11 @@
 //! Files whose pieces are committed to: checked when they are stored, and audited by whole blocks from then on.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdfast_engine::account::Account;
 use holdfast_engine::possession::challenge::AuditKind;
 use holdfast_engine::receipt::{Outcome, RoundKind};
+use holdfast_tests::disk::damage_object;
 
 use super::meddler::Meddler;
 use crate::chain::Chain;
@@ -41,21 +41,6 @@ async fn possession(node: &Node) -> Vec<(Account, Outcome, ReceiptRow)> {
     of_kind.map(|row| (row.key.0, row.value.finding.outcome().expect("known"), row.value)).collect()
 }
 
-/// The bytes of the one object on a miner's disk.
-fn data_file(folder: &Path) -> PathBuf {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("reads").map(|entry| entry.expect("reads")) {
-            if entry.file_type().expect("reads").is_dir() {
-                folders.push(entry.path());
-            } else if entry.file_name() == "data" {
-                return entry.path();
-            }
-        }
-    }
-    panic!("no object")
-}
-
 /// All pieces are committed to, audits ask for whole blocks, and honest miners pass them. One that lost a byte does not.
 #[tokio::test(flavor = "multi_thread")]
 async fn committed_pieces_are_audited_by_possession() {
@@ -69,6 +54,8 @@ async fn committed_pieces_are_audited_by_possession() {
     assert_eq!((cost.pieces, cost.table_bytes), (3, 3 * 1024), "four points and zeros each");
     assert!(cost.seconds >= cost.check_seconds);
     assert!(get(&owner, &stored.root).await == bytes);
+    let summary = &owner.list().await.expect("lists")[0].summary;
+    assert_eq!((summary.pieces, summary.uncommitted_pieces), (3, 0));
     for miner in &miners {
         let records = validator.node.records_of(&miner.node.account()).await.expect("reads");
         assert!(records.iter().all(|record| record.record.table_root.is_some()));
@@ -91,10 +78,7 @@ async fn committed_pieces_are_audited_by_possession() {
 
     let piece = stored.manifest.segments()[0].pieces[0].holder.expect("is held");
     let lost = miners.iter().position(|miner| miner.node.account() == piece.miner).expect("one of them");
-    let file = data_file(&ground.disk_path(&format!("miner-{lost}")));
-    let mut held = std::fs::read(&file).expect("reads");
-    held[20_000] ^= 1;
-    std::fs::write(&file, held).expect("writes");
+    damage_object(&ground.disk_path(&format!("miner-{lost}")), 20_000);
     let before = passed.len();
     for _ in 0..6 {
         round(&ground, &node).await;

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use holdfast_engine::account::Account;
 use holdfast_engine::object::Address;
 use holdfast_engine::signature::Signer;
 use tonic::Code;
 
 use super::liar::Liar;
 use crate::client::fixture::{Faults, Ground, as_stored, bytes_of, get, options, put};
+use crate::client::get::holders;
 use crate::client::{Client, ClientError, GetOptions};
+use crate::pieces::{Content, Holder, Manifest, Piece, PlacementSecret, Segment};
+use crate::proto;
 use crate::validator::peers::PeerError;
 
 const SEGMENT: u64 = 300_000;
@@ -144,4 +148,28 @@ async fn files_are_their_owners_alone() {
     let audited = owner.audit(&stored.root).await.expect("audits");
     assert_eq!(audited.iter().filter(|piece| piece.accepted).count(), 3);
     assert!(get(&owner, &stored.root).await == bytes);
+}
+
+/// A validator that names a miner again and again would otherwise have it asked as often, and an owner spend as many tokens.
+#[test]
+fn who_is_named_twice_holds_a_piece_once() {
+    let content = Content { root: [9; 32], length_bytes: 1_000 };
+    let piece = |number: u8| Piece {
+        shard_root: [7; 32],
+        generation: 0,
+        holder: Some(Holder { miner: Account([number; 32]), root: [number + 10; 32] }),
+    };
+    let segments = vec![Segment { pieces: vec![piece(1), piece(2)] }];
+    let (policy, secret) = (options("replicate-2", SEGMENT).policy, PlacementSecret::of_bytes([3; 32]));
+    let manifest = Manifest::new(None, content, policy, secret, None, segments).expect("a manifest");
+    let named = |number: u8, port: u16| proto::Holder {
+        piece: Some(proto::PlacedPiece { shard: u32::from(number) - 1, ..Default::default() }),
+        miner: vec![number; 32].into(),
+        endpoint: format!("127.0.0.1:{port}"),
+        healthy: true,
+    };
+    let located = [named(1, 1_000), named(2, 2_000), named(1, 1_000), named(2, 3_000), named(1, 1_000)];
+    let found = &holders(&manifest, &located).expect("makes sense")[&0];
+    let found: Vec<_> = found.iter().map(|(id, peer)| (id.shard, peer.account.0[0])).collect();
+    assert_eq!(found, [(0, 1), (1, 2)]);
 }

@@ -11,6 +11,7 @@ use crate::connect::Connector;
 use crate::encryption::{Identities, OwnerKey, Recipients};
 use crate::proto::{ObjectName, PlaceRequest, PlacedPiece};
 use crate::validator::peers::PeerError;
+use crate::wire::status::advice_of;
 
 const SEGMENT: u64 = 100_000;
 
@@ -54,8 +55,10 @@ async fn files_come_and_go_over_tls() {
 
     // The same network, and an owner who does not speak TLS.
     let plain = ground.owner_over(Connector::plain(), "other", &validator);
-    let refused = plain.list().await.expect_err("no TLS").to_string();
-    assert!(refused.contains("wants TLS"), "{refused}");
+    let refused = plain.list().await.expect_err("no TLS");
+    let ClientError::Peer(PeerError::Status { status, .. }) = refused else { panic!("{refused}") };
+    assert!(status.message().contains("before anything was answered"), "{status}");
+    assert!(advice_of(&status).is_some_and(|advice| advice.contains("perhaps it wants TLS")), "{status:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,7 +82,8 @@ async fn an_encrypted_file_is_decrypted_by_its_key_alone_and_on_any_machine_of_i
     assert_ne!(get(&owner, &stored.root).await[..1000], bytes[..1000]);
     let listed = owner.list().await.expect("lists");
     assert_eq!(listed[0].name.as_deref(), Some("a file"));
-    assert_eq!((listed[0].summary.pieces, listed[0].summary.healthy_pieces), (9, 9));
+    let summary = &listed[0].summary;
+    assert_eq!((summary.pieces, summary.healthy_pieces, summary.uncommitted_pieces), (9, 9, 9));
     // A laptop is lost: the account's key and the file's key are enough.
     std::fs::remove_dir_all(ground.out("owner.state")).expect("deletes");
     let elsewhere = ground.owner("owner", &validator);

@@ -67,7 +67,7 @@ impl Keeper {
         let mut files = Vec::new();
         for row in FILES.scan(&*self.index, &range, limit).await? {
             match StoredFile::read(&*self.index, row.key).await {
-                Ok(file) if !file.row.releasing => files.push(summary(&file)),
+                Ok(file) if !file.row.releasing => files.push(summary(&file)?),
                 // It is going, or went between the two reads.
                 Ok(_) | Err(CareError::NoSuchFile { .. }) => {}
                 Err(error) => return Err(error),
@@ -135,14 +135,19 @@ fn placed(file: &StoredFile, id: PieceId, held: &HeldPiece) -> Result<PlacedPiec
     Ok(PlacedPiece { segment: segment.into(), shard: shard.into(), generation, object: Some(object) })
 }
 
-fn summary(file: &StoredFile) -> FileSummary {
+fn summary(file: &StoredFile) -> Result<FileSummary, ValidatorError> {
     let (_, root) = file.key;
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let healthy = |pieces: &[super::rows::PieceRow]| pieces.iter().filter(|piece| piece.is_healthy()).count();
     let (needed, shards) = file.row.needed_and_shards();
     let spare = file.pieces.chunks(shards.into()).map(healthy).min().unwrap_or(usize::from(shards));
     let spare = i32::try_from(spare).unwrap_or(i32::MAX) - i32::from(needed);
-    FileSummary {
+    let held = file.pieces.iter().filter_map(|piece| piece.held.as_ref());
+    let mut uncommitted_pieces = 0;
+    for piece in held {
+        uncommitted_pieces += u32::from(piece.signed_record()?.record.table_root.is_none());
+    }
+    Ok(FileSummary {
         file_root: root.to_vec().into(),
         length_bytes: file.row.length_bytes,
         stored_at: file.row.stored_at,
@@ -150,7 +155,8 @@ fn summary(file: &StoredFile) -> FileSummary {
         pieces: count(file.pieces.len()),
         healthy_pieces: count(healthy(&file.pieces)),
         spare_pieces: spare,
-    }
+        uncommitted_pieces,
+    })
 }
 
 fn audited(piece: PlacedPiece, miner: Account, retrieval: Retrieval) -> AuditedPiece {

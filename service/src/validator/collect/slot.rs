@@ -25,6 +25,7 @@ pub(super) struct Slot {
     held: Option<OwnedSemaphorePermit>,
     came: bool,
     fault: Option<Rejection>,
+    refused: bool,
     open: bool,
 }
 
@@ -44,6 +45,7 @@ impl Slot {
             held: None,
             came: false,
             fault,
+            refused: false,
             open: !unshown,
         }
     }
@@ -91,7 +93,13 @@ impl Slot {
 
     /// The miner says why it gives no answer, or none any more.
     pub(super) fn refuse(&mut self, why: &str) {
-        self.close(&Class::Late.because(format!("the miner refuses: {why}")));
+        self.turn_down(&Class::Late.because(format!("the miner refuses: {why}")));
+    }
+
+    /// The same with a class.
+    pub(super) fn turn_down(&mut self, fault: &Rejection) {
+        self.refused |= self.awaits_promise();
+        self.close(fault);
     }
 
     /// A digest came. It may come again, but not another. One that is late closes the challenge; one that is not the miner's is refused.
@@ -183,6 +191,6 @@ impl Slot {
 
     /// What came of it.
     pub(super) fn finish(self) -> Answer {
-        Answer { promise: self.promise, came: self.came, fault: self.fault }
+        Answer { promise: self.promise, came: self.came, fault: self.fault, refused: self.refused }
     }
 }

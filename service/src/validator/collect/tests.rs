@@ -131,7 +131,7 @@ impl Scene {
 }
 
 fn with_bodies(answers: Vec<super::Answer>, mut bodies: BTreeMap<usize, Body>) -> Vec<Answer> {
-    let answer = |(place, super::Answer { promise, came, fault })| {
+    let answer = |(place, super::Answer { promise, came, fault, .. })| {
         let body = bodies.remove(&place);
         assert_eq!(body.is_some(), came);
         Answer { promise, body, fault }

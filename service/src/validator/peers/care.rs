@@ -25,7 +25,7 @@ macro_rules! asked {
         /// [`PeerError`].
         pub async fn $name(&self, peer: Peer, mut request: $request) -> Result<$response, PeerError> {
             let asked = self.correspondent.ask(methods::$method, peer.account, &mut request);
-            let client = ValidatorClient::new(self.channel(peer.endpoint));
+            let client = ValidatorClient::new(self.channels.to(peer.endpoint));
             let mut client = client.max_decoding_message_size(ANSWER_BYTES_MAX);
             let response = self.within(peer, $limit, client.$call(request)).await?.into_inner();
             self.heard(peer, &asked, &response)?;

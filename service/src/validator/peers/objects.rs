@@ -246,13 +246,13 @@ impl Peers {
         loop {
             let before = sent.load(Ordering::Relaxed);
             tokio::select! {
-                answered = &mut answering => return answered.map_err(|status| self.refused(peer, status)),
+                answered = &mut answering => return self.answered(peer, answered),
                 () = tokio::time::sleep(IDLE_TIMEOUT) => {}
             }
             if sent.load(Ordering::Relaxed) == before {
                 let seconds = IDLE_TIMEOUT.as_secs();
                 let message = format!("nothing moved for {seconds} s");
-                return Err(self.refused(peer, Status::deadline_exceeded(message)));
+                return self.answered(peer, Err(Status::deadline_exceeded(message)));
             }
         }
     }

@@ -18,6 +18,7 @@ use tonic::{Code, Status, Streaming};
 
 use super::Slot;
 use super::outlet::Outlet;
+use crate::connect::Stage;
 use crate::proto::engine_client::EngineClient;
 use crate::proto::{
     LayerQuestion, WindowOrder, WorkOrder, WorkTerms, WorkerEvent, WorkerFailure, WorkerOffer, WorkerPing,
@@ -59,8 +60,8 @@ impl From<Status> for Lost {
 
 impl Slot {
     /// What became of a call: the engine ended it, or the connection broke, with what to do about that.
-    fn lost(&self, status: Status) -> Lost {
-        Lost::from(self.worker.connector.explain(self.worker.engine.uri(), status))
+    fn lost(&self, status: Status, stage: Stage) -> Lost {
+        Lost::from(self.worker.connector.explain(self.worker.engine.uri(), status, stage))
     }
 }
 
@@ -120,7 +121,7 @@ impl<'s> Connection<'s> {
     }
 
     async fn open(slot: &'s Slot, window_bytes_maximum: u64) -> Result<Connection<'s>, Lost> {
-        let lost = |status| slot.lost(status);
+        let lost = |status| slot.lost(status, Stage::Fresh);
         let channel = slot.worker.engine.connect().await;
         let channel = channel.map_err(|error| lost(Status::from_error(error.into())))?;
         let (events, outgoing) = mpsc::channel(EVENTS_WAITING);
@@ -158,7 +159,7 @@ impl<'s> Connection<'s> {
                 () = stop.cancelled() => return Ok(()),
                 order = self.orders.message() => {
                     let ended = || Lost::Broken("the engine ended the call".to_owned());
-                    let order = order.map_err(|status| self.slot.lost(status))?;
+                    let order = order.map_err(|status| self.slot.lost(status, Stage::Answered))?;
                     self.take(order.ok_or_else(ended)?)?;
                 }
                 // If events wait to be sent the engine hears from us as soon as it listens.

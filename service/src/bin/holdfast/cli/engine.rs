@@ -8,7 +8,7 @@ mod watch;
 
 use clap::{Args, Subcommand};
 use holdfast_engine::rejection::Rejection;
-use holdfast_service::connect::{Connector, NO_CONNECTION};
+use holdfast_service::connect::{Connector, NO_CONNECTION, Stage};
 use holdfast_service::engine_service::EngineError;
 use holdfast_service::proto::engine_client::EngineClient;
 use holdfast_service::wire::status::{advice_of, class_of, reason_of};
@@ -74,6 +74,7 @@ struct Connected {
     client: EngineClient<Channel>,
     connector: Connector,
     url: String,
+    stage: Stage,
 }
 
 impl EngineArguments {
@@ -89,18 +90,18 @@ impl EngineArguments {
         let connector = self.connect.connector()?;
         let endpoint = connector.secured(endpoint).map_err(connect::failure)?;
         let url = self.engine.clone();
-        let channel = runtime
-            .block_on(endpoint.connect())
-            .map_err(|error| refused(&connector.explain(&url, Status::from_error(error.into()))))?;
+        let channel = runtime.block_on(endpoint.connect()).map_err(|error| {
+            refused(&connector.explain(&url, Status::from_error(error.into()), Stage::Fresh))
+        })?;
         let client = EngineClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-        Ok(Connected { runtime, client, connector, url })
+        Ok(Connected { runtime, client, connector, url, stage: Stage::Fresh })
     }
 }
 
 impl Connected {
     /// What came in place of an answer: from the engine, or of the connection to it.
     fn refused(&self, status: Status) -> Failure {
-        refused(&self.connector.explain(&self.url, status))
+        refused(&self.connector.explain(&self.url, status, self.stage))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use holdfast_engine::jobs::progress::{Snapshot, Watcher};
+use holdfast_service::connect::Stage;
 use holdfast_service::proto::{JobState, WatchRequest};
 use serde::Serialize;
 
@@ -32,6 +33,7 @@ pub(super) fn watch(connected: &mut Connected, id: &str, console: &Console) -> R
     let last = connected.runtime.block_on(async {
         let request = WatchRequest { request_id: id.to_owned() };
         let mut states = connected.client.watch(request).await?.into_inner();
+        connected.stage = Stage::Answered;
         let mut last = JobState::default();
         while let Some(state) = states.message().await? {
             if state.total_bytes > 0 {

@@ -13,7 +13,7 @@ use crate::table::{self, Table};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 A piece is healthy if its last audit passed. Spare: how many more pieces of the worst segment may be lost; below 0 it cannot be \
-read now. Example:
+read now. Uncommitted: pieces that are audited by chunks, which the validator sees, as their miner has not committed to them. Example:
   holdfast ls --chain /srv/chain")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -48,6 +48,7 @@ struct Line {
     pieces: u32,
     healthy_pieces: u32,
     spare_pieces: i32,
+    uncommitted_pieces: u32,
     stored_at: u64,
     expires_at: u64,
 }
@@ -63,6 +64,7 @@ impl Line {
             pieces: summary.pieces,
             healthy_pieces: summary.healthy_pieces,
             spare_pieces: summary.spare_pieces,
+            uncommitted_pieces: summary.uncommitted_pieces,
             stored_at: summary.stored_at,
             expires_at: summary.expires_at,
         }
@@ -71,7 +73,8 @@ impl Line {
 
 impl Report for Listed {
     fn text(&self, out: &mut String) {
-        let mut lines = Table::new(&["cid", ">bytes", ">pieces", ">healthy", ">spare", "name"]);
+        let mut lines =
+            Table::new(&["cid", ">bytes", ">pieces", ">healthy", ">spare", ">uncommitted", "name"]);
         for file in &self.files {
             lines.row([
                 file.cid.clone(),
@@ -79,6 +82,7 @@ impl Report for Listed {
                 file.pieces.to_string(),
                 file.healthy_pieces.to_string(),
                 file.spare_pieces.to_string(),
+                file.uncommitted_pieces.to_string(),
                 file.name.as_deref().unwrap_or_default().escape_debug().to_string(),
             ]);
         }

@@ -69,6 +69,8 @@ struct Files {
     bytes: u64,
     pieces: u64,
     healthy_pieces: u64,
+    /// Pieces without commitments.
+    uncommitted_pieces: u64,
     /// Fewest spare pieces of any file; absent without one.
     spare_pieces: Option<i32>,
     /// Files that cannot be read now.
@@ -124,9 +126,37 @@ impl Files {
             bytes: summaries().map(|file| file.length_bytes).sum(),
             pieces: summaries().map(|file| u64::from(file.pieces)).sum(),
             healthy_pieces: summaries().map(|file| u64::from(file.healthy_pieces)).sum(),
+            uncommitted_pieces: summaries().map(|file| u64::from(file.uncommitted_pieces)).sum(),
             spare_pieces: summaries().map(|file| file.spare_pieces).min(),
             unreadable: summaries().filter(|file| file.spare_pieces < 0).count(),
             interrupted,
+        }
+    }
+
+    fn text(&self, out: &mut String) {
+        let Files { count, bytes, pieces, healthy_pieces, uncommitted_pieces, .. } = self;
+        let Files { spare_pieces, unreadable, interrupted, .. } = self;
+        out.push_str(&format!(
+            "{count} files, {}: {healthy_pieces} of {pieces} pieces are healthy",
+            table::bytes(*bytes)
+        ));
+        match spare_pieces {
+            Some(spare) => out.push_str(&format!(", {spare} may be lost of the worst segment\n")),
+            None => out.push('\n'),
+        }
+        if *unreadable > 0 {
+            out.push_str(&format!(
+                "LOST     {unreadable} files cannot be read now; `holdfast ls` shows which\n"
+            ));
+        }
+        if *uncommitted_pieces > 0 {
+            out.push_str(&format!(
+                "{uncommitted_pieces} of {pieces} pieces have no commitments: audits show chunks of them to the validator. To change that, \
+                 put their files (`holdfast ls`) anew with --commit\n"
+            ));
+        }
+        if *interrupted > 0 {
+            out.push_str(&format!("{interrupted} puts are not finished; `holdfast ls` shows them\n"));
         }
     }
 }
@@ -161,24 +191,7 @@ impl Report for Seen {
         if self.is_behind() {
             out.push_str(&format!("BEHIND   the chain is at height {}\n", self.chain_height));
         }
-        let Files { count, bytes, pieces, healthy_pieces, spare_pieces, unreadable, interrupted } =
-            &self.files;
-        out.push_str(&format!(
-            "{count} files, {}: {healthy_pieces} of {pieces} pieces are healthy",
-            table::bytes(*bytes)
-        ));
-        match spare_pieces {
-            Some(spare) => out.push_str(&format!(", {spare} may be lost of the worst segment\n")),
-            None => out.push('\n'),
-        }
-        if *unreadable > 0 {
-            out.push_str(&format!(
-                "LOST     {unreadable} files cannot be read now; `holdfast ls` shows which\n"
-            ));
-        }
-        if *interrupted > 0 {
-            out.push_str(&format!("{interrupted} puts are not finished; `holdfast ls` shows them\n"));
-        }
+        self.files.text(out);
         let mut lines = Table::new(&["tier", ">miners", ">silent", ">share"]);
         for tier in &self.tiers {
             let share = format!("{:.1} %", 100.0 * tier.share);
@@ -189,5 +202,26 @@ impl Report for Seen {
 
     fn exit(&self) -> Exit {
         if self.is_behind() || self.files.unreadable > 0 { Exit::Failed } else { Exit::Done }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_service::proto::FileSummary;
+
+    use super::*;
+
+    #[test]
+    fn pieces_without_commitments_are_shown_with_what_to_do() {
+        let text = |uncommitted_pieces| {
+            let summary =
+                FileSummary { pieces: 9, healthy_pieces: 9, uncommitted_pieces, ..Default::default() };
+            let mut text = String::new();
+            Files::of(&[OwnedFile { summary, name: None }], 0).text(&mut text);
+            text
+        };
+        let shown = text(3);
+        assert!(shown.contains("3 of 9 pieces have no commitments") && shown.contains("--commit"), "{shown}");
+        assert!(!text(0).contains("commitments"));
     }
 }
