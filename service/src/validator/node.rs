@@ -4,6 +4,7 @@
 //! being asked is void, one whose promises are kept is closed with what was judged. Of several processes with one index the one
 //! that holds the lease does all of this; the others look on.
 
+mod anchor;
 mod begin;
 mod charge;
 mod close;
@@ -11,6 +12,7 @@ mod counting;
 mod exporting;
 pub mod monitor;
 mod round;
+mod score;
 mod settings;
 mod tend;
 

@@ -1,17 +1,18 @@
 //! Which challenges a round has: a function of the block, of what is recorded and of the records, so that any third party with
 //! the same facts derives the same. Nothing that a miner says after the beacon enters.
 
+mod bound;
 mod link;
+mod objects;
+mod partition;
 mod records;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use holdfast_engine::account::Account;
 use holdfast_engine::audit_round::{AuditRound, RoundTerms};
-use holdfast_engine::beacon::audit_limit;
-use holdfast_engine::challenge::{Challenge, Kind, Terms};
 use holdfast_engine::commitment::{Batch, Commitment, settled_batches};
 use holdfast_engine::policy::Policy;
 use holdfast_engine::possession::challenge::{AuditKind, Form};
@@ -21,11 +22,13 @@ use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::possession::response::response_bytes as possession_response_bytes;
 use holdfast_engine::receipt::{Round, Subject};
 use holdfast_engine::registration::Registration;
-use holdfast_engine::rejection::{Class, Rejection};
+use holdfast_engine::rejection::Rejection;
 use holdfast_engine::space::response::response_bytes;
-use holdfast_engine::tree::{BLOCK_BYTES, CHUNK_BYTES};
 
 use crate::local::audits::AnyChallenge;
+use bound::bound_questions;
+use objects::ask_objects;
+use partition::{in_round, unshown};
 use records::usable_records;
 
 /// Bytes of a response to a `whole` challenge at most: header and answer.
@@ -192,9 +195,10 @@ pub fn plan(terms: &PlanTerms<'_>, facts: &MinerFacts) -> MinerPlan {
             plan.questions.extend(unshown(terms, partition, last));
             continue;
         };
+        let subject = Subject::Partition(partition.registration.partition_id);
         match in_round(terms, partition, commitment, waiting, &mut plan) {
             Ok(()) => waiting = &[],
-            Err(rejection) => plan.left_out.push(LeftOut { subject: subject_of(partition), rejection }),
+            Err(rejection) => plan.left_out.push(LeftOut { subject, rejection }),
         }
     }
     if !waiting.is_empty() {
@@ -209,80 +213,10 @@ pub fn plan(terms: &PlanTerms<'_>, facts: &MinerFacts) -> MinerPlan {
         }
     }
     plan.seals.truncate(SEALS_MAX);
+    // Links are few: none is dropped for the many others.
     bound_questions(&mut plan, QUESTIONS_MAX - links.len());
     plan.questions.extend(links);
     plan
-}
-
-/// Leaves so many questions at most: of partitions first, then of objects, by lot. The objects that are asked for stand for those
-/// that are not.
-fn bound_questions(plan: &mut MinerPlan, most: usize) {
-    let questions = &mut plan.questions;
-    if questions.len() <= most {
-        return;
-    }
-    let objects_bytes = |questions: &[Question]| -> u128 {
-        questions.iter().map(|question| u128::from(question.proven_object_bytes)).sum()
-    };
-    let all = objects_bytes(questions);
-    questions.sort_by_cached_key(|question| {
-        let Round { key, challenge_seed, .. } = question.round();
-        (matches!(key.subject, Subject::Object(_)), challenge_seed)
-    });
-    let left_out = questions.split_off(most);
-    let asked = objects_bytes(questions).max(1);
-    for question in questions {
-        let proven = u128::from(question.proven_object_bytes) * all / asked;
-        question.proven_object_bytes = u64::try_from(proven).unwrap_or(u64::MAX);
-    }
-    let partitions = left_out.iter().map(|question| question.round().key.subject);
-    let mut partitions = partitions.filter(|subject| matches!(subject, Subject::Partition(_)));
-    if let Some(subject) = partitions.next() {
-        let others = partitions.count();
-        let detail =
-            format!("the miner has more than {most} partitions; {others} others are not asked either");
-        plan.left_out.push(LeftOut { subject, rejection: Class::Policy.because(detail) });
-    }
-}
-
-/// Adds the questions about a partition and the records that go with it.
-fn in_round(
-    terms: &PlanTerms<'_>,
-    partition: &PartitionFacts,
-    commitment: &Arc<Commitment>,
-    records: &[SignedRecord],
-    plan: &mut MinerPlan,
-) -> Result<(), Rejection> {
-    let round = audit_round(terms, Some(commitment), records)?;
-    let in_force = commitment.in_force(terms.height, terms.policy.finality_blocks)?;
-    let in_force = match in_force {
-        std::borrow::Cow::Borrowed(_) => Arc::clone(commitment),
-        std::borrow::Cow::Owned(earlier) => Arc::new(earlier),
-    };
-    if let Some(challenge) = &round.space {
-        plan.questions.push(Question {
-            bytes_read: u64::from(challenge.samples) * CHUNK_BYTES as u64,
-            proven_space_bytes: sealed_windows(&in_force, &partition.sealed) * challenge.shape.bytes(),
-            proven_object_bytes: 0,
-            batch: None,
-            challenge: AnyChallenge::Partition(Box::new(challenge.clone())),
-            against: Against::Partition(Arc::clone(&in_force)),
-        });
-    }
-    ask_objects(&round, records, &mut plan.questions);
-    if !partition.sealing
-        && let Some((batch, challenge)) = seal(terms, &in_force, &partition.sealed)
-    {
-        plan.seals.push(Question {
-            bytes_read: u64::from(challenge.samples) * challenge.shape.bytes(),
-            proven_space_bytes: 0,
-            proven_object_bytes: 0,
-            batch: Some(batch),
-            challenge: AnyChallenge::Partition(Box::new(challenge)),
-            against: Against::Partition(in_force),
-        });
-    }
-    Ok(())
 }
 
 fn audit_round(
@@ -297,108 +231,10 @@ fn audit_round(
     )
 }
 
-/// The challenges of objects, with their share of the bytes that the miner's objects have.
-fn ask_objects(round: &AuditRound, records: &[SignedRecord], questions: &mut Vec<Question>) {
-    let by_root: BTreeMap<[u8; 32], &SignedRecord> =
-        records.iter().map(|signed| (*signed.record.replica.object_root(), signed)).collect();
-    let shares: BTreeMap<[u8; 32], u32> =
-        round.split.objects.iter().map(|(name, share)| (name.0, *share)).collect();
-    let samples: u64 = shares.values().map(|share| u64::from(*share)).sum();
-    let object_bytes = u128::from(round.holdings.object_bytes());
-    for challenge in &round.objects {
-        let root = challenge.replica.object_root();
-        let (Some(record), Some(share)) = (by_root.get(root), shares.get(root)) else { continue };
-        let proven = object_bytes * u128::from(*share) / u128::from(samples.max(1));
-        let units = match challenge.kind {
-            AuditKind::Possession => challenge.possession_blocks().len() * BLOCK_BYTES,
-            _ => challenge.chunks().len() * CHUNK_BYTES,
-        };
-        questions.push(Question {
-            bytes_read: (units as u64).min(challenge.replica.length()),
-            proven_space_bytes: 0,
-            // A share of the whole is not above it.
-            proven_object_bytes: u64::try_from(proven).unwrap_or(u64::MAX),
-            batch: None,
-            challenge: AnyChallenge::Object(challenge.clone()),
-            against: Against::Object(Arc::new((*record).clone())),
-        });
-    }
-}
-
-/// The seal audit of a partition: of the first batch that has passed none; else, by lot, of one that has. The lot is drawn by the
-/// seed that the challenge of the batch has, so that nobody chooses.
-fn seal(
-    terms: &PlanTerms<'_>,
-    commitment: &Commitment,
-    sealed: &BTreeSet<usize>,
-) -> Option<(usize, Challenge)> {
-    let challenge = |batch: usize| {
-        let windows = commitment.added_windows(batch)?;
-        let samples = terms.policy.seal_samples(windows.end - windows.start);
-        let deadline_ms = terms.policy.seal_deadline_ms;
-        let challenge = Challenge::seal(commitment, batch, terms.beacon, terms.height, samples, deadline_ms);
-        Some((batch, challenge?))
-    };
-    let batches = 0..commitment.batches.len();
-    let new = batches.clone().filter(|batch| !sealed.contains(batch)).find_map(challenge);
-    new.or_else(|| {
-        let limit = audit_limit(terms.reseal_one_in);
-        let drawn = batches.filter_map(challenge).map(|drawn| (lot(&drawn.1.seed()), drawn));
-        drawn.filter(|(lot, _)| *lot <= limit).min_by_key(|(lot, _)| *lot).map(|(_, drawn)| drawn)
-    })
-}
-
 fn lot(seed: &[u8; 32]) -> u64 {
     let mut word = [0; 8];
     word.copy_from_slice(&seed[..8]);
     u64::from_le_bytes(word)
-}
-
-/// Windows in force of batches whose seal audit was passed.
-fn sealed_windows(commitment: &Commitment, sealed: &BTreeSet<usize>) -> u64 {
-    let mut ranges: Vec<_> = sealed.iter().filter_map(|batch| commitment.added_windows(*batch)).collect();
-    ranges.sort_by_key(|range| range.start);
-    let (mut count, mut end) = (0, 0);
-    for range in ranges {
-        count += range.end.saturating_sub(range.start.max(end));
-        end = end.max(range.end);
-    }
-    count
-}
-
-/// The space challenge of a partition whose commitment was not shown, from what is recorded alone.
-fn unshown(terms: &PlanTerms<'_>, partition: &PartitionFacts, last: &Batch) -> Option<Question> {
-    let intent = &partition.registration.intent;
-    let shape = intent.shape;
-    let samples = terms.policy.samples(shape.log2_labels(), shape.layers(), last.end).ok()?;
-    let challenge = Challenge::new(Terms {
-        kind: Kind::Space,
-        shape,
-        height: terms.height,
-        partition_id: partition.registration.partition_id,
-        first_window: 0,
-        window_count: last.end,
-        beacon: terms.beacon,
-        network: intent.network,
-        validator: intent.validator,
-        miner: intent.miner,
-        registration_digest: partition.registration.digest(),
-        partition_root: last.partition_root,
-        samples,
-        deadline_ms: terms.policy.deadline_ms,
-    });
-    Some(Question {
-        challenge: AnyChallenge::Partition(Box::new(challenge.ok()?)),
-        against: Against::Nothing,
-        bytes_read: 0,
-        proven_space_bytes: 0,
-        proven_object_bytes: 0,
-        batch: None,
-    })
-}
-
-fn subject_of(partition: &PartitionFacts) -> Subject {
-    Subject::Partition(partition.registration.partition_id)
 }
 
 #[cfg(test)]

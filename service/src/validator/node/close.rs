@@ -1,36 +1,24 @@
-//! Closing: anchors, then, once a round's block is final, links, signatures and scores.
+//! Closing: anchors, then, once a round's block is final, links, signatures and scores (node/anchor.rs, node/score.rs).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_engine::account::Account;
-use holdfast_engine::challenge::Kind;
 use holdfast_engine::possession::challenge::AuditKind;
-use holdfast_engine::receipt::{ANCHOR_BLOCKS, AnchoredPairs, Outcome, RoundKind};
-use holdfast_engine::recorder::{Recorder, RecorderError, Refusal};
+use holdfast_engine::receipt::{Outcome, RoundKind};
 use tokio::task::JoinSet;
 
 use super::counting::note_proven;
 use super::{Node, lock};
 use crate::chain::{Head, Metagraph};
 use crate::export::EventKind;
-use crate::index::{Changes, KeyRange};
-use crate::scoring::{
-    MinerOutcome, OutcomeKind, RoundResults, RoundSummary, Scoring, ScoringError, ScoringState, TierChange,
-};
+use crate::index::Changes;
 use crate::validator::ValidatorError;
-use crate::validator::anchored::{self, Kept};
-use crate::validator::commitments::Withdrawn;
 use crate::validator::events::Event;
-use crate::validator::receipts::Chains;
-use crate::validator::store::{
-    ANSWERS, AnchorRow, AnswersRow, Finding, NUMBERS, OPEN_FROM, Part, ROUNDS, SCORES, Stage, round_key,
-};
+use crate::validator::store::{ANSWERS, AnswersRow, NUMBERS, OPEN_FROM, Part, ROUNDS, Stage, round_key};
 
 /// Miners whose receipts are linked at the same time: their commits share syncs.
 const MINERS_AT_ONCE: usize = 32;
-/// Miners in one row of the scores.
-const SCORES_IN_ROW: usize = 16;
 
 impl Node {
     /// Anchors and closes what is due. One at a time; whoever comes meanwhile leaves it to the next head.
@@ -77,76 +65,6 @@ impl Node {
         let mut changes = Changes::new();
         NUMBERS.put(&mut changes, &key, &lowest)?;
         self.chains.commit(Some(&self.in_charge()?), changes).await
-    }
-
-    /// Anchors all promises of a height, once.
-    async fn anchor(&self, height: u64, head: Head) -> Result<(), ValidatorError> {
-        let Some(row) = ROUNDS.get(&*self.index, &round_key(height, Part::Samples)).await? else {
-            return Ok(());
-        };
-        let kept = matches!(row.stage, Stage::Promised | Stage::Judged);
-        if !kept || row.anchor.is_some() || head.height > height + ANCHOR_BLOCKS {
-            return Ok(());
-        }
-        let pairs = self.pairs_to_anchor(height, row.beacon).await?;
-        let signer = self.peers.correspondent().signer();
-        let claim = pairs.claim(height, &self.peers.correspondent().network(), signer);
-        let recorded_at = self.recorder("anchoring a round", move |recorder| {
-            match recorder.record_anchor(&claim) {
-                Ok(recorded_at) => Ok(Some(recorded_at)),
-                // Ours, if we were cut off between recording and noting it; else it was of a block that was replaced.
-                Err(RecorderError::Refused(Refusal::RepeatedAnchor { .. })) => {
-                    let anchor = recorder.anchor(height, &claim.validator)?;
-                    Ok(anchor.filter(|anchor| anchor.root == claim.root).map(|anchor| anchor.recorded_at))
-                }
-                Err(error) => Err(error.into()),
-            }
-        });
-        let recorded_at = recorded_at.await?;
-        if recorded_at.is_none() {
-            tracing::warn!(
-                height,
-                "another anchor stands for this round: its digests cannot be shown in time"
-            );
-        }
-        if recorded_at.is_some() {
-            self.metrics.anchors_recorded.inc();
-        }
-        let anchor = AnchorRow { root: pairs.root(), count: pairs.count(), recorded_at };
-        self.change_round(Part::Samples, height, |row| row.anchor = Some(anchor)).await?;
-        if let Some(recorded_at) = recorded_at {
-            let message = format!("the {} answers of the round at height {height}", anchor.count);
-            let event = Event::new(EventKind::AnchorRecorded, head.height, message);
-            let event = event.with("round", height).with("count", anchor.count);
-            self.events.note([event.with("recorded_at", recorded_at)]).await;
-        }
-        Ok(())
-    }
-
-    /// What is anchored of a round: what was kept for it, if it was tried before, or else all promises of now, kept.
-    async fn pairs_to_anchor(&self, height: u64, beacon: [u8; 32]) -> Result<AnchoredPairs, ValidatorError> {
-        let before = anchored::kept(&*self.index, height).await?;
-        if let Some(kept) = before.as_ref().filter(|kept| kept.beacon == beacon) {
-            return Ok(kept.pairs.clone());
-        }
-        let mut answers = self.answers(Part::Samples, height).await?;
-        answers.extend(self.answers(Part::Seals, height).await?);
-        let pairs = Chains::pairs(answers.iter().map(|(_, row)| row));
-        let pairs = pairs.map_err(|rejection| ValidatorError::Damaged {
-            what: "promises of a round",
-            detail: rejection.to_string(),
-        })?;
-        // What stands on the chain for a block that was replaced can still be shown.
-        let validator = self.account();
-        let look = move |recorder: &dyn Recorder| Ok(recorder.anchor(height, &validator)?);
-        let standing = self.recorder("looking for an anchor", look).await?;
-        let stands =
-            before.is_some_and(|kept| standing.is_some_and(|anchor| anchor.root == kept.pairs.root()));
-        if !stands {
-            let kept = Kept { beacon, pairs: pairs.clone() };
-            anchored::keep(&self.chains, &self.in_charge()?, height, &kept).await?;
-        }
-        Ok(pairs)
     }
 
     pub(super) async fn answers(
@@ -288,8 +206,7 @@ impl Node {
                     continue;
                 };
                 if finding.round_kind()? == RoundKind::Object(AuditKind::Link) {
-                    let passed = outcome == Outcome::Accepted;
-                    self.holdings.linked((miner, &digest.0), height, passed).await?;
+                    self.holdings.linked((miner, &digest.0), height, outcome == Outcome::Accepted).await?;
                 }
                 let of_record = worst.entry(digest.0).or_insert(outcome);
                 *of_record = worse(*of_record, outcome);
@@ -299,100 +216,6 @@ impl Node {
             self.holdings.audited(&digest, height, outcome).await?;
         }
         Ok(())
-    }
-
-    /// Scores a round of samples, with what else came since the last one.
-    async fn score(
-        &self,
-        part: Part,
-        height: u64,
-        answers: &[(Account, AnswersRow)],
-        metagraph: &Metagraph,
-    ) -> Result<(), ValidatorError> {
-        let outcome = |(miner, row): &(Account, AnswersRow)| {
-            // What a hotkey did before it was registered anew is not its successor's.
-            let neuron = metagraph.neuron_of(miner).filter(|neuron| neuron.registered_at <= height)?;
-            let of = |finding: &Finding| {
-                Some(MinerOutcome {
-                    miner: *miner,
-                    uid: neuron.uid,
-                    registered_at: neuron.registered_at,
-                    kind: outcome_kind(finding.round_kind().ok()?),
-                    outcome: finding.outcome()?,
-                    latency_ms: finding.latency_ms,
-                    bytes_read: finding.bytes_read,
-                    proven_space_bytes: finding.proven_space_bytes,
-                    proven_object_bytes: finding.proven_object_bytes,
-                })
-            };
-            Some(row.findings.iter().filter_map(of).collect::<Vec<_>>())
-        };
-        let mut outcomes: Vec<MinerOutcome> = answers.iter().filter_map(outcome).flatten().collect();
-        if part == Part::Seals {
-            lock(&self.outcomes).append(&mut outcomes);
-            return Ok(());
-        }
-        outcomes.append(&mut lock(&self.outcomes));
-        outcomes.extend(self.missed_by_withdrawal(height, metagraph).await?);
-        let mut scoring = self.scoring.lock().await;
-        match scoring.record(&RoundResults { height, outcomes }) {
-            Ok(summary) => {
-                for change in &summary.changes {
-                    tracing::info!(miner = %change.miner, from = change.from, to = change.to, "another tier");
-                }
-                self.events.note(scored(&summary, metagraph.height)).await;
-            }
-            // It was scored before we were cut off.
-            Err(ScoringError::NotLater { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-        self.keep_scores(&scoring).await
-    }
-
-    /// A withdrawn partition is missed in the rounds of the next E · N blocks (space-v1 §2), or who has proven it once would go on
-    /// being paid for it. There is nobody to ask, and no challenge that a receipt could be of.
-    async fn missed_by_withdrawal(
-        &self,
-        height: u64,
-        metagraph: &Metagraph,
-    ) -> Result<Vec<MinerOutcome>, ValidatorError> {
-        let policy = &self.settings.policy;
-        let blocks = u64::from(policy.missed_rounds_on_withdrawal) * u64::from(policy.audit_one_in_blocks);
-        let withdrawn = self.withdrawn((height + 1).saturating_sub(blocks)).await?;
-        let outcome = |Withdrawn { miner, height: withdrawn_at, .. }: Withdrawn| {
-            let neuron = metagraph.neuron_of(&miner).filter(|neuron| neuron.registered_at <= withdrawn_at)?;
-            (withdrawn_at <= height).then_some(MinerOutcome {
-                miner,
-                uid: neuron.uid,
-                registered_at: neuron.registered_at,
-                kind: OutcomeKind::Space,
-                outcome: Outcome::Missed,
-                latency_ms: None,
-                bytes_read: 0,
-                proven_space_bytes: 0,
-                proven_object_bytes: 0,
-            })
-        };
-        Ok(withdrawn.into_iter().filter_map(outcome).collect())
-    }
-
-    async fn keep_scores(&self, scoring: &Scoring) -> Result<(), ValidatorError> {
-        let ScoringState { version, height, miners } = scoring.state();
-        let mut changes = Changes::new();
-        let row = |miners: &[_]| ScoringState { version, height, miners: miners.to_vec() };
-        // One row at least, which has the height.
-        let rows = miners.len().div_ceil(SCORES_IN_ROW).max(1);
-        for number in 0..rows {
-            let start = number * SCORES_IN_ROW;
-            let end = (start + SCORES_IN_ROW).min(miners.len());
-            SCORES.put(&mut changes, &(number as u64), &row(&miners[start..end]))?;
-        }
-        for stale in SCORES.scan(&*self.index, &KeyRange::all(), usize::MAX).await? {
-            if stale.key >= rows as u64 {
-                SCORES.delete(&mut changes, &stale.key);
-            }
-        }
-        self.chains.commit(Some(&self.in_charge()?), changes).await
     }
 }
 
@@ -416,37 +239,10 @@ fn closed(part: Part, height: u64, newest: u64, answers: &[(Account, AnswersRow)
     outcomes.into_iter().fold(event, |event, outcome| event.with(outcome.name(), count(outcome)))
 }
 
-/// Who came, went, rose and fell with a round.
-fn scored(summary: &RoundSummary, newest: u64) -> Vec<Event> {
-    let tier = |change: &TierChange| {
-        let message = format!("from {} to {}", change.from, change.to);
-        let event = Event::new(EventKind::TierChanged, newest, message).of_miner(change.miner);
-        event.with("from", change.from.as_str()).with("to", change.to.as_str())
-    };
-    let joined =
-        |miner: &Account| Event::new(EventKind::MinerJoined, newest, "its first round here").of_miner(*miner);
-    let left = |miner: &Account| {
-        Event::new(EventKind::MinerLeft, newest, "another hotkey has its uid").of_miner(*miner)
-    };
-    let (joined, left) = (summary.fresh.iter().map(joined), summary.replaced.iter().map(left));
-    left.chain(joined).chain(summary.changes.iter().map(tier)).collect()
-}
-
 fn flatten(linked: Result<Result<(), ValidatorError>, tokio::task::JoinError>) -> Result<(), ValidatorError> {
     let ended = |error: tokio::task::JoinError| ValidatorError::Ended {
         doing: "linking receipts",
         detail: error.to_string(),
     };
     linked.map_err(ended)?
-}
-
-fn outcome_kind(kind: RoundKind) -> OutcomeKind {
-    match kind {
-        RoundKind::Partition(Kind::Space) => OutcomeKind::Space,
-        RoundKind::Partition(Kind::Seal) => OutcomeKind::Seal,
-        RoundKind::Object(AuditKind::Possession) => OutcomeKind::Possession,
-        RoundKind::Object(AuditKind::Chunks) => OutcomeKind::Chunks,
-        RoundKind::Object(AuditKind::Link) => OutcomeKind::Link,
-        RoundKind::Object(AuditKind::Whole) => OutcomeKind::Whole,
-    }
 }

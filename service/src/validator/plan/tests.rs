@@ -1,5 +1,6 @@
 use holdfast_engine::possession::Replica;
 use holdfast_engine::possession::record::ObjectRecord;
+use holdfast_engine::rejection::Class;
 use holdfast_engine::signature::Signer;
 use proptest::prelude::*;
 
