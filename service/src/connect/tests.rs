@@ -120,6 +120,23 @@ async fn plain_and_encrypted_sides_say_what_to_change() {
     assert!(advice.contains("without TLS"), "{advice}");
 }
 
+/// Connections end for many reasons: once something was answered without TLS, the want of it is none.
+#[tokio::test]
+async fn a_connection_that_carried_answers_did_not_end_for_want_of_tls() {
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = socket.local_addr().expect("an address");
+    tokio::spawn(async move { while socket.accept().await.is_ok() {} });
+    let connector = Connector::plain();
+    for (stage, is_said) in [(Stage::Fresh, true), (Stage::Answered, false)] {
+        let broken = HealthClient::new(connector.channel(address)).check(HealthCheckRequest::default()).await;
+        let status = connector.explain(address, broken.expect_err("ends at once"), stage);
+        assert!(status.message().contains("broke"), "{status}");
+        let advice = advice_of(&status).expect("says what to do");
+        assert_eq!(advice.contains("TLS"), is_said, "{stage:?}: {advice}");
+        assert!(!status.message().contains("TLS"), "{status}");
+    }
+}
+
 #[tokio::test]
 async fn nobody_there_is_told_apart_from_an_answer() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("an address");
