@@ -36,12 +36,12 @@ async fn wrong_bytes_are_seen_named_and_had_from_another() {
     let bytes = bytes_of(700_000, 1);
     for policy in ["replicate-3", "2-of-3"] {
         let stored = put(&owner, &bytes, options(policy, SEGMENT)).await;
-        // Two of the three lie, and then one does: 1 of 3 and 2 of 3 are left.
+        // Two of the three lie, and then one does: 1 of 3 and 2 of 3 are left. Who holds data of a segment is asked before who holds parity.
         let liars = if policy == "replicate-3" { 2 } else { 1 };
+        let pieces = &stored.manifest.segments()[0].pieces[..liars];
         let mut accounts = Vec::new();
-        for number in 0..liars {
-            let name = format!("miner-{number}");
-            let account = Signer::development(&name).account();
+        for piece in pieces {
+            let account = piece.holder.expect("is held").miner;
             ground.move_miner(account, Liar::serve().await);
             accounts.push(account);
         }
