@@ -12,6 +12,7 @@ pub mod codec;
 pub mod commitment;
 pub mod curve;
 pub mod jobs;
+pub mod keystream;
 pub mod memory;
 pub mod message;
 pub mod object;

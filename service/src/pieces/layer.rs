@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use chacha20::ChaCha20;
-use chacha20::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
+use holdfast_engine::keystream::Keystream;
 use holdfast_engine::transcript::Context;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -44,7 +43,7 @@ impl PlacementSecret {
 }
 
 /// The keystream of one piece. Applying it puts the layer on or takes it off.
-pub(super) struct Layer(ChaCha20);
+pub(super) struct Layer(Keystream);
 
 impl Layer {
     /// At the beginning of the piece.
@@ -59,8 +58,7 @@ impl Layer {
             &piece.generation.to_le_bytes(),
         ];
         let key = Zeroizing::new(Context::PIECE_LAYER.derive(&parts));
-        // The key is of this piece alone, so the nonce need not be.
-        Layer(ChaCha20::new((&*key).into(), &[0; 12].into()))
+        Layer(Keystream::new(&key))
     }
 
     /// Goes to a byte of the piece.
@@ -70,6 +68,6 @@ impl Layer {
 
     /// To the next bytes of the piece or of the shard.
     pub(super) fn apply(&mut self, bytes: &mut [u8]) {
-        self.0.apply_keystream(bytes);
+        self.0.apply(bytes);
     }
 }
