@@ -1,5 +1,6 @@
 //! Serving gRPC: the socket, TLS, limits that hold for every caller, health, reflection, and an end that lets calls finish.
 
+mod accept;
 mod bodies;
 mod connections;
 mod settings;

@@ -3,6 +3,7 @@
 
 pub mod canonical;
 pub mod clock;
+pub(crate) mod outlet;
 pub mod parts;
 pub mod status;
 

@@ -23,10 +23,13 @@ pub struct Snapshot {
     pub eta_seconds: Option<f64>,
 }
 
-/// Who wants to know. Called from the job's threads, a few times a second at most.
+/// Who wants to know. Called from the job's threads; reports come a few times a second at most.
 pub trait Watcher: Sync {
     /// A new report.
     fn report(&self, snapshot: &Snapshot);
+
+    /// So many bytes more are done by this run. Nothing is swallowed.
+    fn added(&self, _bytes: u64) {}
 
     /// Something happened that does not stop the job, but that its owner should see. Called at any time.
     fn notice(&self, _message: &str) {}
@@ -71,6 +74,7 @@ impl<'w> Meter<'w> {
 
     /// More bytes are done.
     pub fn add(&self, bytes: u64) {
+        self.watcher.added(bytes);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         state.advance(bytes, now);

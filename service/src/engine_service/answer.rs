@@ -54,7 +54,7 @@ pub(super) async fn answer(
         () = engine.stop.cancelled() => return Err(EngineError::stopping()),
     };
     drop(ending);
-    let (outlet, stream) = Outlet::new(WAITING, engine.limits.idle(), engine.stop.clone())?;
+    let (outlet, stream) = Outlet::new(WAITING, engine.limits.idle(), engine.stop.clone());
     tokio::spawn(deliver(response.into(), outlet, turn));
     Ok(stream)
 }

@@ -1,7 +1,5 @@
 //! Why the engine did not do what it was asked. Its callers are the machine's own people: they are told everything.
 
-use std::time::Duration;
-
 use holdfast_engine::policy::PolicyError;
 use holdfast_engine::rejection::Rejection;
 use thiserror::Error;
@@ -9,6 +7,7 @@ use tonic::{Code, Status};
 
 use crate::index::IndexError;
 use crate::local::failure::Failure;
+use crate::wire::outlet::NoRoom;
 use crate::wire::status::{of_failure, of_rejection, refusal};
 
 /// A call that was not done.
@@ -81,16 +80,6 @@ impl EngineError {
         }
     }
 
-    /// A caller took nothing of what it asked for, for so long.
-    pub(super) fn not_taken(idle: Duration) -> EngineError {
-        EngineError::Refused {
-            code: Code::Aborted,
-            reason: "not-taken",
-            message: format!("nothing was taken for {} s, and the rest was let go", idle.as_secs_f64()),
-            advice: "ask again and take messages as they come, or raise limits.idle_ms in the engine's configuration",
-        }
-    }
-
     /// The engine ends.
     pub(super) fn stopping() -> EngineError {
         EngineError::Refused {
@@ -98,6 +87,20 @@ impl EngineError {
             reason: "stopping",
             message: "the engine is stopping; its jobs go on when it runs again".to_owned(),
             advice: "come again when it runs",
+        }
+    }
+}
+
+impl From<NoRoom> for EngineError {
+    fn from(no_room: NoRoom) -> EngineError {
+        match no_room {
+            NoRoom::Left => EngineError::Lost(no_room.to_string()),
+            NoRoom::NotTaken(_) => EngineError::Refused {
+                code: Code::Aborted,
+                reason: "not-taken",
+                message: no_room.to_string(),
+                advice: "ask again and take messages as they come, or raise limits.idle_ms in the engine's configuration",
+            },
         }
     }
 }

@@ -44,7 +44,7 @@ impl engine_server::Engine for Service {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let Engine { jobs, limits, stop, .. } = &*self.0;
         let states = jobs.watch(&request.into_inner().request_id)?;
-        Ok(Response::new(watch::states(states, limits.idle(), stop.clone())?))
+        Ok(Response::new(watch::states(states, limits.idle(), stop.clone())))
     }
 
     async fn pause(&self, request: Request<proto::JobRequest>) -> Result<Response<proto::Job>, Status> {

@@ -16,14 +16,14 @@ pub(super) fn states(
     mut states: watch::Receiver<State>,
     idle: Duration,
     stop: CancellationToken,
-) -> Result<Stream<JobState>, EngineError> {
-    let (outlet, stream) = Outlet::new(1, idle, stop)?;
+) -> Stream<JobState> {
+    let (outlet, stream) = Outlet::new(1, idle, stop);
     tokio::spawn(async move {
         if let Err(error) = tell(&mut states, &outlet).await {
             outlet.fail(error);
         }
     });
-    Ok(stream)
+    stream
 }
 
 async fn tell(states: &mut watch::Receiver<State>, outlet: &Outlet<JobState>) -> Result<(), EngineError> {
@@ -67,7 +67,7 @@ mod tests {
     #[tokio::test]
     async fn a_slow_reader_holds_a_few_states_and_gets_the_newest() {
         let sender = watch::Sender::new(state(0, JobStatus::Running));
-        let mut stream = states(sender.subscribe(), IDLE, CancellationToken::new()).expect("a stream");
+        let mut stream = states(sender.subscribe(), IDLE, CancellationToken::new());
         for done_bytes in 1..100_000 {
             sender.send_replace(state(done_bytes, JobStatus::Running));
             if done_bytes % 1_000 == 0 {
@@ -87,7 +87,7 @@ mod tests {
     #[tokio::test]
     async fn streams_end_when_the_engine_stops() {
         let (sender, stop) = (watch::Sender::new(state(0, JobStatus::Running)), CancellationToken::new());
-        let mut stream = states(sender.subscribe(), IDLE, stop.clone()).expect("a stream");
+        let mut stream = states(sender.subscribe(), IDLE, stop.clone());
         assert!(stream.next().await.expect("the state now").is_ok());
         stop.cancel();
         let told = stream.next().await.expect("a word of farewell").expect_err("no state");

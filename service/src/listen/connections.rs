@@ -18,6 +18,7 @@ use tokio_stream::{Stream, StreamExt, wrappers::TcpListenerStream};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use super::Settings;
+use super::accept::Accepted;
 
 /// Bytes that every client sends first, within TLS if that is spoken: HTTP/2's preface.
 const FIRST_BYTES: usize = 24;
@@ -154,9 +155,7 @@ pub(super) fn connections(
     settings: &Settings,
 ) -> impl Stream<Item = io::Result<Connection>> + use<> {
     let (open, settings) = (Arc::new(Mutex::new(Open::default())), settings.clone());
-    TcpListenerStream::new(socket).filter_map(move |accepted| {
-        // A connection that broke before it was accepted is no reason to end; tonic goes on after an error, too.
-        let stream = accepted.ok()?;
+    Accepted::of(TcpListenerStream::new(socket)).filter_map(move |stream| {
         let address = network_of(stream.peer_addr().ok()?.ip());
         let place = Place::take(&open, address, &settings)?;
         // Small answers are not to wait for larger ones.

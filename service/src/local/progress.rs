@@ -148,6 +148,12 @@ impl Watcher for DiskProgress {
         self.board.show(self.line, &of_disk);
     }
 
+    fn added(&self, bytes: u64) {
+        if let Some(listener) = &self.board.listener {
+            listener.added(bytes);
+        }
+    }
+
     fn notice(&self, message: &str) {
         self.board.note(message);
     }

@@ -5,6 +5,7 @@ use tonic::{Code, Status};
 
 use crate::index::IndexError;
 use crate::local::failure::Failure;
+use crate::wire::outlet::NoRoom;
 use crate::wire::status::{of_failure, of_rejection, refusal};
 use holdfast_engine::rejection::Rejection;
 
@@ -71,6 +72,20 @@ impl MinerError {
             }
             MinerError::Index(_) | MinerError::Lost(_) => true,
             MinerError::Rejected(_) | MinerError::Refused { .. } => false,
+        }
+    }
+}
+
+impl From<NoRoom> for MinerError {
+    fn from(no_room: NoRoom) -> MinerError {
+        match no_room {
+            NoRoom::Left => MinerError::Lost(no_room.to_string()),
+            NoRoom::NotTaken(_) => MinerError::Refused {
+                code: Code::Aborted,
+                reason: "not-taken",
+                message: no_room.to_string(),
+                advice: "ask again, and take messages as they come",
+            },
         }
     }
 }

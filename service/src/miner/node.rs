@@ -17,6 +17,7 @@ use holdfast_engine::account::Account;
 use holdfast_engine::policy::{Policy, PolicyError};
 use holdfast_engine::signature::Signer;
 use serde::Serialize;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use super::{Miner, MinerError, Parts, SERVICE, Validators};
@@ -137,12 +138,23 @@ pub async fn run_on(
     let account = miner.account();
     ready(&Ready { miner: account, address, metrics: metrics_address, workers: workers_address });
     let routes = miner.routes(settings.server.message_bytes);
-    let served = listener.serve(routes, &[SERVICE], shutdown).await;
+    let ending = async {
+        tokio::select! {
+            () = shutdown => {}
+            () = stop.cancelled() => {}
+        }
+    };
+    let served = listener.serve(routes, &[SERVICE], ending).await;
     stop.cancel();
     // What is acknowledged is durable; these end at the next safe point.
-    let (followed, divided, _, _) = tokio::join!(following, dividing, shown, working);
+    let (followed, divided, worked, _) = tokio::join!(following, dividing, working, shown);
     served.map_err(listen_failure)?;
-    followed.and(divided).map_err(|error| MinerError::Lost(error.to_string()))
+    worked.map_err(lost)?.map_err(workers::failure)?;
+    followed.and(divided).map_err(lost)
+}
+
+fn lost(error: JoinError) -> MinerError {
+    MinerError::Lost(error.to_string())
 }
 
 fn chain_failure(error: ChainError) -> Failure {

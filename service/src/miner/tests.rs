@@ -2,3 +2,4 @@ mod disks;
 mod objects;
 mod rounds;
 mod scene;
+mod stalling;

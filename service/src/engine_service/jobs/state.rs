@@ -1,6 +1,6 @@
 //! How far a job is, and how it ended.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use holdfast_engine::jobs::progress::{Snapshot, Watcher};
 use prometheus_client::metrics::counter::Counter;
@@ -103,27 +103,24 @@ pub(super) struct Teller {
     state: Arc<watch::Sender<State>>,
     /// Of all jobs.
     bytes: Counter,
-    /// Those of this run that are among them; of earlier runs, what the first word says is done.
-    counted: Mutex<Option<u64>>,
 }
 
 impl Teller {
     pub(super) fn new(state: Arc<watch::Sender<State>>, bytes: Counter) -> Teller {
-        Teller { state, bytes, counted: Mutex::default() }
+        Teller { state, bytes }
     }
 }
 
 impl Watcher for Teller {
     fn report(&self, snapshot: &Snapshot) {
-        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = counted.unwrap_or(snapshot.done_bytes);
-        self.bytes.inc_by(snapshot.done_bytes.saturating_sub(before));
-        *counted = Some(before.max(snapshot.done_bytes));
-        drop(counted);
         self.state.send_modify(|state| {
             (state.done_bytes, state.total_bytes) = (snapshot.done_bytes, snapshot.total_bytes);
             (state.bytes_per_second, state.eta_seconds) = (snapshot.bytes_per_second, snapshot.eta_seconds);
         });
+    }
+
+    fn added(&self, bytes: u64) {
+        self.bytes.inc_by(bytes);
     }
 
     fn notice(&self, message: &str) {

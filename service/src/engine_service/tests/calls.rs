@@ -106,7 +106,9 @@ async fn a_scrape_shows_calls_jobs_and_workers() {
     let figures = ["jobs", "job_bytes_total", "worker_slots"].map(|metric| before.sum(metric));
     assert_eq!(figures, [0.0; 3], "{before:?}");
 
-    engine.done(ground.job("fill", JobKind::Fill)).await;
+    engine.submit(ground.job("fill", JobKind::Fill)).await.expect("is taken");
+    let filled = engine.watch_to_end("fill").await;
+    assert_eq!(filled.status(), proto::JobStatus::Done, "{filled:?}");
     let offer = proto::WorkerOffer { name: "outside".to_owned(), ..proto::WorkerOffer::default() };
     let offer = proto::WorkerEvent { offer: Some(offer), ..proto::WorkerEvent::default() };
     let events = tokio_stream::iter([offer]).chain(tokio_stream::pending());
@@ -116,7 +118,9 @@ async fn a_scrape_shows_calls_jobs_and_workers() {
     scrape.is_complete_for("engine");
     assert_eq!(scrape.value("jobs{kind=\"fill\",status=\"done\"}"), 1.0);
     assert_eq!((scrape.sum("jobs"), scrape.value("worker_slots")), (1.0, 1.0));
-    assert!(scrape.value("job_bytes_total") > 0.0, "{scrape:?}");
+    #[expect(clippy::cast_precision_loss, reason = "a few MiB")]
+    let filled_bytes = filled.total_bytes as f64;
+    assert_eq!(scrape.value("job_bytes_total"), filled_bytes, "{scrape:?}");
     assert_eq!(scrape.value("calls_total{method=\"holdfast.v1.Engine/Submit\",code=\"ok\"}"), 1.0);
     engine.stop().await;
 }

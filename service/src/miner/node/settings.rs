@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::stability::Patience;
+use super::workers;
 use crate::identity::IdentitySource;
 use crate::listen;
 use crate::local::failure::Failure;
@@ -202,8 +203,7 @@ impl Settings {
         if !(share_change.is_finite() && share_change >= 0.0) {
             return usage(format!("allocation.share_change is {share_change}; allowed: 0 and more"));
         }
-        let workers = self.workers.as_ref().map(ExchangeSettings::check).transpose();
-        workers.map_err(|error| Failure::Usage(error.to_string()))?;
+        workers::check(self)?;
         self.identity.source().map(|_| ())
     }
 

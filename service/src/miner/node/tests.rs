@@ -21,6 +21,8 @@ use crate::proto::miner_client::MinerClient;
 use crate::wire::Correspondent;
 use crate::wire::canonical::methods;
 
+mod workers;
+
 const TOKEN: u64 = 1_000_000_000;
 const MINER: &str = "miner";
 

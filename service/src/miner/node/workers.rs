@@ -38,23 +38,66 @@ impl Workers {
         self.0.as_ref().map(|(_, listener)| listener.address())
     }
 
-    /// Until `stop` is cancelled. That it ends before is in the log: fills go on without workers.
-    pub(super) async fn serve(self, stop: CancellationToken) {
-        if let Some((exchange, listener)) = self.0
-            && let Err(error) = workers::serve(listener, exchange, stop).await
-        {
-            tracing::error!(%error, "workers are not taken any more");
+    /// Until `stop` is cancelled, which it is in any case once the server has ended.
+    pub(super) async fn serve(self, stop: CancellationToken) -> Result<(), ListenError> {
+        match self.0 {
+            None => Ok(()),
+            Some((exchange, listener)) => {
+                together(workers::serve(listener, exchange, stop.clone()), stop).await
+            }
         }
     }
 }
 
+/// A miner that was told to take workers does not go on without: however their server ends, the miner is to end.
+async fn together<T>(served: impl Future<Output = T>, stop: CancellationToken) -> T {
+    let _ending = stop.drop_guard();
+    served.await
+}
+
+/// Checks the ranges, and refuses to take anybody: workers are known by the names that they give, and what they send is not signed, so that certificates alone
+/// tell them from others.
+pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
+    let Some(exchange) = &settings.workers else { return Ok(()) };
+    exchange.check().map_err(|error| Failure::Usage(error.to_string()))?;
+    let server = &settings.workers_server;
+    let is_guarded = match &server.tls {
+        None => server.address.ip().is_loopback(),
+        Some(tls) => tls.client_ca.is_some(),
+    };
+    if is_guarded {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "[workers_server] would take anybody as a worker who reaches {}: give [workers_server.tls] a certificate, a key, and client_ca, \
+         so that only your own machines make windows, or listen on 127.0.0.1 without TLS",
+        server.address
+    )))
+}
+
 /// Which server it was.
-fn failure(error: ListenError) -> Failure {
-    match error {
-        ListenError::PlainText { address } => Failure::Usage(format!(
-            "workers_server.listen: {address} can be reached from other machines and has no TLS: give \
-             [workers_server.tls] a certificate, a key, and client_ca, so that only your own machines make windows"
-        )),
-        error => Failure::work("state", "the server of workers", error),
+pub(super) fn failure(error: ListenError) -> Failure {
+    Failure::work("state", "the server of workers", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With an error or, if it is lost, without.
+    #[tokio::test]
+    async fn a_miner_is_told_to_end_when_the_server_of_workers_has_ended() {
+        let stop = CancellationToken::new();
+        let broken = async { Err::<(), _>(ListenError::Tls("broken".to_owned())) };
+        let error = together(broken, stop.clone()).await.expect_err("is handed on");
+        assert!(failure(error).to_string().starts_with("the server of workers: "));
+        assert!(stop.is_cancelled());
+        let stop = CancellationToken::new();
+        let lost = tokio::spawn(together(async { panic!("as it is told") }, stop.clone()));
+        lost.await.map(|()| "ended").expect_err("is lost");
+        assert!(stop.is_cancelled());
+        let stop = CancellationToken::new();
+        Workers(None).serve(stop.clone()).await.expect("there is nothing to serve");
+        assert!(!stop.is_cancelled(), "a miner without workers goes on");
     }
 }

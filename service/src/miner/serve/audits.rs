@@ -11,7 +11,7 @@ use holdfast_engine::receipt::Receipt;
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
-use super::outlet::{Gone, Outflow, Outlet};
+use super::outlet::{Outflow, Outlet};
 use crate::local::commit;
 use crate::miner::answers::Promise;
 use crate::miner::chains::Promised;
@@ -46,8 +46,8 @@ pub(super) async fn commitment(
     .await??;
     let (outlet, stream) = Outlet::new(miner, caller, place);
     tokio::spawn(async move {
-        // A caller that is gone has no use for the rest.
-        let _ = outlet.send_all(bytes).await;
+        let sent = outlet.send_all(bytes).await;
+        outlet.end(sent);
     });
     Ok(stream)
 }
@@ -89,12 +89,12 @@ pub(super) async fn challenge(
     let (outlet, stream) = Outlet::new(miner, caller, place);
     let miner = Arc::clone(miner);
     tokio::spawn(async move {
-        let gone = outlet.gone();
-        tokio::select! {
+        let answered = tokio::select! {
             // Whoever is gone needs no answers; what is being read or computed ends by itself.
-            () = gone => {}
-            _ = answer_all(&miner, (caller, role), questions, &outlet) => {}
-        }
+            () = outlet.left() => Ok(()),
+            answered = answer_all(&miner, (caller, role), questions, &outlet) => answered,
+        };
+        outlet.end(answered);
     });
     Ok(stream)
 }
@@ -104,7 +104,7 @@ async fn answer_all(
     (caller, role): (Account, Role),
     questions: Vec<Result<Question, MinerError>>,
     outlet: &Outlet<proto::ChallengeEvent>,
-) -> Result<(), Gone> {
+) -> Result<(), MinerError> {
     let mut answering = JoinSet::new();
     for (place, question) in (0_u32..).zip(questions) {
         let miner = Arc::clone(miner);

@@ -45,10 +45,8 @@ pub(super) async fn table(
     let header = blocking(move || points_header(&kept)).await??;
     let (outlet, stream) = Outlet::new(miner, caller, place);
     tokio::spawn(async move {
-        // A caller that is gone has no use for the rest.
-        if let Ok(Err(error)) = outlet.send_file(&header[..], file).await {
-            outlet.fail(Failure::file("read", path, error).into()).await;
-        }
+        let sent = outlet.send_file(&header[..], (path, file)).await;
+        outlet.end(sent);
     });
     Ok(stream)
 }

@@ -9,7 +9,7 @@ use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_engine::tree::{BLOCK_BYTES, PAGE_BLOCKS};
 
 use super::object_name;
-use super::outlet::{Gone, Outflow, Outlet};
+use super::outlet::{Outflow, Outlet};
 use crate::local::failure::Failure;
 use crate::miner::catalogue::Kept;
 use crate::miner::{Miner, MinerError, blocking};
@@ -40,8 +40,8 @@ pub(super) async fn retrieve(
     let (outlet, stream) = Outlet::new(miner, caller, place);
     let miner = Arc::clone(miner);
     tokio::spawn(async move {
-        // Whoever is gone needs no more; an error was told already.
-        let _ = send_groups(&miner, &kept, Arc::new(reader), blocks, &outlet).await;
+        let sent = send_groups(&miner, &kept, Arc::new(reader), blocks, &outlet).await;
+        outlet.end(sent);
     });
     Ok(stream)
 }
@@ -71,22 +71,15 @@ async fn send_groups(
     reader: Arc<ObjectReader>,
     blocks: Range<u64>,
     outlet: &Outlet<RetrieveEvent>,
-) -> Result<(), Gone> {
+) -> Result<(), MinerError> {
     let mut next = blocks.start;
     while next < blocks.end {
         let group = next / PAGE_BLOCKS as u64;
         let end = ((group + 1) * PAGE_BLOCKS as u64).min(blocks.end);
-        match read_group(miner, kept, Arc::clone(&reader), group, next..end).await {
-            Ok(event) => {
-                let bytes = event.blocks.len();
-                outlet.send(event, bytes).await?;
-                miner.stats.metrics().sent_bytes.inc_by(bytes as u64);
-            }
-            Err(error) => {
-                outlet.fail(error).await;
-                return Ok(());
-            }
-        }
+        let event = read_group(miner, kept, Arc::clone(&reader), group, next..end).await?;
+        let bytes = event.blocks.len();
+        outlet.send(event, bytes).await?;
+        miner.stats.metrics().sent_bytes.inc_by(bytes as u64);
         next = end;
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use holdfast_engine::challenge::Challenge;
 use holdfast_engine::policy::Policy;
+use holdfast_engine::possession::Replica;
 use holdfast_engine::possession::challenge::{Ask, AuditKind, Form, ObjectChallenge};
 use holdfast_engine::possession::chunks::verify_chunks;
 use holdfast_engine::possession::record::ObjectRecord;
@@ -14,6 +15,7 @@ use tonic::Code;
 
 use super::scene::{Got, Ground, Peer, bytes_of, newest};
 use crate::operation::metrics::{AnswerLabels, RoundLabels};
+use crate::pieces::REPLICA_ID;
 use crate::proto;
 use crate::wire::canonical::methods;
 use crate::wire::status::class_of;
@@ -226,4 +228,24 @@ async fn an_object_is_audited_under_the_record_that_is_kept() {
         ObjectChallenge::of(&unknown, validator, (at.1, at.0), ask(AuditKind::Chunks)).expect("a challenge");
     let got = alice.challenge(at.0, &[challenge.encode().to_vec()]).await.expect("an event");
     assert!(!got[0].refused.is_empty() && got[0].digest.is_empty());
+}
+
+/// Blinding follows from the replica: under a record of another one every answer would be wrong, and the miner would be to blame.
+#[tokio::test]
+async fn a_record_of_another_replica_is_not_kept() {
+    let ground = Ground::new();
+    let running = ground.start().await;
+    let mut alice = running.peer(&ground, "alice").await;
+    let mut owner = running.peer(&ground, "owner").await;
+    let bytes = bytes_of(200_000, 1);
+    let ticket = alice.sign(&alice.ticket(&owner, &bytes));
+    owner.store(&ticket, &bytes).await.expect("stores");
+    let record = owner.record(&bytes, ground.recorder().height().expect("a height"));
+    let (root, length) = (*record.replica.object_root(), record.replica.length());
+    let replica = Replica::new(root, length, REPLICA_ID + 1).expect("a replica");
+    let other = ObjectRecord { replica, ..record.clone() }.sign(owner.speaker.signer());
+    let refused = alice.keep_record(&other).await.expect_err("another replica");
+    assert_eq!(class_of(&refused), Some(Class::WrongRecord), "{refused}");
+    assert!(refused.message().contains("of replica 1"), "{refused}");
+    alice.keep_record(&record.sign(owner.speaker.signer())).await.expect("the replica of networks");
 }
