@@ -6,7 +6,7 @@ use tonic::Code;
 
 use super::*;
 use crate::connect::testing::{Authority, connector};
-use crate::connect::{Connector, TlsSettings};
+use crate::connect::{Connector, Stage, TlsSettings};
 use crate::listen;
 use crate::proto::DevicesRequest;
 use crate::proto::engine_client::EngineClient;
@@ -64,7 +64,7 @@ async fn a_worker_with_a_certificate_comes_and_goes_and_others_are_refused() {
     assert_eq!(refused.code(), Code::Unimplemented, "{refused}");
     assert!(refused.message().contains("only workers"), "{refused}");
     let asked = EngineClient::new(unknown.channel(address)).work(tokio_stream::empty()).await;
-    let refused = unknown.explain(address, asked.map(drop).expect_err("has no certificate"));
+    let refused = unknown.explain(address, asked.map(drop).expect_err("has no certificate"), Stage::Fresh);
     assert!(refused.message().contains("certificates of its callers"), "{refused}");
     assert!(advice_of(&refused).is_some_and(|advice| advice.contains("--tls-certificate")), "{refused}");
 
