@@ -3,6 +3,7 @@
 
 mod piece;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Client, ClientError};
-use crate::pieces::PieceId;
+use crate::pieces::{Manifest, PieceId};
+use crate::validator::peers::Peer;
 use piece::Asking;
 
 /// Pieces that are asked for at the same time.
@@ -37,8 +39,8 @@ pub struct WholeOptions {
 pub struct WholeAudit {
     /// Which piece.
     pub piece: PieceId,
-    /// Who holds it.
-    pub miner: Account,
+    /// Who holds it; `None` if nobody does.
+    pub miner: Option<Account>,
     /// Whether its miner has every byte of it.
     pub outcome: WholeOutcome,
     /// The number of the token that was spent on it, if one was.
@@ -72,8 +74,10 @@ pub enum NotAsked {
     MadeAnew,
     /// Every token was used.
     Exhausted,
-    /// Nobody answers there, or does not say which blocks it knows.
+    /// Nobody answers there, or does not say which blocks it knows, or the validator does not say where it is.
     Unreachable,
+    /// Nobody holds the piece.
+    Nobody,
     /// The piece's record is not settled yet: miners answer for it at later blocks only.
     Early(Rejection),
     /// The tokens or their record cannot be used, and this is why.
@@ -88,6 +92,7 @@ impl fmt::Display for NotAsked {
             NotAsked::MadeAnew => out.write_str("made anew since: no tokens of these bytes"),
             NotAsked::Exhausted => out.write_str("all tokens are used: put the file anew with --tokens"),
             NotAsked::Unreachable => out.write_str("the miner does not answer: try again later"),
+            NotAsked::Nobody => out.write_str("nobody holds it: its validator is to have it made anew"),
             NotAsked::Early(rejection) => write!(out, "too early: {rejection}; ask again at that height"),
             NotAsked::Unusable(why) => {
                 write!(out, "{why}; if that stays so, put the file anew with --tokens")
@@ -124,7 +129,8 @@ impl Client {
             let asking = Arc::clone(&asking);
             audits.spawn(async move { asking.audit(piece, peer).await });
         }
-        let mut done = Vec::with_capacity(audits.len());
+        // Whom the validator does not name is not asked, and has not passed.
+        let mut done = unnamed(&sources.manifest, &sources.holders);
         while let Some(audited) = audits.join_next().await {
             done.push(audited.map_err(|error| ClientError::Ended {
                 doing: "asking for a whole piece",
@@ -134,4 +140,25 @@ impl Client {
         done.sort_by_key(|audit| (audit.piece.segment, audit.piece.shard));
         Ok(done)
     }
+}
+
+/// Pieces of a manifest that nobody is named for.
+pub(super) fn unnamed(manifest: &Manifest, holders: &HashMap<u32, Vec<(PieceId, Peer)>>) -> Vec<WholeAudit> {
+    let is_named = |piece: &PieceId| {
+        let of_segment = holders.get(&piece.segment).into_iter().flatten();
+        of_segment.into_iter().any(|(named, _)| named == piece)
+    };
+    let mut unnamed = Vec::new();
+    for (segment, pieces) in (0..).zip(manifest.segments()) {
+        for (shard, held) in (0..).zip(&pieces.pieces) {
+            let piece = PieceId { segment, shard, generation: held.generation };
+            let miner = held.holder.map(|holder| holder.miner);
+            let why = if miner.is_some() { NotAsked::Unreachable } else { NotAsked::Nobody };
+            if !is_named(&piece) {
+                let outcome = WholeOutcome::NotAsked(why);
+                unnamed.push(WholeAudit { piece, miner, outcome, spent: None, unused: None });
+            }
+        }
+    }
+    unnamed
 }

@@ -11,24 +11,25 @@ use tokio_stream::Stream;
 
 /// From an accept that failed to the next one.
 const REST: Duration = Duration::from_millis(100);
-/// Failures that are closer together than this are one run, of which one line is logged.
-const RUN_GAP: Duration = Duration::from_secs(60);
+/// From a line of the log to the next one.
+const LOG_PAUSE: Duration = Duration::from_secs(60);
 
 /// What is accepted of what comes. It ends when no more can come, and not because of failures.
 pub(super) struct Accepted<I> {
     incoming: I,
     rest: Option<Pin<Box<Sleep>>>,
-    failed_at: Option<Instant>,
+    logged_at: Option<Instant>,
 }
 
 impl<I> Accepted<I> {
     pub(super) fn of(incoming: I) -> Accepted<I> {
-        Accepted { incoming, rest: None, failed_at: None }
+        Accepted { incoming, rest: None, logged_at: None }
     }
 
     fn failed(&mut self, error: &io::Error) {
         let now = Instant::now();
-        if self.failed_at.replace(now).is_none_or(|before| now - before >= RUN_GAP) {
+        if self.logged_at.is_none_or(|before| now - before >= LOG_PAUSE) {
+            self.logged_at = Some(now);
             tracing::warn!(
                 %error,
                 "connections cannot be accepted, and it is tried again ten times a second; if too many files are open, allow more \
@@ -112,10 +113,10 @@ mod tests {
             let rested = began.elapsed();
             assert!((REST * rests..REST * (rests + 1)).contains(&rested), "{rested:?} before {number}");
         }
-        assert_eq!(lines.0.load(Ordering::Relaxed), 1, "lines of one run");
-        tokio::time::advance(RUN_GAP).await;
+        assert_eq!(lines.0.load(Ordering::Relaxed), 1, "lines of fifty failures in five seconds");
+        tokio::time::advance(LOG_PAUSE).await;
         assert_eq!(accepted.next().await, Some(4));
-        assert_eq!(lines.0.load(Ordering::Relaxed), 2, "a new run");
+        assert_eq!(lines.0.load(Ordering::Relaxed), 2, "a minute later");
         assert_eq!(accepted.next().await, None);
     }
 }

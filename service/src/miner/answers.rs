@@ -40,6 +40,8 @@ pub(super) struct Promise {
 struct Asked {
     challenge_digest: [u8; 32],
     promise: Arc<OnceCell<Promise>>,
+    /// Who waits for it.
+    waiting: usize,
 }
 
 #[derive(Debug, Default)]
@@ -74,9 +76,9 @@ impl Answers {
         compute: impl Fn() -> F,
     ) -> Result<(Promise, Bytes), MinerError> {
         let place = Place::of(round);
-        let cell = self.ask(place, round.challenge_digest)?;
+        let waiting = self.ask(place, round.challenge_digest)?;
         let mut fresh = None;
-        let promise = cell.get_or_try_init(async || {
+        let promise = waiting.promise.get_or_try_init(async || {
             let body = compute().await?;
             let digest = response_digest(&body);
             let signature = signer.sign(&response_signing_digest(&round.challenge_digest, &digest));
@@ -84,13 +86,7 @@ impl Answers {
             fresh = Some(body);
             Ok::<_, MinerError>(Promise { digest, signature })
         });
-        let promise = match promise.await {
-            Ok(promise) => *promise,
-            Err(error) => {
-                self.forget_unpromised(&place, cell);
-                return Err(error);
-            }
-        };
+        let promise = *promise.await?;
         let kept = fresh.or_else(|| self.lock().bodies.get(&place).cloned());
         let body = match kept {
             Some(body) => body,
@@ -105,27 +101,18 @@ impl Answers {
         Ok((promise, body))
     }
 
-    fn ask(&self, place: Place, challenge_digest: [u8; 32]) -> Result<Arc<OnceCell<Promise>>, MinerError> {
+    fn ask(&self, place: Place, challenge_digest: [u8; 32]) -> Result<Waiting<'_>, MinerError> {
         let mut state = self.lock();
         state.forget_before(place.height.saturating_sub(self.kept_blocks));
-        let asked =
-            state.asked.entry(place).or_insert_with(|| Asked { challenge_digest, promise: Arc::default() });
+        let new = || Asked { challenge_digest, promise: Arc::default(), waiting: 0 };
+        let asked = state.asked.entry(place).or_insert_with(new);
         if asked.challenge_digest != challenge_digest {
             let height = place.height;
             let why = format!("another challenge was asked of this subject at height {height} before");
             return Err(Class::WrongChallenge.because(why).into());
         }
-        Ok(Arc::clone(&asked.promise))
-    }
-
-    /// Nothing was promised, and nobody else is at it: a place that stayed could be one of any number, as callers choose what they ask about.
-    fn forget_unpromised(&self, place: &Place, cell: Arc<OnceCell<Promise>>) {
-        let mut state = self.lock();
-        let is_ours = state.asked.get(place).is_some_and(|asked| Arc::ptr_eq(&asked.promise, &cell));
-        // One is in the state, and one is this.
-        if is_ours && !cell.initialized() && Arc::strong_count(&cell) == 2 {
-            state.asked.remove(place);
-        }
+        asked.waiting += 1;
+        Ok(Waiting { answers: self, place, promise: Arc::clone(&asked.promise) })
     }
 
     fn keep(&self, place: Place, body: &Bytes) {
@@ -148,6 +135,29 @@ impl Answers {
     }
 }
 
+/// Somebody who waits for the answer to a round. A place at which nothing was promised goes with the last one who waits, however it goes: callers choose
+/// what they ask about, so there could be any number of them.
+struct Waiting<'a> {
+    answers: &'a Answers,
+    place: Place,
+    promise: Arc<OnceCell<Promise>>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.answers.lock();
+        let Some(asked) = state.asked.get_mut(&self.place) else { return };
+        // It may have been forgotten, and asked anew.
+        if !Arc::ptr_eq(&asked.promise, &self.promise) {
+            return;
+        }
+        asked.waiting -= 1;
+        if asked.waiting == 0 && !self.promise.initialized() {
+            state.asked.remove(&self.place);
+        }
+    }
+}
+
 impl State {
     fn forget_before(&mut self, height: u64) {
         while let Some(first) = self.asked.first_entry().filter(|entry| entry.key().height < height) {
@@ -160,6 +170,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use holdfast_engine::challenge::Kind;
     use holdfast_engine::receipt::{ChainKey, RoundKind, Subject};
 
@@ -191,6 +203,17 @@ mod tests {
             let refused = async || Err::<Bytes, _>(MinerError::not_found("nothing is here".to_owned()));
             answers.answer(&round(subject, 1), &signer, refused).await.expect_err("is refused");
         }
+        assert_eq!(places(&answers), 0);
+        // Whoever leaves before the answer is there leaves nothing, either, as long as nobody else waits.
+        let (asked, never) = (round(7, 1), async || std::future::pending().await);
+        let mut first = Box::pin(answers.answer(&asked, &signer, never));
+        let mut second = Box::pin(answers.answer(&asked, &signer, never));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(first.as_mut().poll(&mut context).is_pending());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        drop(first);
+        assert_eq!(places(&answers), 1);
+        drop(second);
         assert_eq!(places(&answers), 0);
         let body = async || Ok(Bytes::from_static(b"an answer"));
         let first = answers

@@ -37,7 +37,7 @@ async fn a_token_finds_one_wrong_bit_and_is_spent() {
     scene.block();
     let audits = audit(&scene, &owner, &stored.root).await.expect("asks");
     for audit in &audits {
-        let is_honest = audit.miner == miners[0].account();
+        let is_honest = audit.miner == Some(miners[0].account());
         assert_eq!(matches!(audit.outcome, WholeOutcome::Accepted { .. }), is_honest, "{audit:?}");
         let says = |why: &str| why.contains("damaged");
         assert!(is_honest || matches!(&audit.outcome, WholeOutcome::Refused(why) if says(why)), "{audit:?}");
@@ -179,9 +179,9 @@ async fn another_digest_is_not_that_of_the_token() {
     }));
     for audit in audit(&scene, &scene.owner("owner"), &stored.root).await.expect("asks") {
         match audit.outcome {
-            WholeOutcome::Accepted { .. } => assert_eq!(audit.miner, honest.account()),
+            WholeOutcome::Accepted { .. } => assert_eq!(audit.miner, Some(honest.account())),
             WholeOutcome::Failed(rejection) => {
-                assert_eq!((audit.miner, rejection.class), (cheat.account(), Class::WrongProof));
+                assert_eq!((audit.miner, rejection.class), (Some(cheat.account()), Class::WrongProof));
             }
             other => panic!("{other:?}"),
         }

@@ -15,7 +15,7 @@ use super::{Hashed, copy};
 use crate::client::ClientError;
 use crate::client::ahead::read_ahead;
 use crate::client::library::{lock, sync_directory};
-use crate::encryption::Identities;
+use crate::encryption::{DecryptionError, Identities};
 
 /// Bytes that are written at once.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -117,6 +117,11 @@ impl Output {
                 // One thread keeps and hashes what came, this one decrypts.
                 let (source, bytes) = read_ahead(hashed, |stored| copy(stored, identities, &mut writer));
                 hashed = source;
+                if let Err(ClientError::Decryption(DecryptionError::Damaged)) = &bytes {
+                    // A part that was changed, as the root tells, is deleted; other bytes of the right root are the owner's own.
+                    hashed.finish(root)?;
+                    return bytes;
+                }
                 let bytes = bytes?;
                 writer.flush().and_then(|()| new.sync_all()).map_err(failed())?;
                 bytes

@@ -10,7 +10,8 @@ use tonic::Code;
 use super::liar::Liar;
 use crate::client::fixture::{Faults, Ground, as_stored, bytes_of, get, options, put};
 use crate::client::get::holders;
-use crate::client::{Client, ClientError, GetOptions};
+use crate::client::{Client, ClientError, GetOptions, PutOptions};
+use crate::encryption::{Identities, OwnerKey, Recipients};
 use crate::pieces::{Content, Holder, Manifest, Piece, PlacementSecret, Segment};
 use crate::proto;
 use crate::validator::peers::PeerError;
@@ -109,6 +110,41 @@ async fn an_interrupted_download_goes_on_and_poisoned_parts_are_found_out() {
     std::fs::write(&part, &bytes).expect("writes");
     let got = owner.get(&stored.root, &out, as_stored()).await.expect("is whole");
     assert_eq!(got.resumed_bytes, 700_000);
+    assert!(std::fs::read(&out).expect("reads") == bytes);
+}
+
+/// What a loss of power, or somebody, did to the part of an encrypted file fails where it is decrypted, before its root is known: if it stayed, every
+/// run would fail alike. Another key is no fault of the part.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poisoned_part_of_an_encrypted_file_is_thrown_away_and_a_wrong_key_keeps_it() {
+    let ground = Ground::new();
+    let validator = ground.start_validator().await;
+    let _miners = ground.add_miners(3).await;
+    let owner = ground.owner("owner", &validator);
+    let key = OwnerKey::generate();
+    let recipients = Recipients::of_keys([&*key.recipient()]).expect("a key");
+    let bytes = bytes_of(400_000, 1);
+    let encrypted = PutOptions { recipients: Some(recipients), ..options("replicate-3", SEGMENT) };
+    let stored = put(&owner, &bytes, encrypted).await;
+    let ciphertext = get(&owner, &stored.root).await;
+    let out = ground.out("film");
+    let part = ground.out(&format!(".film.{}.part", Address::Blake3(stored.root)));
+    let asked = |key: &OwnerKey| {
+        let identities = Some(Identities::of_file(&key.identity_file()).expect("a key file"));
+        GetOptions { identities, ..as_stored() }
+    };
+    let mut poisoned = ciphertext[..300_000].to_vec();
+    poisoned[200_000] ^= 1;
+    std::fs::write(&part, &poisoned).expect("writes");
+    let error = owner.get(&stored.root, &out, asked(&key)).await.expect_err("is another file");
+    assert!(matches!(error, ClientError::WrongFile { .. }), "{error}");
+    assert!(!out.exists() && !part.exists());
+    std::fs::write(&part, &ciphertext[..300_000]).expect("writes");
+    let error = owner.get(&stored.root, &out, asked(&OwnerKey::generate())).await.expect_err("another key");
+    assert!(matches!(error, ClientError::Decryption(_)), "{error}");
+    assert!(!out.exists() && part.exists());
+    let got = owner.get(&stored.root, &out, asked(&key)).await.expect("goes on");
+    assert!(got.resumed_bytes >= 300_000, "{got:?}");
     assert!(std::fs::read(&out).expect("reads") == bytes);
 }
 

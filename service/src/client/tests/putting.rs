@@ -1,16 +1,19 @@
 //! Storing, and going on with what was interrupted.
 
+use std::collections::HashMap;
 use std::io::Cursor;
 use std::sync::Arc;
 
 use tonic::Code;
 
 use crate::client::fixture::{Faults, Ground, as_stored, bytes_of, get, options, put};
-use crate::client::{ClientError, GetOptions, PutOptions};
+use crate::client::whole::unnamed;
+use crate::client::{ClientError, GetOptions, NotAsked, PutOptions, WholeOutcome};
 use crate::connect::Connector;
 use crate::encryption::{Identities, OwnerKey, Recipients};
+use crate::pieces::PieceId;
 use crate::proto::{ObjectName, PlaceRequest, PlacedPiece};
-use crate::validator::peers::PeerError;
+use crate::validator::peers::{Peer, PeerError};
 use crate::wire::status::advice_of;
 
 const SEGMENT: u64 = 100_000;
@@ -96,6 +99,32 @@ async fn an_encrypted_file_is_decrypted_by_its_key_alone_and_on_any_machine_of_i
     let refused = elsewhere.get(&stored.root, &out, asked).await.expect_err("another key");
     assert!(matches!(refused, ClientError::Decryption(_)), "{refused}");
     assert!(!out.exists());
+}
+
+/// A validator that leaves pieces out, or whose miners have left, must not make an audit of what remains look like one of all.
+#[tokio::test(flavor = "multi_thread")]
+async fn pieces_that_nobody_is_named_for_have_not_passed() {
+    let ground = Ground::new();
+    let validator = ground.start_validator().await;
+    let _miners = ground.add_miners(3).await;
+    let owner = ground.owner("owner", &validator);
+    let stored = put(&owner, &bytes_of(150_000, 1), options("replicate-3", SEGMENT)).await;
+    let holder_of = |piece: &PieceId| {
+        let (_, held) = stored.manifest.piece(piece.segment, piece.shard).expect("is one");
+        held.holder.expect("is held").miner
+    };
+    let all = unnamed(&stored.manifest, &HashMap::new());
+    assert_eq!(all.len(), 6);
+    for audit in &all {
+        assert_eq!(audit.miner, Some(holder_of(&audit.piece)));
+        assert_eq!((&audit.outcome, audit.spent), (&WholeOutcome::NotAsked(NotAsked::Unreachable), None));
+    }
+    let endpoint = "127.0.0.1:1".parse().expect("an address");
+    let named = all[4].piece;
+    let peer = Peer { account: holder_of(&named), endpoint };
+    let others = unnamed(&stored.manifest, &HashMap::from([(named.segment, vec![(named, peer)])]));
+    assert_eq!(others.len(), 5);
+    assert!(others.iter().all(|audit| audit.piece != named));
 }
 
 /// A miner that dies between its ticket and its upload is replaced; what others have acknowledged is not sent again.

@@ -68,7 +68,7 @@ impl Asking {
                 (self.ask(peer, question, &entries).await, Some(number), unused)
             }
         };
-        WholeAudit { piece, miner: peer.account, outcome, spent, unused }
+        WholeAudit { piece, miner: Some(peer.account), outcome, spent, unused }
     }
 
     /// Uses a token of a piece, if its miner can answer.

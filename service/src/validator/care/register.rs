@@ -219,17 +219,26 @@ impl Keeper {
             return Ok(false);
         }
         let oldest = self.chain.head().await?.height.saturating_sub(FAILED_LINK_BLOCKS);
+        let mut begins_doubted = false;
         let mut pages = FAILED_LINKS.pages(
             &*self.index,
             FAILED_LINKS.prefix(&failed_by(&record.miner)),
             super::PAGE_ROWS,
         );
         while let Some(page) = pages.next().await? {
-            if FAILED_LINKS.rows(&page)?.iter().any(|row| row.value.height >= oldest) {
-                return Ok(true);
+            let rows = FAILED_LINKS.rows(&page)?;
+            begins_doubted |= rows.iter().any(|row| row.value.height >= oldest);
+            let old =
+                &rows.iter().filter(|row| row.value.height < oldest).map(|row| row.key).collect::<Vec<_>>();
+            if !old.is_empty() {
+                transact(&*self.index, |work| async move {
+                    old.iter().for_each(|key| FAILED_LINKS.remove(&work, key));
+                    Ok::<_, CareError>(())
+                })
+                .await?;
             }
         }
-        Ok(false)
+        Ok(begins_doubted)
     }
 }
 

@@ -13,8 +13,8 @@ pub(super) struct Line {
     segment: u64,
     shard: u32,
     generation: u32,
-    /// SS58 address.
-    miner: String,
+    /// SS58 address; absent if nobody holds it.
+    miner: Option<String>,
     outcome: Outcome,
     accepted: bool,
     /// Class of the rejection; absent unless it failed.
@@ -64,7 +64,7 @@ impl From<&WholeAudit> for Line {
             segment: audit.piece.segment.into(),
             shard: audit.piece.shard.into(),
             generation: audit.piece.generation,
-            miner: audit.miner.to_ss58(),
+            miner: audit.miner.map(|miner| miner.to_ss58()),
             outcome,
             accepted: outcome == Outcome::Accepted,
             class,
@@ -85,7 +85,7 @@ impl From<&AuditedPiece> for Line {
             segment: piece.segment,
             shard: piece.shard,
             generation: piece.generation,
-            miner: Account(miner).to_ss58(),
+            miner: Some(Account(miner).to_ss58()),
             outcome: if accepted { Outcome::Accepted } else { Outcome::Failed },
             accepted,
             class: of_fault(&audited.class),
@@ -118,7 +118,7 @@ pub(super) fn write(lines: &[Line], out: &mut String) {
     for line in lines {
         let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
         let mut cells = vec![line.segment.to_string(), line.shard.to_string()];
-        cells.extend([line.miner.clone(), number(line.latency_ms)]);
+        cells.extend([line.miner.clone().unwrap_or_default(), number(line.latency_ms)]);
         if let Some(Tokens { spent_token, unused_tokens }) = line.tokens {
             cells.extend([number(spent_token), number(unused_tokens.map(|unused| unused as u64))]);
         }
