@@ -30,6 +30,9 @@ use super::{Changes, Index, IndexError, KEY_BYTES_MAX, KeyRange, SCAN_ENTRIES_MA
 
 /// The format of the tables, in the one row of the table `format`.
 const FORMAT: i64 = 1;
+/// An attempt is not begun with less than this share of the patience left: who sends a commit and then has no time for the
+/// answer does not know what became of it, where the answer before had said that nothing was changed.
+const LAST_ATTEMPT_SHARE: u32 = 10;
 /// The oldest version that knows all that the statements use (`MATERIALIZED`).
 const OLDEST_SERVER: i32 = 12;
 
@@ -92,7 +95,8 @@ impl PostgresIndex {
                     reason.insert(last)
                 }
             };
-            if started.elapsed() >= self.patience {
+            pause(attempt).await;
+            if self.patience.saturating_sub(started.elapsed()) < self.patience / LAST_ATTEMPT_SHARE {
                 let waited_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
                 return Err(IndexError::Unavailable {
                     place: self.place.to_string(),
@@ -101,7 +105,6 @@ impl PostgresIndex {
                 });
             }
             tracing::debug!(place = %self.place, attempt, reason = reason.as_str(), "trying again");
-            pause(attempt).await;
             attempt += 1;
         }
     }

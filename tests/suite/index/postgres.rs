@@ -130,7 +130,8 @@ async fn a_server_that_is_not_there_is_waited_for_and_then_said() {
     match PostgresIndex::connect(settings).await {
         Err(IndexError::Unavailable { place, waited_ms, .. }) => {
             assert!(place.starts_with("postgres://nobody@"), "{place}");
-            assert!(waited_ms >= 200, "it gave up after {waited_ms} ms");
+            // No attempt is begun in the last tenth.
+            assert!(waited_ms >= 180, "it gave up after {waited_ms} ms");
         }
         outcome => panic!("{outcome:?}"),
     }

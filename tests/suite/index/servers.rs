@@ -105,8 +105,9 @@ async fn a_server_that_does_not_sync_is_refused() {
     );
 }
 
-/// Enough for a call that must fail, and for those before it that must not.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Enough for a call that must fail, and for those before it that must not. The last attempt has a tenth of it for a new
+/// connection and an answer: with less, a commit that the server refused would be one of which nobody knows.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A stand-by takes no commits; who waits for it to become a primary is told in the end. Reads go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
