@@ -124,6 +124,8 @@ pub struct Question {
     pub proven_space_bytes: u64,
     /// Bytes of objects that an accepted answer stands for: the miner's objects, in shares as the samples were shared.
     pub proven_object_bytes: u64,
+    /// Bytes of objects with commitments that a link audit that fell by lot speaks for; `None` of all other questions.
+    pub linked_bytes: Option<u64>,
     /// The batch that a seal audit is of.
     pub batch: Option<usize>,
 }

@@ -12,17 +12,18 @@
 //! | `chains` | 1, miner, 0 | [`CursorRow`]: how far signatures are |
 //! | `chains` | 2, culprit, number | [`EvidenceRow`]: equivocations |
 
+mod finding;
+
 use holdfast_engine::account::Account;
-use holdfast_engine::receipt::{Body, Outcome, RECEIPT_BYTES, Receipt, RoundKind, Subject};
-use holdfast_engine::rejection::Rejection;
+use holdfast_engine::receipt::{Body, RECEIPT_BYTES, Receipt, Subject};
 use holdfast_engine::signature::Signature;
 use serde::{Deserialize, Serialize};
 
 use super::ValidatorError;
-use super::collect::Promise;
-use super::plan::Question;
 use crate::index::{Table, TypedTable};
 use crate::scoring::ScoringState;
+
+pub use finding::{AnswersRow, Finding, Hex32};
 
 /// Rounds, by (0, height) and part.
 pub const ROUNDS: TypedTable<((u8, u64), u8), RoundRow> = TypedTable::new(Table::Rounds);
@@ -41,8 +42,6 @@ pub const EVIDENCE: TypedTable<(u8, Account, u64), EvidenceRow> = TypedTable::ne
 pub const SCORES: TypedTable<u64, ScoringState> = TypedTable::new(Table::Scores);
 /// Single numbers, by name.
 pub const NUMBERS: TypedTable<String, u64> = TypedTable::new(Table::Settings);
-/// Letters of a message in a [`Finding`].
-const MESSAGE_LETTERS_MAX: usize = 512;
 /// In [`NUMBERS`]: all rounds below this height are linked or void.
 pub const OPEN_FROM: &str = "validator rounds open from";
 
@@ -141,103 +140,6 @@ pub struct WitnessRow {
     pub signature: Signature,
     /// The newest block that it knew.
     pub arrived_at_height: u64,
-}
-
-/// What one miner promised in a round, and what was found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AnswersRow {
-    /// One a question.
-    pub findings: Vec<Finding>,
-    /// Whether the findings are complete; else only promises are.
-    pub judged: bool,
-    /// The sequence numbers that the receipts got, once they are linked.
-    pub linked: Option<(u64, u64)>,
-}
-
-/// How one question came out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Finding {
-    /// What was asked, by its number.
-    pub kind: u8,
-    /// Partition or object, by its number.
-    pub subject: u64,
-    /// Number of the batch, of a seal audit.
-    pub batch: Option<usize>,
-    /// Digest of the record, of an object.
-    pub record_digest: Option<Hex32>,
-    /// Seed of the challenge.
-    pub challenge_seed: Hex32,
-    /// What was promised in time.
-    pub response_digest: Option<Hex32>,
-    /// Whether the promised response came in time and is right; `None` while that is not known.
-    pub accepted: Option<bool>,
-    /// Milliseconds from the question to the promise.
-    pub latency_ms: Option<u32>,
-    /// Bytes that the answer took to read.
-    pub bytes_read: u64,
-    /// Bytes of space that an accepted answer stands for.
-    pub proven_space_bytes: u64,
-    /// Bytes of objects that an accepted answer stands for.
-    pub proven_object_bytes: u64,
-    /// Class of what was wrong.
-    pub class: Option<String>,
-    /// What was wrong, in words.
-    pub message: Option<String>,
-}
-
-/// 32 bytes as hex.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Hex32(#[serde(with = "hex::serde")] pub [u8; 32]);
-
-impl Finding {
-    /// Of a question of which only the promise, or that there is none, is known.
-    pub fn promised(question: &Question, promise: Option<Promise>) -> Finding {
-        let round = question.round();
-        Finding {
-            kind: round.kind.number(),
-            subject: round.key.subject.number(),
-            batch: question.batch,
-            record_digest: question.challenge.of_object().map(|challenge| Hex32(challenge.record_digest)),
-            challenge_seed: Hex32(round.challenge_seed),
-            response_digest: promise.map(|promise| Hex32(promise.response_digest)),
-            accepted: None,
-            latency_ms: promise.map(|promise| promise.latency_ms),
-            bytes_read: question.bytes_read,
-            proven_space_bytes: question.proven_space_bytes,
-            proven_object_bytes: question.proven_object_bytes,
-            class: None,
-            message: None,
-        }
-    }
-
-    /// Adds what came of it: whether the response, if it came, was right. `None` if we failed to judge it.
-    pub fn conclude(&mut self, right: Option<bool>, fault: Option<&Rejection>) {
-        self.accepted = right;
-        self.class = fault.map(|fault| fault.class.name().to_owned());
-        // Others may have a say in it.
-        self.message = fault.map(|fault| fault.detail.chars().take(MESSAGE_LETTERS_MAX).collect());
-    }
-
-    /// How the round ended; `None` if we do not know.
-    pub fn outcome(&self) -> Option<Outcome> {
-        Some(match (self.response_digest, self.accepted?) {
-            (None, _) => Outcome::Missed,
-            (Some(_), true) => Outcome::Accepted,
-            (Some(_), false) => Outcome::Rejected,
-        })
-    }
-
-    /// The kind.
-    ///
-    /// # Errors
-    /// [`ValidatorError::Damaged`].
-    pub fn round_kind(&self) -> Result<RoundKind, ValidatorError> {
-        RoundKind::of_number(self.kind)
-            .map_err(|rejection| ValidatorError::Damaged { what: "a finding", detail: rejection.to_string() })
-    }
 }
 
 /// A link of a chain: the body, which is never changed, and the signatures as they come.

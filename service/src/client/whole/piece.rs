@@ -136,6 +136,7 @@ impl Kept {
             against: Against::Object(Arc::new(record)),
             proven_space_bytes: 0,
             proven_object_bytes: 0,
+            linked_bytes: None,
             batch: None,
         };
         Ok(Taken { number, question, entries, unused: file.unused().ok() })

@@ -154,6 +154,7 @@ async fn the_cost_of_a_large_round() {
                 bytes_read: 0,
                 proven_space_bytes: 0,
                 proven_object_bytes: 0,
+                linked_bytes: None,
                 batch: None,
             };
             cases.push(Case { question, response: response.into() });

@@ -36,9 +36,10 @@ pub(super) fn note_judged<'f>(metrics: &Metrics, findings: impl IntoIterator<Ite
 /// What was shown in a round that is closed.
 pub(super) fn note_proven<'r>(metrics: &Metrics, answers: impl Iterator<Item = &'r AnswersRow>) {
     let (mut space, mut objects) = (0_u64, 0_u64);
-    for finding in answers.flat_map(|row| &row.findings).filter(|finding| finding.accepted == Some(true)) {
+    let worth = answers.flat_map(AnswersRow::worth);
+    for (finding, object_bytes) in worth.filter(|(finding, _)| finding.accepted == Some(true)) {
         space = space.saturating_add(finding.proven_space_bytes);
-        objects = objects.saturating_add(finding.proven_object_bytes);
+        objects = objects.saturating_add(object_bytes);
     }
     for (of, bytes) in [("space", space), ("objects", objects)] {
         metrics.proven_bytes.get_or_create(&ProvenLabels { of }).set(bytes.cast_signed());

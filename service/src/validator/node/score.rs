@@ -32,7 +32,7 @@ impl Node {
         let outcome = |(miner, row): &(Account, AnswersRow)| {
             // What a hotkey did before it was registered anew is not its successor's.
             let neuron = metagraph.neuron_of(miner).filter(|neuron| neuron.registered_at <= height)?;
-            let of = |finding: &Finding| {
+            let of = |(finding, proven_object_bytes): (&Finding, u64)| {
                 Some(MinerOutcome {
                     miner: *miner,
                     uid: neuron.uid,
@@ -42,10 +42,10 @@ impl Node {
                     latency_ms: finding.latency_ms,
                     bytes_read: finding.bytes_read,
                     proven_space_bytes: finding.proven_space_bytes,
-                    proven_object_bytes: finding.proven_object_bytes,
+                    proven_object_bytes,
                 })
             };
-            Some(row.findings.iter().filter_map(of).collect::<Vec<_>>())
+            Some(row.worth().filter_map(of).collect::<Vec<_>>())
         };
         let mut outcomes: Vec<MinerOutcome> = answers.iter().filter_map(outcome).flatten().collect();
         if part == Part::Seals {

@@ -18,25 +18,40 @@ pub(super) const DOUBTED_MAX: usize = 16;
 /// The link audits of a round: of whom the lot falls on, and of whoever is doubted.
 pub(super) fn links(terms: &PlanTerms<'_>, facts: &MinerFacts, records: &[SignedRecord]) -> Vec<Question> {
     let Some(one_in) = terms.link_one_in else { return Vec::new() };
-    let digests = records.iter().map(|signed| (signed, signed.record.digest()));
-    let (doubted, others): (Vec<_>, Vec<_>) =
-        digests.partition(|(_, digest)| is_doubted(terms, facts, digest));
-    let drawn =
-        others.into_iter().filter(|(_, digest)| AuditKind::Link.falls_on(&terms.beacon, digest, one_in));
-    let by_lot = |records: Vec<(&SignedRecord, [u8; 32])>, most| {
-        let mut links: Vec<Question> =
-            records.into_iter().filter_map(|(signed, _)| question(terms, signed)).collect();
-        // So that no miner knows which are left out, and by bytes, or small objects without number would hide a large one.
-        links.sort_by_cached_key(|question| {
-            let bytes = question.challenge.of_object().map_or(0, |challenge| challenge.replica.length());
-            (u128::from(lot(&question.round().challenge_seed)) << 64) / u128::from(bytes.max(1))
-        });
-        links.truncate(most);
-        links
+    let (mut doubted, mut drawn) = (Vec::new(), Vec::new());
+    for signed in records {
+        let digest = signed.record.digest();
+        if is_doubted(terms, facts, &digest) {
+            doubted.extend(question(terms, signed));
+        } else if AuditKind::Link.falls_on(&terms.beacon, &digest, one_in) {
+            drawn.extend(question(terms, signed));
+        }
+    }
+    first_by_lot(&mut doubted, DOUBTED_MAX);
+    let bytes_least = first_by_lot(&mut drawn, DRAWN_MAX);
+    for question in &mut drawn {
+        question.linked_bytes = Some(object_bytes(question).max(bytes_least));
+    }
+    doubted.extend(drawn);
+    doubted
+}
+
+/// Leaves so many at most: by lot, so that no miner knows which are left out, and by bytes, or small objects without number would hide a large one.
+/// Gives the bytes that each of those left speaks for at least. Weighed with them, the sum over any of the objects is right on average, whichever are
+/// left: priority sampling (Duffield, Lund and Thorup, Journal of the ACM 54(6), 2007), where b / u is the priority of b bytes that drew u, from 0 to 1.
+fn first_by_lot(links: &mut Vec<Question>, most: usize) -> u64 {
+    // 2^128 / priority.
+    let order = |question: &Question| {
+        (u128::from(lot(&question.round().challenge_seed)) << 64) / u128::from(object_bytes(question).max(1))
     };
-    let mut links = by_lot(doubted, DOUBTED_MAX);
-    links.extend(by_lot(drawn.collect(), DRAWN_MAX));
-    links
+    links.sort_by_cached_key(order);
+    let first_left_out = links.get(most).map(order);
+    links.truncate(most);
+    first_left_out.map_or(0, |order| u64::try_from(u128::MAX / order.max(1)).unwrap_or(u64::MAX))
+}
+
+fn object_bytes(question: &Question) -> u64 {
+    question.challenge.of_object().map_or(0, |challenge| challenge.replica.length())
 }
 
 /// Whether an object stands for no bytes: what its commitments say is not known until a link audit is passed. Where links are not asked,
@@ -59,6 +74,7 @@ fn question(terms: &PlanTerms<'_>, signed: &SignedRecord) -> Option<Question> {
         proven_space_bytes: 0,
         // It is about the commitments; what they stand for, possession audits show.
         proven_object_bytes: 0,
+        linked_bytes: None,
         batch: None,
         challenge: AnyChallenge::Object(challenge),
         against: Against::Object(Arc::new(signed.clone())),

@@ -32,6 +32,7 @@ pub(super) fn ask_objects(round: &AuditRound, records: &[SignedRecord], question
             proven_space_bytes: 0,
             // A share of the whole is not above it.
             proven_object_bytes: u64::try_from(proven).unwrap_or(u64::MAX),
+            linked_bytes: None,
             batch: None,
             challenge: AnyChallenge::Object(challenge.clone()),
             against: Against::Object(Arc::new((*record).clone())),

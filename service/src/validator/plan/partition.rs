@@ -34,6 +34,7 @@ pub(super) fn in_round(
             bytes_read: u64::from(challenge.samples) * CHUNK_BYTES as u64,
             proven_space_bytes: sealed_windows(&in_force, &partition.sealed) * challenge.shape.bytes(),
             proven_object_bytes: 0,
+            linked_bytes: None,
             batch: None,
             challenge: AnyChallenge::Partition(Box::new(challenge.clone())),
             against: Against::Partition(Arc::clone(&in_force)),
@@ -47,6 +48,7 @@ pub(super) fn in_round(
             bytes_read: u64::from(challenge.samples) * challenge.shape.bytes(),
             proven_space_bytes: 0,
             proven_object_bytes: 0,
+            linked_bytes: None,
             batch: Some(batch),
             challenge: AnyChallenge::Partition(Box::new(challenge)),
             against: Against::Partition(in_force),
@@ -117,6 +119,7 @@ pub(super) fn unshown(terms: &PlanTerms<'_>, partition: &PartitionFacts, last: &
         bytes_read: 0,
         proven_space_bytes: 0,
         proven_object_bytes: 0,
+        linked_bytes: None,
         batch: None,
     })
 }

@@ -8,6 +8,8 @@ use super::super::fixture::{Miner, World, bytes};
 use super::*;
 use std::collections::HashSet;
 
+mod links;
+
 /// A miner with windows and three objects, everything settled.
 fn settled() -> (World, Miner) {
     let world = World::new();
@@ -197,96 +199,10 @@ proptest! {
     }
 }
 
-/// Records with commitments, as links are about them.
-fn committed<'w>(world: &'w World, miner: &Miner) -> (PlanTerms<'w>, MinerFacts) {
-    let mut facts = miner.facts();
-    let commit = |signed: &SignedRecord| {
-        let record = ObjectRecord { table_root: Some([5; 32]), ..signed.record.clone() };
-        record.sign(&Signer::development("owner"))
-    };
-    facts.records = facts.records.iter().map(commit).collect();
-    (PlanTerms { link_one_in: Some(NonZeroU64::MIN), ..world.terms() }, facts)
-}
-
 /// Digests of the records that a plan asks about in this way.
 fn asked(plan: &MinerPlan, kind: AuditKind) -> BTreeSet<[u8; 32]> {
     let challenges = plan.questions.iter().filter_map(|question| question.challenge.of_object());
     challenges.filter(|challenge| challenge.kind == kind).map(|challenge| challenge.record_digest).collect()
-}
-
-#[test]
-fn links_fall_by_lot_and_on_whoever_is_doubted() {
-    let (world, miner) = settled();
-    let (always, mut facts) = committed(&world, &miner);
-    let all: BTreeSet<[u8; 32]> = facts.records.iter().map(|signed| signed.record.digest()).collect();
-    assert_eq!(asked(&plan(&always, &facts), AuditKind::Link), all);
-    let never = PlanTerms { link_one_in: None, ..always };
-    let usual = plan(&never, &facts);
-    assert!(asked(&usual, AuditKind::Link).is_empty());
-    let trusted = asked(&usual, AuditKind::Possession);
-    assert!(!trusted.is_empty());
-    let stands_for = |plan: &MinerPlan| -> u64 { plan.questions.iter().map(|q| q.proven_object_bytes).sum() };
-    assert!(stands_for(&plan(&always, &facts)) <= 145_000, "a link stands for nothing beside them");
-
-    // All are doubted: asked for links, whatever the lottery says, and for what others are; they stand for nothing.
-    facts.doubted = all.clone();
-    let doubting = plan(&PlanTerms { link_one_in: Some(NonZeroU64::MAX), ..always }, &facts);
-    assert_eq!(asked(&doubting, AuditKind::Link), all);
-    assert_eq!(asked(&doubting, AuditKind::Possession), trusted);
-    assert_eq!(stands_for(&doubting), 0);
-    // Where no links are asked, who checked the commitments is trusted: else nobody could ever pass.
-    assert!(stands_for(&usual) > 0);
-    assert_eq!(stands_for(&plan(&never, &facts)), stands_for(&usual));
-    assert_eq!(plan(&world.terms(), &miner.facts()).questions.len(), usual.questions.len());
-}
-
-/// Without commitments there is nothing to link, and before they are settled nobody asks.
-#[test]
-fn links_are_of_settled_commitments() {
-    let (world, miner) = settled();
-    let (always, facts) = committed(&world, &miner);
-    let bare = MinerFacts { records: miner.records(), ..facts.clone() };
-    assert!(asked(&plan(&always, &bare), AuditKind::Link).is_empty());
-    let first = facts.records.iter().map(|signed| signed.record.height).min().expect("three");
-    let early = PlanTerms { height: first + world.policy.finality_blocks - 1, ..always };
-    assert!(asked(&plan(&early, &facts), AuditKind::Link).is_empty());
-}
-
-/// Small objects without number do not keep a large one from being asked.
-#[test]
-fn where_links_are_too_many_they_fall_by_bytes() {
-    let (world, miner) = settled();
-    let (always, mut facts) = committed(&world, &miner);
-    let large =
-        facts.records.iter().max_by_key(|signed| signed.record.replica.length()).expect("three").clone();
-    let small = |number: u64| {
-        let root = *blake3::hash(&number.to_le_bytes()).as_bytes();
-        let replica = Replica::new(root, 1, 0).expect("short");
-        ObjectRecord { replica, ..large.record.clone() }.sign(&Signer::development("owner"))
-    };
-    facts.records = (0..200).map(small).chain([large.clone()]).collect();
-    let asked = asked(&plan(&always, &facts), AuditKind::Link);
-    assert_eq!(asked.len(), link::DRAWN_MAX);
-    assert!(asked.contains(&large.record.digest()), "its bytes are five hundred times those of all others");
-}
-
-/// Doubts without number keep nobody else from being asked, nor the other way round.
-#[test]
-fn doubted_and_drawn_links_have_places_of_their_own() {
-    let (world, miner) = settled();
-    let (always, mut facts) = committed(&world, &miner);
-    let of_number = |number: usize| {
-        let root = *blake3::hash(&number.to_le_bytes()).as_bytes();
-        let replica = Replica::new(root, 20_000, 0).expect("short");
-        ObjectRecord { replica, ..facts.records[0].record.clone() }.sign(&Signer::development("owner"))
-    };
-    facts.records = (0..1200).map(of_number).collect();
-    let digest = |signed: &SignedRecord| signed.record.digest();
-    facts.doubted = facts.records[..1000].iter().map(digest).collect();
-    let plan = plan(&always, &facts);
-    let asked = asked(&plan, AuditKind::Link);
-    let doubted = asked.intersection(&facts.doubted).count();
-    assert_eq!((doubted, asked.len() - doubted), (link::DOUBTED_MAX, link::DRAWN_MAX));
 }
 
 /// Records were taken of other replicas once, for which the miner's commitments are not.
