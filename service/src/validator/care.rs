@@ -4,36 +4,42 @@
 //! What was acknowledged is in the index before; what has to be done about it follows from the index alone, so a process that is
 //! killed goes on from there. Several processes may serve owners with one index; one of them tends to the files at a time.
 
+mod audits;
 mod candidates;
+mod claims;
+mod delete;
 mod error;
+mod hand_out;
+mod held;
 mod locate;
 mod place;
+mod proof;
 mod rebuild;
 mod register;
 mod release;
 mod rows;
 mod settings;
+mod stored;
 mod tend;
+mod transfer;
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use holdfast_engine::account::Account;
-use holdfast_engine::receipt::Outcome;
 use tokio::sync::Semaphore;
 use tonic::Status;
 
 use super::ValidatorError;
 use super::events::{Event, Events};
-use super::holdings::{Held, Holdings};
 use super::peers::{Peer, Peers};
 use super::serve::Care;
 use crate::chain::Chain;
 use crate::connect::Connector;
 use crate::export::EventKind;
+use crate::index::Index;
 use crate::index::lease::Lease;
-use crate::index::{Index, KeyRange, transact};
 use crate::operation::metrics::Metrics;
 use crate::pieces::PieceId;
 use crate::proto::{
@@ -42,7 +48,7 @@ use crate::proto::{
 };
 use crate::wire::Correspondent;
 use candidates::Miners;
-use rows::{BY_DIGEST, FAILED_LINKS, FailedLinkRow, FileKey, HELD, PIECES, failed_by, held_by};
+use rows::FileKey;
 
 pub use error::CareError;
 pub use settings::CareSettings;
@@ -51,8 +57,6 @@ pub use tend::Tended;
 /// Files of a page of rows at once.
 const PAGE_ROWS: usize = 1024;
 
-/// A piece is not audited in its last seconds: before an answer came, it could be expired by its miner's clock.
-const LAST_SECONDS: u64 = 180;
 /// Files that are audited for their owners at the same time; more are refused.
 const AUDITS_MAX: usize = 4;
 
@@ -78,7 +82,7 @@ impl fmt::Debug for Keeper {
 }
 
 impl Keeper {
-    /// Of a validator with this index. It is both the [`Holdings`] of its rounds and the [`Care`] of its service.
+    /// Of a validator with this index. It is both the [`Holdings`](super::holdings::Holdings) of its rounds and the [`Care`] of its service.
     pub fn new(
         settings: CareSettings,
         chain: Arc<dyn Chain>,
@@ -163,86 +167,6 @@ impl Care for Keeper {
 
     async fn audit(&self, caller: Account, request: AuditRequest) -> Result<AuditResponse, Status> {
         Ok(self.audit_file(caller, &request).await?)
-    }
-}
-
-#[async_trait]
-impl Holdings for Keeper {
-    async fn held(&self, miner: &Account) -> Result<Held, ValidatorError> {
-        let mut pages = HELD.pages(&*self.index, HELD.prefix(&held_by(miner)), PAGE_ROWS);
-        let (mut held, ends) = (Held::default(), self.now_seconds().saturating_add(LAST_SECONDS));
-        while let Some(page) = pages.next().await? {
-            for row in HELD.rows(&page)?.iter().filter(|row| row.value.expires_at > ends) {
-                let (_, digest) = row.key;
-                if row.value.is_doubted {
-                    held.doubted.insert(digest);
-                }
-                held.records.push(row.value.signed_record()?);
-            }
-        }
-        Ok(held)
-    }
-
-    async fn miners(&self) -> Result<Vec<Account>, ValidatorError> {
-        let mut miners = Vec::new();
-        let mut range =
-            HELD.between(&(held_by(&Account([0; 32])), [0; 32]), &((1, Account([0; 32])), [0; 32]));
-        // Each miner has many rows: from one to the next.
-        while let [row] = &HELD.scan(&*self.index, &range, 1).await?[..] {
-            let (_, miner) = row.key.0;
-            miners.push(miner);
-            let last_of_miner = crate::index::Key::to_bytes(&(held_by(&miner), [u8::MAX; 32]));
-            range = KeyRange::beyond(range, &last_of_miner);
-        }
-        Ok(miners)
-    }
-
-    async fn audited(
-        &self,
-        record_digest: &[u8; 32],
-        height: u64,
-        outcome: Outcome,
-    ) -> Result<(), ValidatorError> {
-        // What was released or made anew meanwhile is nobody's business.
-        let Some(held) = BY_DIGEST.get(&*self.index, &(1, *record_digest)).await? else { return Ok(()) };
-        let key = &held.piece_key();
-        transact(&*self.index, |work| async move {
-            let Some(mut piece) = PIECES.read(&work, key).await? else { return Ok(()) };
-            let PieceId { generation, .. } = held.piece;
-            if piece.generation != generation || piece.audited_at.is_some_and(|before| before >= height) {
-                return Ok(());
-            }
-            piece.audited_at = Some(height);
-            match outcome {
-                // Commitments of other bytes pass all audits but links: only a link makes up for one.
-                Outcome::Accepted if held.failed_link => {}
-                Outcome::Accepted => (piece.failed_audits, piece.missed_audits) = (0, 0),
-                Outcome::Missed => piece.missed_audits = piece.missed_audits.saturating_add(1),
-                _ => piece.failed_audits = piece.failed_audits.saturating_add(1),
-            }
-            PIECES.write(&work, key, &piece)?;
-            Ok::<_, ValidatorError>(())
-        })
-        .await
-    }
-
-    async fn linked(
-        &self,
-        (miner, record_digest): (&Account, &[u8; 32]),
-        height: u64,
-        passed: bool,
-    ) -> Result<(), ValidatorError> {
-        let (by_digest, failed) = (&(1, *record_digest), &(failed_by(miner), *record_digest));
-        transact(&*self.index, |work| async move {
-            match passed {
-                true => FAILED_LINKS.remove(&work, failed),
-                false => FAILED_LINKS.write(&work, failed, &FailedLinkRow { height })?,
-            }
-            let Some(mut held) = BY_DIGEST.read(&work, by_digest).await? else { return Ok(()) };
-            (held.is_doubted, held.failed_link) = (!passed, !passed);
-            held.write(&work)
-        })
-        .await
     }
 }
 

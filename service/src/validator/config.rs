@@ -364,15 +364,18 @@ impl Config {
     /// [`ConfigError`], where files that the configuration names cannot be used.
     pub fn care_settings(&self) -> Result<CareSettings, ConfigError> {
         let CareConfig { workshop, .. } = &self.care;
+        let (Settings { scoring, policy, .. }, usual) = (self.settings()?, CareSettings::default());
+        let deadline_seconds = u64::from(policy.objects.deadline_ms).div_ceil(1000);
         let mut settings = CareSettings {
             owners: self.care.owners.iter().copied().collect(),
-            scoring: self.settings()?.scoring,
+            scoring,
+            question_seconds: usual.question_seconds + deadline_seconds,
             keep_seconds_max: self.care.keep_days_max * DAY_SECONDS,
             owner_bytes_max: self.care.owner_gib_max << 30,
             tend_every_blocks: self.care.tend_every_blocks,
             process: self.rounds.process.clone(),
             workshop: workshop.clone().unwrap_or_else(std::env::temp_dir),
-            ..CareSettings::default()
+            ..usual
         };
         settings.repair.failed_audits = self.care.failed_audits;
         settings.repair.absent_seconds = self.care.absent_minutes * 60;

@@ -1,7 +1,8 @@
 //! A miner and an owner in league: the owner signs commitments of zeros, so that the miner need not keep the bytes and passes every
 //! possession audit. Link audits show it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use holdfast_engine::possession::Replica;
 use holdfast_engine::possession::challenge::{AuditKind, ObjectChallenge};
@@ -11,7 +12,7 @@ use holdfast_engine::possession::record::{ObjectRecord, SignedRecord};
 use holdfast_engine::receipt::Outcome;
 use holdfast_engine::rejection::Class;
 use holdfast_engine::tree::{BLOCK_BYTES, BLOCK_CHUNKS, CHUNK_BYTES, Outboard};
-use holdfast_service::client::{PutOptions, Stored};
+use holdfast_service::client::{Client, PutOptions, Stored};
 use holdfast_service::local::audits::AnyChallenge;
 use holdfast_service::pieces::{Content, Manifest};
 use holdfast_service::proto::*;
@@ -22,7 +23,7 @@ use holdfast_tests::possession::TestObject;
 use tonic::{Status, async_trait};
 
 use super::files::{SEGMENT_BYTES, options, put, try_put};
-use super::scene::{ACCEPTED, Scene, account, bytes_of};
+use super::scene::{ACCEPTED, Scene, VALIDATOR, account, bytes_of};
 use super::station::{Asked, Conduct, Events, Me, Station, body, listed};
 
 const MALLORY: &str = "mallory";
@@ -110,7 +111,7 @@ async fn collude(scene: &Scene, cheat: &Station) -> (Manifest, Collusion) {
     let peers = scene.peers(MALLORY);
     let real = Peer { account: cheat.account(), endpoint: behind };
     let bytes = peers.retrieve(real, object, 0..length_bytes).await.expect("comes back");
-    owner.remove(&stored.root).await.expect("is released");
+    scene.release(MALLORY, &stored.root).await;
     let collusion = register_zeros(scene, cheat, &manifest, bytes).await;
     (manifest, collusion)
 }
@@ -190,6 +191,10 @@ async fn commitments_of_other_bytes_are_caught_by_links() {
     assert_eq!(passed[passed.len() - 1].proven_object_bytes, 0, "from the first link on");
     let caught = of_object(AuditKind::Link).await;
     assert!(!caught.is_empty());
+    // Not even the rounds in which links failed that were asked before the first one's end paid for it: both have a piece of the owner's file.
+    let counts = async |miner| scene.standing(miner).await.score.object_bytes;
+    assert!(counts(cheat.account()).await <= counts(honest.account()).await);
+    assert!(counts(honest.account()).await > 0.0);
     for finding in &caught {
         let found = (finding.outcome(), finding.class.as_deref());
         assert_eq!(found, (Some(Outcome::Rejected), Some(Class::WrongProof.name())), "{finding:?}");
@@ -211,9 +216,64 @@ async fn commitments_of_other_bytes_are_caught_by_links() {
     assert!(scene.score(cheat.account()).await < scene.score(honest.account()).await);
 
     // The doubt is of the miner, too: the same bytes under another record are doubted at once.
-    scene.owner(MALLORY).remove(&manifest.ciphertext().root).await.expect("is released");
+    scene.release(MALLORY, &manifest.ciphertext().root).await;
     assert!(doubted(cheat.account()).await.is_empty());
     let again = register_zeros(&scene, &cheat, &manifest, collusion.real.0.clone()).await;
     assert_ne!(again.zeros.record.digest(), collusion.zeros.record.digest());
     assert_eq!(doubted(cheat.account()).await, [again.zeros.record.digest()].into());
+}
+
+/// Has an owner release the file before it answers as the real miner does.
+struct Released {
+    owner: Client,
+    file: [u8; 32],
+    pending: Arc<Mutex<Vec<u32>>>,
+}
+
+#[async_trait]
+impl Conduct for Released {
+    async fn challenge(&self, me: &Me, request: ChallengeRequest) -> Result<Events<ChallengeEvent>, Status> {
+        if let Ok(released) = self.owner.remove(&self.file).await {
+            self.pending.lock().expect("no panic").push(released.pending_pieces);
+        }
+        Ok(Box::pin(me.behind.clone().challenge(request).await?.into_inner()))
+    }
+}
+
+/// A hostile owner releases a file while its miner is being asked about it: the miner still has it, and answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_makes_no_honest_miner_miss_what_it_is_asked() {
+    let scene = Scene::new().await;
+    let miner = scene.hostile("honest").await;
+    scene.step().await;
+    let committed = || PutOptions { commit: true, ..options("1-of-1", SEGMENT_BYTES) };
+    let owner = scene.owner(MALLORY);
+    let file = try_put(&owner, &bytes_of(50_000, 1), committed()).await.expect("stores").root;
+    scene.pass_record_heights();
+    let pending = Arc::default();
+    miner.behave(Released { owner, file, pending: Arc::clone(&pending) });
+    scene.step().await;
+    assert_eq!(pending.lock().expect("no panic")[0], 1, "released while it was asked");
+    scene.close_all().await;
+    let receipts = scene.receipts(miner.account()).await.into_iter().map(|row| row.finding);
+    let (links, others): (Vec<_>, Vec<_>) = receipts
+        .filter(|finding| finding.record_digest.is_some())
+        .partition(|finding| finding.kind == AuditKind::Link as u8);
+    assert!(!links.is_empty() && !others.is_empty());
+    for finding in links.iter().chain(&others) {
+        assert_eq!(finding.outcome(), Some(Outcome::Accepted), "{finding:?}");
+    }
+    assert!(scene.keeper.held(&miner.account()).await.expect("reads").records.is_empty());
+
+    // Nothing is held against it, and nothing of the file is left.
+    scene.pass_questions().await;
+    let object_count = async || {
+        let peer = Peer { account: miner.account(), endpoint: miner.address() };
+        let allocation = scene.peers(VALIDATOR).allocation(peer, Duration::from_secs(20)).await;
+        allocation.expect("answers").object_count
+    };
+    assert_eq!(object_count().await, 0);
+    try_put(&scene.owner("owner"), &bytes_of(50_000, 2), committed()).await.expect("stores");
+    let held = scene.keeper.held(&miner.account()).await.expect("reads");
+    assert_eq!((held.records.len(), held.doubted.len(), object_count().await), (1, 0, 1));
 }

@@ -37,7 +37,7 @@ fn files_are_put_listed_got_and_removed_over_tls() {
     network.spawn_owner_with(&["ls"], &["--tls-by-seals"]).end().json();
 
     let removed = network.owner(&["rm", &cid, "--yes"]).json();
-    assert_eq!((&removed["deleted_pieces"], &removed["pending_pieces"]), (&json!(3), &json!(0)));
+    assert_eq!((&removed["deleted_pieces"], &removed["pending_pieces"]), (&json!(0), &json!(3)));
     assert!(listed(&network).is_empty());
     network.begin_get(&cid, "nothing").end().failure();
 }

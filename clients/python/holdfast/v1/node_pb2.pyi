@@ -1069,7 +1069,7 @@ class ReleaseResponse(_message.Message):
     SEAL_FIELD_NUMBER: _builtins.int
     deleted_pieces: _builtins.int
     pending_pieces: _builtins.int
-    """Pieces whose miners could not be reached; they expire."""
+    """Pieces that are deleted when no miner can be under way with an answer about them, and their miners can be reached; or they expire."""
     @_builtins.property
     def seal(self) -> _types_pb2.Seal: ...
     def __init__(

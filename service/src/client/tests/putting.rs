@@ -13,6 +13,7 @@ use crate::connect::Connector;
 use crate::encryption::{Identities, OwnerKey, Recipients};
 use crate::pieces::PieceId;
 use crate::proto::{ObjectName, PlaceRequest, PlacedPiece};
+use crate::validator::care::CareSettings;
 use crate::validator::peers::{Peer, PeerError};
 use crate::wire::status::advice_of;
 
@@ -33,8 +34,11 @@ async fn files_of_all_lengths_come_back_as_they_were() {
             assert_eq!(stored.root, *blake3::hash(&bytes).as_bytes());
             assert!(get(&owner, &stored.root).await == bytes, "{policy}, {length} bytes");
             // The same bytes could not be stored anew under the same address while they are here.
-            let released = owner.remove(&stored.root).await.expect("releases");
-            assert_eq!(released.pending_pieces, 0);
+            owner.remove(&stored.root).await.expect("releases");
+            ground.clock.advance_ms(CareSettings::default().question_seconds * 1_000);
+            // Nothing has no pieces.
+            let deleted = validator.node.tend().await.expect("tends").deleted_files;
+            assert_eq!(deleted, u64::from(length > 0));
         }
     }
     assert!(owner.list().await.expect("lists").is_empty());

@@ -9,7 +9,8 @@ use holdfast_engine::receipt::Outcome;
 use tokio::task::JoinSet;
 use tonic::Code;
 
-use super::rows::{FILES, FileKey, HeldPiece, StoredFile};
+use super::rows::{FILES, FileKey, HeldPiece};
+use super::stored::StoredFile;
 use super::{AUDITS_MAX, CareError, Keeper};
 use crate::index::{Key, KeyRange};
 use crate::pieces::PieceId;

@@ -1,19 +1,19 @@
 //! Making a piece anew: from k others, or from the same one elsewhere, under its next generation, on another miner.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::io::{self, BufWriter, Seek, SeekFrom};
 
-use bytes::{Buf, Bytes};
 use holdfast_engine::account::Account;
 use holdfast_engine::possession::Replica;
 use holdfast_engine::possession::record::{ObjectRecord, SignedRecord};
-use tokio::sync::mpsc;
 use tonic::Code;
 
-use super::release::Silent;
-use super::rows::{FILES, HeldPiece, PIECES, PieceKey, PieceRow, StoredFile, end_audits};
+use super::claims::ReplacedRow;
+use super::delete::Silent;
+use super::held::end_audits;
+use super::rows::{FILES, HeldPiece, PIECES, PieceKey, PieceRow};
+use super::stored::StoredFile;
+use super::transfer::{Fetched, fetching, send};
 use super::{CareError, Keeper, blocking};
 use crate::export::EventKind;
 use crate::index::lease::Lease;
@@ -22,14 +22,10 @@ use crate::pieces::{Content, Manifest, PieceError, PieceId, PieceSource};
 use crate::placement::Action;
 use crate::proto::StoreResponse;
 use crate::validator::ValidatorError;
-use crate::validator::peers::{
-    Peer, PeerError, Peers, UPLOAD_PART_BYTES, check_acknowledgement, parts, transfer_limit,
-};
+use crate::validator::peers::{Peer, check_acknowledgement, parts};
 
 /// Records of pieces that are made here name the height of the newest block and so many more.
 const RECORD_BLOCKS: u64 = 20;
-/// Parts of a piece that wait to be read.
-const PARTS_WAITING: usize = 2;
 
 /// A piece that was made, in a file without a name.
 struct Made {
@@ -74,7 +70,7 @@ impl Keeper {
         let record = self.new_record(content, to.account).await?;
         self.record_digests(vec![record.clone()]).await?;
         let held = HeldPiece::new(&record, &response);
-        let before = self.replace(&key, target, held, file.row.expires_at, lease).await?;
+        let before = self.replace(&key, target, (held, content), file.row.expires_at, lease).await?;
         self.miners.arrived(&to.account, &content.root);
         let kind = match action {
             Action::Move { .. } => EventKind::PieceMoved,
@@ -84,8 +80,7 @@ impl Keeper {
             }
         };
         self.note_pieces(kind, file.key, vec![(target, to.account)]).await;
-        self.hand_out(file.key, vec![(target, record)], &Silent::default()).await?;
-        self.delete_before(&before, content.length_bytes).await
+        self.hand_out(file.key, vec![(target, record)], &Silent::default()).await
     }
 
     /// Writes down that a piece is given up, now that another one counts in its place.
@@ -170,20 +165,22 @@ impl Keeper {
         Ok(record.sign(correspondent.signer()))
     }
 
-    /// From now on this piece counts, and the one before no longer. Gives the row before.
+    /// From now on this piece counts, and the one before no longer: it is deleted once nobody is asked about it. Gives the row before.
     async fn replace(
         &self,
         key: &PieceKey,
         target: PieceId,
-        held: HeldPiece,
+        (held, content): (HeldPiece, Content),
         expires_at: u64,
         lease: &Lease,
     ) -> Result<PieceRow, CareError> {
-        let (held, now) = (&held, self.now_seconds());
+        let (held, now, delete_from) = (&held, self.now_seconds(), self.delete_from(expires_at));
         transact(&*self.index, |work| async move {
             let before = self.read_for_change(&work, key, lease).await?;
             if let Some(held) = &before.held {
                 end_audits(&work, held)?;
+                let length_bytes = content.length_bytes;
+                held.delete_later(&work, &ReplacedRow { length_bytes, delete_from, expires_at })?;
             }
             held.claim(&work, expires_at, now).await?;
             let after = PieceRow {
@@ -215,22 +212,6 @@ impl Keeper {
         let piece = PIECES.read(work, key).await?;
         row.and(piece).ok_or(CareError::NoSuchFile { owner, file })
     }
-
-    /// Deletes the piece that no longer counts, if its miner can be reached; otherwise it expires.
-    async fn delete_before(&self, before: &PieceRow, length_bytes: u64) -> Result<(), CareError> {
-        let Some(held) = &before.held else { return Ok(()) };
-        let Some(peer) = self.peer(&held.miner).await? else { return Ok(()) };
-        let deleted = self.peers.delete(peer, Content { root: held.root, length_bytes }).await;
-        if let Err(error) = deleted {
-            tracing::info!(%error, "a piece that no longer counts stays until it expires");
-            return Ok(());
-        }
-        transact(&*self.index, |work| async move {
-            held.unclaim(&work);
-            Ok::<_, CareError>(())
-        })
-        .await
-    }
 }
 
 fn rebuild(
@@ -244,66 +225,6 @@ fn rebuild(
     let code = manifest.code(segment).ok_or(PieceError::Foreign { piece: target, segment, shards })?;
     let sink = BufWriter::with_capacity(1 << 20, sink);
     Ok(code.rebuild(target, sources, &manifest.shard_roots(segment), sink)?.content)
-}
-
-/// Reads a file to its end, in parts for an upload. Ends early if nobody takes them.
-/// A miner that takes them more slowly than a repair can wait for gets no more.
-fn send(mut source: File, sender: &mpsc::Sender<Bytes>) -> io::Result<()> {
-    let (mut waited, mut sent_bytes) = (Duration::ZERO, 0);
-    loop {
-        let mut part = Vec::with_capacity(UPLOAD_PART_BYTES);
-        source.by_ref().take(UPLOAD_PART_BYTES as u64).read_to_end(&mut part)?;
-        if part.is_empty() {
-            return Ok(());
-        }
-        sent_bytes += part.len() as u64;
-        let begun = Instant::now();
-        if sender.blocking_send(part.into()).is_err() {
-            return Ok(());
-        }
-        waited += begun.elapsed();
-        if waited > transfer_limit(sent_bytes) {
-            return Ok(());
-        }
-    }
-}
-
-/// Starts to fetch a whole piece.
-fn fetching(peers: &Arc<Peers>, piece: PieceId, peer: Peer, content: Content) -> PieceSource<Fetched> {
-    let (sender, parts) = mpsc::channel(PARTS_WAITING);
-    let peers = Arc::clone(peers);
-    tokio::spawn(async move {
-        let take = |part: Bytes| {
-            let sender = sender.clone();
-            async move { sender.send(Ok(part)).await.is_ok() }
-        };
-        if let Err(error) = peers.retrieve_into(peer, content, 0..content.length_bytes, take).await {
-            // Whoever no longer reads needs no error.
-            let _ = sender.send(Err(error)).await;
-        }
-    });
-    PieceSource { piece, reader: Fetched { parts, current: Bytes::new() } }
-}
-
-/// A piece that is being fetched, for a thread that may block.
-struct Fetched {
-    parts: mpsc::Receiver<Result<Bytes, PeerError>>,
-    current: Bytes,
-}
-
-impl Read for Fetched {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() && !buffer.is_empty() {
-            match self.parts.blocking_recv() {
-                None => return Ok(0),
-                Some(Ok(part)) => self.current = part,
-                Some(Err(error)) => return Err(io::Error::other(error)),
-            }
-        }
-        let bytes = buffer.len().min(self.current.len());
-        self.current.copy_to_slice(&mut buffer[..bytes]);
-        Ok(bytes)
-    }
 }
 
 fn gone(miner: Account) -> CareError {

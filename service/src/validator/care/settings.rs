@@ -27,6 +27,9 @@ pub struct CareSettings {
     pub allocation_timeout_ms: u64,
     /// Records may name heights so many blocks ahead.
     pub record_blocks_max: u64,
+    /// So long a question about a piece can be open, from when its round is planned until it is answered, in seconds, by clocks that are not
+    /// the same: what is no longer audited is deleted so much later, and what expires is no longer audited so much before.
+    pub question_seconds: u64,
     /// Bytes of pieces that one owner may have here.
     pub owner_bytes_max: u64,
     /// Blocks from one look at all files to the next.
@@ -37,7 +40,7 @@ pub struct CareSettings {
     pub workshop: PathBuf,
 }
 
-/// A year; tickets of an hour; 16 TiB for each owner.
+/// A year; tickets of an hour; questions of three minutes; 16 TiB for each owner.
 impl Default for CareSettings {
     fn default() -> CareSettings {
         CareSettings {
@@ -50,6 +53,7 @@ impl Default for CareSettings {
             allocation_age_ms: 30_000,
             allocation_timeout_ms: 5_000,
             record_blocks_max: 100,
+            question_seconds: 180,
             owner_bytes_max: 16 << 40,
             tend_every_blocks: 5,
             process: "validator".to_owned(),

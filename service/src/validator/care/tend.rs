@@ -8,8 +8,9 @@ use std::sync::{Arc, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::release::Silent;
-use super::rows::{FILES, FileKey, PieceRow, StoredFile};
+use super::delete::Silent;
+use super::rows::{FILES, FileKey, PieceRow};
+use super::stored::StoredFile;
 use super::{CareError, Keeper};
 use crate::index::KeyRange;
 use crate::index::lease::{Acquisition, Lease, acquire};
@@ -84,13 +85,14 @@ impl Keeper {
         let Some(lease) = self.take_charge().await? else { return Ok(tended) };
         let miners = self.look_at_miners().await?;
         let files = self.tend_each(&mut tended).await?;
+        let is_leaving = self.delete_replaced().await?;
         let segments = files.values().map(|file| self.placed_segments(file));
         let segments: Vec<PlacedSegment> = segments.collect::<Result<Vec<_>, _>>()?.concat();
         self.note_care(&segments);
         let mut seed = [0; 32];
         // Without randomness the same miners are drawn each time, which is no harm.
         let _ = getrandom::fill(&mut seed);
-        for action in self.plan(&segments, &miners, &seed, &mut tended)? {
+        for action in self.plan(&segments, (&miners, is_leaving), &seed, &mut tended)? {
             let (Action::Rebuild { shard, .. } | Action::Move { shard, .. } | Action::Drop { shard, .. }) =
                 &action;
             let Some(file) = files.get(&shard.of.file) else { continue };
@@ -135,11 +137,12 @@ impl Keeper {
         }
     }
 
-    /// What to do about pieces, the most urgent first; moves for balance only if nothing else is to be done.
+    /// What to do about pieces, the most urgent first; moves for balance only if nothing else is to be done, and what was moved before is where
+    /// miners say that it is: else they would seem full for as long as it is not deleted.
     fn plan(
         &self,
         segments: &[PlacedSegment],
-        miners: &[Miner],
+        (miners, is_leaving): (&[Miner], bool),
         seed: &[u8; 32],
         tended: &mut Tended,
     ) -> Result<Vec<Action>, PlacementError> {
@@ -151,8 +154,9 @@ impl Keeper {
             tracing::warn!(?unreadable, "too few pieces of a segment can be read now");
         }
         let is_whole = plan.actions.is_empty() && plan.waiting.is_empty() && plan.unreadable.is_empty();
-        match is_whole {
+        match is_whole && !is_leaving {
             true => rebalance(segments, miners, &self.settings.rebalance, now, seed),
+            // None if all is whole.
             false => Ok(plan.actions),
         }
     }

@@ -1,3 +1,4 @@
+mod counting;
 mod doubting;
 mod registering;
 mod tending;

@@ -13,7 +13,7 @@ use crate::pieces::{Content, Encoder, Holder, Manifest, PieceId, PlacementSecret
 use crate::proto::{
     Acknowledgement, ObjectName, PlaceRequest, PlacedPiece, RegisterRequest, ReleaseRequest, StoreResponse,
 };
-use crate::validator::care::release::Silent;
+use crate::validator::care::delete::Silent;
 use crate::validator::care::{CareSettings, Keeper};
 use crate::validator::holdings::Holdings;
 use crate::validator::peers::{Peer, PeerError, Peers, parts};
@@ -217,6 +217,8 @@ async fn rounds_audit_what_miners_keep_and_their_outcome_shows() {
     owner.remove(&stored.root).await.expect("releases");
     assert!(validator.node.miners().await.expect("reads").is_empty());
     validator.node.audited(&record, 8, Outcome::Rejected).await.expect("is nobody's business");
+    ground.clock.advance_ms(CareSettings::default().question_seconds * 1_000);
+    assert_eq!(validator.node.tend().await.expect("tends").deleted_files, 1);
     for miner in &miners {
         assert_eq!(ground.object_count(miner).await, 0);
     }
@@ -299,7 +301,15 @@ async fn a_piece_is_in_care_once() {
     }
     let file_root = manifest.ciphertext().root.to_vec().into();
     let release = ReleaseRequest { file_root, seal: None };
-    by_hand.peers.release(by_hand.validator, release).await.expect("releases");
+    let released = by_hand.peers.release(by_hand.validator, release).await.expect("releases");
+    assert_eq!((released.deleted_pieces, released.pending_pieces), (0, 2));
+    // They are claimed as long as they are there.
+    match by_hand.peers.register(by_hand.validator, again.clone()).await {
+        Err(PeerError::Status { status, .. }) => assert_eq!(status.code(), Code::AlreadyExists),
+        other => panic!("{other:?}"),
+    }
+    ground.clock.advance_ms(CareSettings::default().question_seconds * 1_000);
+    validator.node.tend().await.expect("tends");
     // Nobody has the bytes any more, and miners say so: nothing is audited.
     by_hand.peers.register(by_hand.validator, again).await.expect("is another file's now");
     assert!(validator.node.miners().await.expect("reads").is_empty());

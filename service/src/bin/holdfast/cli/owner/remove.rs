@@ -7,7 +7,7 @@ use super::{FileArguments, Owner, OwnerArguments, cid, failure};
 use crate::console::{Console, Exit, Report};
 use crate::failure::Failure;
 
-/// Release a file: its pieces are deleted by the miners that hold them
+/// Release a file: miners delete its pieces, some minutes later
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
@@ -40,17 +40,17 @@ impl Arguments {
 struct Removed {
     cid: String,
     deleted_pieces: u32,
-    /// Their miners could not be reached; the validator goes on trying, and they expire.
+    /// Some minutes later, when no miner can be under way with an answer about them; the validator goes on trying, and they expire.
     pending_pieces: u32,
 }
 
 impl Report for Removed {
     fn text(&self, out: &mut String) {
-        out.push_str(&format!("{}: {} pieces deleted\n", self.cid, self.deleted_pieces));
+        out.push_str(&format!("{}: released, {} pieces deleted\n", self.cid, self.deleted_pieces));
         if self.pending_pieces > 0 {
             let pending = self.pending_pieces;
             out.push_str(&format!(
-                "  {pending} more will be, when their miners can be reached, or they expire\n"
+                "  {pending} more will be, by themselves: in some minutes, when their miners can be reached, or they expire\n"
             ));
         }
     }
