@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use holdfast_service::client::{Client, ClientError, Fault, GetOptions, PutOptions, Stored, Watch};
 use holdfast_service::pieces::Policy;
+use holdfast_service::validator::care::CareSettings;
+
+use super::scene::Scene;
 
 /// Bytes of a segment.
 pub(crate) const SEGMENT_BYTES: u64 = 4 << 20;
@@ -57,4 +60,16 @@ pub(crate) async fn get(owner: &Client, file: &[u8; 32]) -> (Result<Vec<u8>, Cli
     let asked = GetOptions { identities: None, watch: Arc::clone(&faults) as _ };
     let got = owner.get_to(file, Vec::new(), asked).await;
     (got.map(|(bytes, _)| bytes), faults.take())
+}
+
+/// Takes a file back, and lets the time pass until its pieces are deleted.
+pub(crate) async fn release(scene: &Scene, owner: &str, file: &[u8; 32]) {
+    scene.owner(owner).remove(file).await.expect("is released");
+    pass_questions(scene).await;
+}
+
+/// Nobody is asked any more about what is not audited now: it is deleted.
+pub(crate) async fn pass_questions(scene: &Scene) {
+    scene.clock.advance_ms(CareSettings::default().question_seconds * 1_000);
+    scene.keeper.tend().await.expect("tends");
 }

@@ -22,7 +22,7 @@ use holdfast_service::wire::canonical::methods;
 use holdfast_tests::possession::TestObject;
 use tonic::{Status, async_trait};
 
-use super::files::{SEGMENT_BYTES, options, put, try_put};
+use super::files::{SEGMENT_BYTES, options, pass_questions, put, release, try_put};
 use super::scene::{ACCEPTED, Scene, VALIDATOR, account, bytes_of};
 use super::station::{Asked, Conduct, Events, Me, Station, body, listed};
 
@@ -111,7 +111,7 @@ async fn collude(scene: &Scene, cheat: &Station) -> (Manifest, Collusion) {
     let peers = scene.peers(MALLORY);
     let real = Peer { account: cheat.account(), endpoint: behind };
     let bytes = peers.retrieve(real, object, 0..length_bytes).await.expect("comes back");
-    scene.release(MALLORY, &stored.root).await;
+    release(scene, MALLORY, &stored.root).await;
     let collusion = register_zeros(scene, cheat, &manifest, bytes).await;
     (manifest, collusion)
 }
@@ -216,7 +216,7 @@ async fn commitments_of_other_bytes_are_caught_by_links() {
     assert!(scene.score(cheat.account()).await < scene.score(honest.account()).await);
 
     // The doubt is of the miner, too: the same bytes under another record are doubted at once.
-    scene.release(MALLORY, &manifest.ciphertext().root).await;
+    release(&scene, MALLORY, &manifest.ciphertext().root).await;
     assert!(doubted(cheat.account()).await.is_empty());
     let again = register_zeros(&scene, &cheat, &manifest, collusion.real.0.clone()).await;
     assert_ne!(again.zeros.record.digest(), collusion.zeros.record.digest());
@@ -266,7 +266,7 @@ async fn a_release_makes_no_honest_miner_miss_what_it_is_asked() {
     assert!(scene.keeper.held(&miner.account()).await.expect("reads").records.is_empty());
 
     // Nothing is held against it, and nothing of the file is left.
-    scene.pass_questions().await;
+    pass_questions(&scene).await;
     let object_count = async || {
         let peer = Peer { account: miner.account(), endpoint: miner.address() };
         let allocation = scene.peers(VALIDATOR).allocation(peer, Duration::from_secs(20)).await;

@@ -188,18 +188,6 @@ impl Scene {
         }
     }
 
-    /// Takes a file back, and lets the time pass until its pieces are deleted.
-    pub(crate) async fn release(&self, owner: &str, file: &[u8; 32]) {
-        self.owner(owner).remove(file).await.expect("is released");
-        self.pass_questions().await;
-    }
-
-    /// Nobody is asked any more about what is not audited now: it is deleted.
-    pub(crate) async fn pass_questions(&self) {
-        self.clock.advance_ms(CareSettings::default().question_seconds * 1_000);
-        self.keeper.tend().await.expect("tends");
-    }
-
     /// All receipts of a miner.
     pub(crate) async fn receipts(&self, miner: Account) -> Vec<ReceiptRow> {
         let rows = RECEIPTS.scan(&**self.node.index(), &RECEIPTS.prefix(&miner), usize::MAX).await;

@@ -123,16 +123,14 @@ async fn is_late(work: &Work<'_>, held: Option<&HeldRow>, height: u64) -> Result
 impl Keeper {
     /// Height of the first link that a miner did not pass and has not made up for since, as long as that is remembered.
     async fn failed_since(&self, miner: &Account) -> Result<Option<u64>, ValidatorError> {
-        let oldest = self.chain.head().await?.height.saturating_sub(FAILED_LINK_BLOCKS);
-        let (mut since, mut lapsed) = (None::<u64>, Vec::new());
+        let oldest = self.chain.heads().borrow().height.saturating_sub(FAILED_LINK_BLOCKS);
+        let (mut since, mut lapsed) = (None, Vec::new());
         let range = FAILED_LINKS.prefix(&failed_by(miner));
         let mut pages = FAILED_LINKS.pages(&*self.index, range, PAGE_ROWS);
         while let Some(page) = pages.next().await? {
             for row in FAILED_LINKS.rows(&page)? {
                 match row.value.height >= oldest {
-                    true => {
-                        since = Some(since.map_or(row.value.since(), |since| since.min(row.value.since())))
-                    }
+                    true => since = since.into_iter().chain([row.value.since()]).min(),
                     false => lapsed.push(row),
                 }
             }

@@ -1,3 +1,4 @@
+mod by_hand;
 mod counting;
 mod doubting;
 mod registering;
