@@ -23,6 +23,8 @@ fn the_guides_examples_are_what_they_say() {
     let usual = CareSettings::default();
     let care = all.care_settings().unwrap();
     assert_eq!((care.repair, care.rebalance), (usual.repair, usual.rebalance));
+    let deadline_ms = all.settings().unwrap().policy.objects.deadline_ms;
+    assert_eq!(care.question_seconds, usual.question_seconds + u64::from(deadline_ms).div_ceil(1000));
     assert_eq!(
         (care.keep_seconds_max, care.owner_bytes_max),
         (usual.keep_seconds_max, usual.owner_bytes_max)

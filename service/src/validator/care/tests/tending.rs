@@ -141,6 +141,7 @@ async fn a_piece_that_is_moved_stays_until_nobody_is_asked_about_it() {
     assert_eq!((ground.object_count(&full).await, ground.object_count(&empty).await), (8, moved));
     assert_eq!(validator.node.records_of(&full.node.account()).await.expect("reads").len() as u64, 8 - moved);
     assert_eq!(tend(&validator).await, Tended::default());
+    assert_eq!(ground.object_count(&full).await, 8);
     ground.clock.advance_ms(question_ms());
     assert_eq!(tend(&validator).await, Tended::default());
     assert_eq!((ground.object_count(&full).await, ground.object_count(&empty).await), (8 - moved, moved));
