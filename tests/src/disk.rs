@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The bytes of the one object under a folder.
-fn data_file(folder: &Path) -> PathBuf {
+pub fn data_file(folder: &Path) -> PathBuf {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("reads").map(|entry| entry.expect("reads")) {

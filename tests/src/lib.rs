@@ -5,3 +5,4 @@ pub mod object_rounds;
 pub mod partition;
 pub mod possession;
 pub mod rounds;
+pub mod tokens;

@@ -8,6 +8,7 @@
 //! - `validators`: a validator that cheats miners, other validators and owners
 //! - `links`: a miner and an owner that register commitments of bytes which nobody has to keep
 //! - `wholes`: owners that ask for every byte, and others who would like miners to read for them
+//! - `records`: for which record miners answer for tokens, whatever a validator told their owner
 //! - `spending`: what owners spend tokens on, and what they are told of it
 //! - `owners`: an owner that cheats a validator and miners
 
@@ -22,10 +23,14 @@ mod disk;
 mod files;
 #[path = "network/pair.rs"]
 mod pair;
+#[path = "pipe.rs"]
+mod pipe;
 #[path = "network/server.rs"]
 mod server;
 #[path = "network/station.rs"]
 mod station;
+#[path = "network/tokens.rs"]
+mod tokens;
 
 #[path = "network/audits.rs"]
 mod audits;
@@ -41,6 +46,8 @@ mod owners;
 mod possession;
 #[path = "network/receipts.rs"]
 mod receipts;
+#[path = "network/records.rs"]
+mod records;
 #[path = "network/spending.rs"]
 mod spending;
 #[path = "network/sybils.rs"]

@@ -15,9 +15,9 @@ use holdfast_service::proto::miner_server::{Miner, MinerServer};
 use holdfast_service::proto::{
     AllocationRequest, AllocationResponse, ChallengeEvent, ChallengeRequest, CommitmentRequest,
     CountersignRequest, CountersignResponse, CountersignedReceipt, DeleteRequest, DeleteResponse,
-    KeepRecordRequest, KeepRecordResponse, Part, PingRequest, PingResponse, RetrieveEvent, RetrieveRequest,
-    StatusRequest, StatusResponse, StoreProgressRequest, StoreProgressResponse, StoreRequest, StoreResponse,
-    TableRequest,
+    KeepRecordRequest, KeepRecordResponse, Part, PingRequest, PingResponse, RecordRequest, RecordResponse,
+    RetrieveEvent, RetrieveRequest, StatusRequest, StatusResponse, StoreProgressRequest,
+    StoreProgressResponse, StoreRequest, StoreResponse, TableRequest,
 };
 use holdfast_service::wire::Correspondent;
 use holdfast_service::wire::canonical::methods;
@@ -185,6 +185,7 @@ impl Miner for HonestMiner {
         retrieve: RetrieveRequest => Self::RetrieveStream;
         table: TableRequest => Self::TableStream;
         keep_record: KeepRecordRequest => KeepRecordResponse;
+        record: RecordRequest => RecordResponse;
         delete: DeleteRequest => DeleteResponse;
         status: StatusRequest => StatusResponse;
     }

@@ -179,11 +179,10 @@ impl Client {
             let head = head.ok_or_else(|| Class::Malformed.because("no height in an answer to a ping"))?;
             let height = head.height.saturating_add(RECORD_BLOCKS);
             let records = self.records(manifest, journal, height)?;
-            let past = (tries > 1).then_some(head.height);
             let request = RegisterRequest {
                 manifest: manifest.for_repair().encode().to_vec().into(),
                 acknowledgements: acknowledgements.clone(),
-                records: self.sign(records, tokens.clone(), past).await?,
+                records: self.sign(records, tokens.clone()).await?,
                 seal: None,
             };
             match self.peers.register(self.validator, request).await {
@@ -222,19 +221,18 @@ impl Client {
         Ok(records)
     }
 
-    /// Signs records, with the lists of tokens if there are any; those that were signed before stay unless their height is `past`.
+    /// Signs records, with the lists of tokens if there are any.
     async fn sign(
         &self,
         records: Vec<OfPiece>,
         tokens: Option<TokenDirectory>,
-        past: Option<u64>,
     ) -> Result<Vec<bytes::Bytes>, ClientError> {
         let signer = Arc::clone(self.peers.correspondent().signer());
         blocking("signing records", move || {
             let sign = |(place, record): OfPiece| {
                 let signed = match &tokens {
                     None => record.sign(&signer),
-                    Some(tokens) => tokens.sign(place, record, &signer, past)?,
+                    Some(tokens) => tokens.sign(place, record, &signer)?,
                 };
                 Ok(signed.encode().to_vec().into())
             };

@@ -1,7 +1,7 @@
 //! The sealed tokens of a file's pieces (possession-v1 §8): made while the owner has the bytes, and kept with the records that miners got.
 //!
 //! ```text
-//! SEGMENT-SHARD.record   the signed record of a piece of generation 0, which names the list of its tokens
+//! SEGMENT-SHARD.record   the last signed record of a piece of generation 0, which names the list of its tokens
 //! SEGMENT-SHARD.tokens   the tokens, and which of them were used
 //! ```
 
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use holdfast_engine::possession::record::{ObjectRecord, SignedRecord, TokenList};
 use holdfast_engine::possession::token::{Token, TokenFile, TokenMaker, token_list};
+use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_engine::signature::Signer;
 
 use super::ClientError;
@@ -22,11 +23,28 @@ use super::upload::make_segment;
 #[derive(Clone, Debug)]
 pub(super) struct TokenDirectory(PathBuf);
 
-/// The tokens of a piece, and the record that has their list.
+/// The tokens of a piece, and a record that has their list.
 #[derive(Debug)]
 pub(super) struct PieceTokens {
     pub(super) record: SignedRecord,
     pub(super) file: TokenFile,
+}
+
+impl PieceTokens {
+    /// That a record is one that was signed for these tokens: the one that is kept here, or the same of another height. Which of them its miner
+    /// was given is the validator's choice, and it answers for no other.
+    ///
+    /// Refused: `wrong-record`, `bad-signature`.
+    pub(super) fn check_record(&self, shown: &SignedRecord) -> Result<(), Rejection> {
+        let kept = &self.record.record;
+        if shown.record != (ObjectRecord { height: shown.record.height, ..kept.clone() }) {
+            let checker = shown.record.checker;
+            let detail =
+                format!("its miner keeps a record of {checker} without these tokens, or of something else");
+            return Err(Class::WrongRecord.because(detail));
+        }
+        shown.check_signature()
+    }
 }
 
 impl TokenDirectory {
@@ -68,29 +86,16 @@ impl TokenDirectory {
         Ok(())
     }
 
-    /// Signs the record of a piece with the list of its tokens and keeps it, in place of one of another miner or bytes, or of a height up
-    /// to `past`. Any other one that is kept stays, whatever the validator says of it: miners may have it already, and answer for tokens
-    /// under no other.
+    /// Signs the record of a piece with the list of its tokens and keeps it, in place of the one before. That one may be with the miner already,
+    /// whatever the validator says, and is as good ([`PieceTokens::check_record`]).
     pub(super) fn sign(
         &self,
         place: (u32, u8),
         record: ObjectRecord,
         signer: &Signer,
-        past: Option<u64>,
     ) -> Result<SignedRecord, ClientError> {
-        let record = ObjectRecord { tokens: self.entries(place)?, ..record };
-        let is_same = |kept: &SignedRecord| {
-            kept.record == ObjectRecord { height: kept.record.height, ..record.clone() }
-        };
-        let is_past = |kept: &SignedRecord| past.is_some_and(|past| kept.record.height <= past);
-        let signed = match self.record(place)?.filter(|kept| is_same(kept) && !is_past(kept)) {
-            Some(kept) => kept,
-            None => {
-                let signed = record.sign(signer);
-                write_durably(&self.path(place, "record"), &signed.encode())?;
-                signed
-            }
-        };
+        let signed = ObjectRecord { tokens: self.entries(place)?, ..record }.sign(signer);
+        write_durably(&self.path(place, "record"), &signed.encode())?;
         let (file, digest) = (TokenFile::open(self.path(place, "tokens"))?, signed.record.digest());
         if file.record_digest()? != digest {
             file.rebind(digest)?;
@@ -173,22 +178,27 @@ mod tests {
 
     /// A validator may have taken what it says that it refuses: with another record than its miner's, every token would be lost.
     #[test]
-    fn a_record_is_signed_anew_when_its_height_is_past_and_not_before() {
+    fn every_record_that_was_signed_for_tokens_is_as_good_as_the_last_and_no_other_is() {
         let (folder, signer) = (tempfile::tempdir().expect("a directory"), Signer::development("owner"));
         let tokens = TokenDirectory::at(folder.path().to_owned());
         let made = TokenMaker::new(2).expect("randomness").finish();
         tokens.create(PLACE, made).expect("writes");
-        let sign = |height, past| tokens.sign(PLACE, record(height), &signer, past).expect("signs");
-        let of_piece = || tokens.of_piece(PLACE).expect("fits").expect("is there");
-        let first = sign(120, None);
-        let key = |kept: &PieceTokens| *kept.file.entries().expect("reads").first().expect("two");
-        let entry = key(&of_piece());
-        for past in [None, Some(101), Some(119)] {
-            assert_eq!(sign(121, past), first, "height 120 is not past at {past:?}");
-        }
-        let second = sign(140, Some(120));
-        assert_eq!(second.record.height, 140);
-        let kept = of_piece();
-        assert_eq!((kept.record.clone(), kept.file.unused().expect("reads"), key(&kept)), (second, 2, entry));
+        let sign = |height| tokens.sign(PLACE, record(height), &signer).expect("signs");
+        let (first, second) = (sign(120), sign(140));
+        let kept = tokens.of_piece(PLACE).expect("fits").expect("is there");
+        assert_eq!((&kept.record, kept.file.unused().expect("reads")), (&second, 2));
+        assert_eq!((kept.check_record(&first), kept.check_record(&second)), (Ok(()), Ok(())));
+        let changed = |change: &dyn Fn(&mut ObjectRecord), signer: &Signer| {
+            let mut record = first.record.clone();
+            change(&mut record);
+            kept.check_record(&record.sign(signer)).map_err(|refused| refused.class)
+        };
+        let other = Signer::development("validator");
+        assert_eq!(changed(&|record| record.height = 130, &signer), Ok(()), "the negative control");
+        assert_eq!(changed(&|_| (), &other), Err(Class::BadSignature));
+        assert_eq!(changed(&|record| record.checker = other.account(), &other), Err(Class::WrongRecord));
+        assert_eq!(changed(&|record| record.tokens = None, &signer), Err(Class::WrongRecord));
+        assert_eq!(changed(&|record| record.miner = other.account(), &signer), Err(Class::WrongRecord));
+        assert_eq!(changed(&|record| record.network = [9; 32], &signer), Err(Class::WrongRecord));
     }
 }

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Client, ClientError};
+use crate::local::failure::DAMAGED;
 use crate::pieces::{Manifest, PieceId};
 use crate::validator::peers::Peer;
 use piece::Asking;
@@ -59,12 +60,31 @@ pub enum WholeOutcome {
     },
     /// It gave another digest, or none in time.
     Failed(Rejection),
-    /// It said that it would not, and this is why. That proves nothing, neither for it nor against it.
+    /// It says itself that what it has is damaged, and how it says so.
+    Damaged(String),
+    /// It said that it would not, or answers for no record of these tokens, and this is why. That proves nothing, neither for it nor against
+    /// it.
     Refused(String),
     /// It was asked, and the audit was stopped before it answered.
     Stopped,
     /// It was not asked, and no token was used.
     NotAsked(NotAsked),
+}
+
+impl WholeOutcome {
+    /// What a miner says of itself: for people, and for programs.
+    fn said(why: String, reason: &str) -> WholeOutcome {
+        match reason {
+            DAMAGED => WholeOutcome::Damaged(why),
+            _ => WholeOutcome::Refused(why),
+        }
+    }
+}
+
+impl From<NotAsked> for WholeOutcome {
+    fn from(why: NotAsked) -> WholeOutcome {
+        WholeOutcome::NotAsked(why)
+    }
 }
 
 /// Why a miner was not asked.
@@ -74,7 +94,7 @@ pub enum NotAsked {
     MadeAnew,
     /// Every token was used.
     Exhausted,
-    /// Nobody answers there, or does not say which blocks it knows, or the validator does not say where it is.
+    /// Nobody answers there, or says which record and which blocks it has, or the validator does not say where it is.
     Unreachable,
     /// Nobody holds the piece.
     Nobody,

@@ -14,7 +14,7 @@ use holdfast_partition::partition_file::OpenMode;
 
 use crate::local::audits::HeldObject;
 use crate::local::disks::Disk;
-use crate::local::failure::Failure;
+use crate::local::failure::{DAMAGED, Failure};
 use crate::local::machine::Machine;
 use crate::local::objects::ObjectDirectory;
 
@@ -76,7 +76,7 @@ pub fn answer_partition(
 
 fn answer_failure(path: &Path, error: AnswerError) -> Failure {
     match error {
-        AnswerError::Damaged { .. } => Failure::work("damaged", path, error),
+        AnswerError::Damaged { .. } => Failure::work(DAMAGED, path, error),
         AnswerError::NotSealed { .. } | AnswerError::OtherPartition(_) => Failure::work("state", path, error),
         AnswerError::Cancelled(cancelled) => Failure::Cancelled(cancelled),
         other => Failure::work("io", path, other),

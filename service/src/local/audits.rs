@@ -22,7 +22,7 @@ use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_partition::objects::{ObjectFile, ObjectName};
 use holdfast_partition::partition_file::OpenMode;
 
-use crate::local::failure::Failure;
+use crate::local::failure::{DAMAGED, Failure};
 use crate::local::objects::{ObjectDirectory, OpenShelf, Secrets, now};
 
 const OBJECT_CHALLENGE_TAG: &[u8] = b"HFQ2";
@@ -249,9 +249,7 @@ impl HeldObject {
         match error {
             ProveError::OtherObject(rejection) => Failure::rejected(place, rejection),
             ProveError::Read(source) => Failure::file("read", place, source),
-            ProveError::DamagedTable(_) | ProveError::Damaged { .. } => {
-                Failure::work("damaged", place, error)
-            }
+            ProveError::DamagedTable(_) | ProveError::Damaged { .. } => Failure::work(DAMAGED, place, error),
             ProveError::Randomness(_) => Failure::Absent(error.to_string()),
         }
     }
@@ -269,7 +267,7 @@ impl HeldObject {
         if rejection.class == Class::WrongChallenge {
             return Failure::rejected(place, rejection);
         }
-        Failure::work("damaged", place, AnswerFailure::<std::io::Error>::Wrong(rejection))
+        Failure::work(DAMAGED, place, AnswerFailure::<std::io::Error>::Wrong(rejection))
     }
 }
 
@@ -282,12 +280,12 @@ pub fn read_table(
     let path = shelf.objects.store().file_path(name, ObjectFile::Table);
     let bytes = std::fs::read(&path).map_err(|error| Failure::file("read", &path, error))?;
     let table = CommitmentTable::from_bytes(record.replica.blocks(), bytes)
-        .map_err(|rejection| Failure::work("damaged", &path, rejection))?;
+        .map_err(|rejection| Failure::work(DAMAGED, &path, rejection))?;
     if Some(table.root()) == record.table_root {
         return Ok(table);
     }
     let rejection = Class::WrongRoot.because("it is not the record's; run `holdfast commit --again`");
-    Err(Failure::work("damaged", path, rejection))
+    Err(Failure::work(DAMAGED, path, rejection))
 }
 
 /// What a verifier needs beside record, challenge and response.

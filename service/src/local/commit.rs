@@ -12,7 +12,7 @@ use holdfast_partition::partition_file::{OpenMode, PartitionFile};
 use crate::local::allocation::NamedAccount;
 use crate::local::console::Console;
 use crate::local::disks::Disk;
-use crate::local::failure::Failure;
+use crate::local::failure::{DAMAGED, Failure};
 use crate::local::recording::Registrar;
 
 /// The records of a partition, if every window has one.
@@ -28,9 +28,8 @@ fn records_of_first(windows: u64, file: &PartitionFile) -> Result<Option<Vec<Win
         // A damaged window keeps its record: it is made again exactly so.
         let Some(seal) = file.entry(window).map_err(failed)?.seal else { return Ok(None) };
         let record = WindowRecord::decode(&seal.record);
-        records.push(
-            record.map_err(|rejection| Failure::work("damaged", format!("window {window}"), rejection))?,
-        );
+        records
+            .push(record.map_err(|rejection| Failure::work(DAMAGED, format!("window {window}"), rejection))?);
     }
     Ok(Some(records))
 }
@@ -165,7 +164,7 @@ pub fn commitment_at(
     let digest = registration.commitment_signing_digest(last.end, &last.partition_root);
     let signature = miner.map_or(Signature::NONE, |miner| miner.sign(&digest));
     Commitment::new(CommitmentFields { registration, signature, batches, records })
-        .map_err(|rejection| Failure::work("damaged", path, rejection))
+        .map_err(|rejection| Failure::work(DAMAGED, path, rejection))
 }
 
 fn recorded(recorder: &dyn Recorder, registration: &Registration) -> Result<Vec<Batch>, Failure> {

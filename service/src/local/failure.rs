@@ -25,6 +25,9 @@ use crate::export::ExportError;
 use crate::local::console::Exit;
 use crate::scoring::simulation::SimulationError;
 
+/// The kind of a failure that is our own disk's: what lies there is not what was kept.
+pub const DAMAGED: &str = "damaged";
+
 /// A command's failure. Messages say what happened and where; [`Failure::advice`] says what to do.
 #[derive(Debug, Error)]
 pub enum Failure {
@@ -141,7 +144,7 @@ impl Failure {
                     reason: error.to_string(),
                 }
             }
-            PartitionFileError::Format(_) => Failure::work("damaged", path, error),
+            PartitionFileError::Format(_) => Failure::work(DAMAGED, path, error),
             PartitionFileError::Io(error) => Failure::io(error),
             PartitionFileError::AboveCap { .. } => Failure::work("state", path, error),
             other => Failure::work("io", path, other),
@@ -157,7 +160,7 @@ impl Failure {
             }
             ObjectStoreError::Locked { path } => Failure::Locked(path),
             ObjectStoreError::NoSuchObject { .. } => Failure::NotFound(error.to_string()),
-            ObjectStoreError::Damaged { .. } => Failure::work("damaged", path, error),
+            ObjectStoreError::Damaged { .. } => Failure::work(DAMAGED, path, error),
             ObjectStoreError::Full { .. } => Failure::work("quota-full", path, error),
             ObjectStoreError::ReadOnly | ObjectStoreError::Closed => Failure::work("io", path, error),
         }
@@ -174,7 +177,7 @@ impl Failure {
             ObjectError::Expired { .. } => Failure::work("state", path, error),
             ObjectError::NoSuchRange { .. } => Failure::Usage(error.to_string()),
             ObjectError::DamagedBlock { .. } | ObjectError::DamagedOutboard { .. } => {
-                Failure::work("damaged", path, error)
+                Failure::work(DAMAGED, path, error)
             }
         }
     }
@@ -184,7 +187,7 @@ impl Failure {
         match error {
             CommitError::Object(error) => Failure::object(path, error),
             CommitError::Partial { path, source } => Failure::file("write", path, source),
-            CommitError::Miscomputed(_) => Failure::work("damaged", path, error),
+            CommitError::Miscomputed(_) => Failure::work(DAMAGED, path, error),
             CommitError::Randomness(_) => Failure::Absent(error.to_string()),
             CommitError::Cancelled(cancelled) => Failure::Cancelled(cancelled),
         }
@@ -217,7 +220,7 @@ impl Failure {
         match error {
             DecryptionError::Source(source) => Failure::file("read", path, source),
             DecryptionError::Sink(source) => Failure::file("write", path, source),
-            DecryptionError::Damaged => Failure::work("damaged", path, error),
+            DecryptionError::Damaged => Failure::work(DAMAGED, path, error),
             other => Failure::work("decryption", path, other),
         }
     }
@@ -256,7 +259,7 @@ impl Failure {
             Failure::Io(IoError::DiskFull { .. }) => "disk-full",
             Failure::Io(IoError::Locked { .. }) => "locked",
             Failure::Io(IoError::Unsupported { .. }) => "absent",
-            Failure::Io(IoError::PastEnd { .. }) => "damaged",
+            Failure::Io(IoError::PastEnd { .. }) => DAMAGED,
             Failure::Io(IoError::Os { kind, .. }) => kind_name(*kind),
             Failure::Io(_) => "io",
             Failure::Cancelled(_) => "cancelled",

@@ -16,7 +16,7 @@ use holdfast_partition::objects::{ObjectFile, ObjectName, ObjectStore, Sharing, 
 use holdfast_partition::partition_file::OpenMode;
 
 use crate::local::disks::Disk;
-use crate::local::failure::Failure;
+use crate::local::failure::{DAMAGED, Failure};
 
 pub use mend::mend;
 pub use room::{
@@ -203,7 +203,7 @@ impl OpenShelf {
                     expected: "the record of this object",
                     reason: "it is of another object".to_owned(),
                 }),
-                Err(rejection) => Err(Failure::work("damaged", path, rejection)),
+                Err(rejection) => Err(Failure::work(DAMAGED, path, rejection)),
             },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Failure::file("read", path, error)),

@@ -10,6 +10,7 @@ use holdfast_engine::rejection::Class;
 use holdfast_engine::signature::{Signature, Signer};
 use holdfast_engine::space::response::{response_digest, response_signing_digest};
 use tokio::sync::OnceCell;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::error::MinerError;
 
@@ -39,9 +40,33 @@ pub(super) struct Promise {
 #[derive(Debug)]
 struct Asked {
     challenge_digest: [u8; 32],
-    promise: Arc<OnceCell<Promise>>,
+    work: Arc<Work>,
     /// Who waits for it.
     waiting: usize,
+}
+
+/// The answer to one question, which is computed once for all who wait for it.
+#[derive(Debug, Default)]
+struct Work {
+    promise: OnceCell<Promise>,
+    /// What computes it. Who came first begins it and may leave: it goes on for the others, and ends with the last of them.
+    computing: tokio::sync::Mutex<Option<Computing>>,
+}
+
+type Computing = AbortOnDropHandle<Result<Bytes, MinerError>>;
+
+impl Work {
+    /// What is being computed, or begins to be. Not called twice at once.
+    async fn body(
+        &self,
+        compute: impl Future<Output = Result<Bytes, MinerError>> + Send + 'static,
+    ) -> Result<Bytes, MinerError> {
+        let mut computing = self.computing.lock().await;
+        let running = computing.get_or_insert_with(|| AbortOnDropHandle::new(tokio::spawn(compute)));
+        let body = running.await;
+        *computing = None;
+        body.map_err(|error| MinerError::Lost(error.to_string()))?
+    }
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +94,7 @@ impl Answers {
     ///
     /// # Errors
     /// `wrong-challenge` if another question was asked for this round before; those of `compute`.
-    pub(super) async fn answer<F: Future<Output = Result<Bytes, MinerError>>>(
+    pub(super) async fn answer<F: Future<Output = Result<Bytes, MinerError>> + Send + 'static>(
         &self,
         round: &Round,
         signer: &Signer,
@@ -78,8 +103,8 @@ impl Answers {
         let place = Place::of(round);
         let waiting = self.ask(place, round.challenge_digest)?;
         let mut fresh = None;
-        let promise = waiting.promise.get_or_try_init(async || {
-            let body = compute().await?;
+        let promise = waiting.work.promise.get_or_try_init(async || {
+            let body = waiting.work.body(compute()).await?;
             let digest = response_digest(&body);
             let signature = signer.sign(&response_signing_digest(&round.challenge_digest, &digest));
             self.keep(place, &body);
@@ -104,7 +129,7 @@ impl Answers {
     fn ask(&self, place: Place, challenge_digest: [u8; 32]) -> Result<Waiting<'_>, MinerError> {
         let mut state = self.lock();
         state.forget_before(place.height.saturating_sub(self.kept_blocks));
-        let new = || Asked { challenge_digest, promise: Arc::default(), waiting: 0 };
+        let new = || Asked { challenge_digest, work: Arc::default(), waiting: 0 };
         let asked = state.asked.entry(place).or_insert_with(new);
         if asked.challenge_digest != challenge_digest {
             let height = place.height;
@@ -112,7 +137,7 @@ impl Answers {
             return Err(Class::WrongChallenge.because(why).into());
         }
         asked.waiting += 1;
-        Ok(Waiting { answers: self, place, promise: Arc::clone(&asked.promise) })
+        Ok(Waiting { answers: self, place, work: Arc::clone(&asked.work) })
     }
 
     fn keep(&self, place: Place, body: &Bytes) {
@@ -140,7 +165,7 @@ impl Answers {
 struct Waiting<'a> {
     answers: &'a Answers,
     place: Place,
-    promise: Arc<OnceCell<Promise>>,
+    work: Arc<Work>,
 }
 
 impl Drop for Waiting<'_> {
@@ -148,11 +173,11 @@ impl Drop for Waiting<'_> {
         let mut state = self.answers.lock();
         let Some(asked) = state.asked.get_mut(&self.place) else { return };
         // It may have been forgotten, and asked anew.
-        if !Arc::ptr_eq(&asked.promise, &self.promise) {
+        if !Arc::ptr_eq(&asked.work, &self.work) {
             return;
         }
         asked.waiting -= 1;
-        if asked.waiting == 0 && !self.promise.initialized() {
+        if asked.waiting == 0 && !self.work.promise.initialized() {
             state.asked.remove(&self.place);
         }
     }
@@ -169,75 +194,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::task::{Context, Waker};
-
-    use holdfast_engine::challenge::Kind;
-    use holdfast_engine::receipt::{ChainKey, RoundKind, Subject};
-
-    use super::*;
-
-    fn round(subject: u64, challenge: u8) -> Round {
-        let [miner, validator] = [1, 2].map(|seed| Account([seed; 32]));
-        let key = ChainKey { validator, miner, subject: Subject::Partition(subject) };
-        let (challenge_digest, challenge_seed) = ([challenge; 32], [challenge; 32]);
-        Round {
-            key,
-            kind: RoundKind::Partition(Kind::Space),
-            height: 9,
-            challenge_digest,
-            challenge_seed,
-            deadline_ms: 1,
-        }
-    }
-
-    fn places(answers: &Answers) -> usize {
-        answers.lock().asked.len()
-    }
-
-    /// Callers choose what they ask about: places of what cannot be answered would fill the memory, and stand in the way of what can.
-    #[tokio::test]
-    async fn what_was_not_answered_leaves_nothing() {
-        let (answers, signer) = (Answers::new(1 << 20, 10), Signer::development("miner"));
-        for subject in 0..100 {
-            let refused = async || Err::<Bytes, _>(MinerError::not_found("nothing is here".to_owned()));
-            answers.answer(&round(subject, 1), &signer, refused).await.expect_err("is refused");
-        }
-        assert_eq!(places(&answers), 0);
-        // Whoever leaves before the answer is there leaves nothing, either, as long as nobody else waits.
-        let (asked, never) = (round(7, 1), async || std::future::pending().await);
-        let mut first = Box::pin(answers.answer(&asked, &signer, never));
-        let mut second = Box::pin(answers.answer(&asked, &signer, never));
-        let mut context = Context::from_waker(Waker::noop());
-        assert!(first.as_mut().poll(&mut context).is_pending());
-        assert!(second.as_mut().poll(&mut context).is_pending());
-        drop(first);
-        assert_eq!(places(&answers), 1);
-        drop(second);
-        assert_eq!(places(&answers), 0);
-        let body = async || Ok(Bytes::from_static(b"an answer"));
-        let first = answers
-            .answer(&round(7, 2), &signer, body)
-            .await
-            .expect("another question, of which nothing was promised");
-        assert_eq!(places(&answers), 1);
-        let again = async || Err::<Bytes, _>(MinerError::busy("is not computed again"));
-        assert_eq!(answers.answer(&round(7, 2), &signer, again).await.expect("as before"), first);
-        let other = answers.answer(&round(7, 3), &signer, body).await.expect_err("this one was promised");
-        assert!(matches!(other, MinerError::Rejected(_)), "{other}");
-        assert_eq!(places(&answers), 1);
-    }
-
-    /// An answer that took so long that its round is over is nobody's any more.
-    #[tokio::test]
-    async fn an_answer_to_a_round_that_is_over_is_not_kept() {
-        let (answers, signer) = (Answers::new(1 << 20, 10), Signer::development("miner"));
-        let late = async || {
-            answers.lock().forget_before(1_000);
-            Ok(Bytes::from_static(b"late"))
-        };
-        answers.answer(&round(1, 1), &signer, late).await.expect("an answer");
-        assert!(answers.lock().bodies.is_empty());
-        assert_eq!(answers.lock().body_bytes, 0);
-    }
-}
+mod tests;

@@ -189,6 +189,15 @@ impl miner_server::Miner for Service {
         self.answer(&caller, proto::KeepRecordResponse { seal: None })
     }
 
+    async fn record(
+        &self,
+        request: Request<proto::RecordRequest>,
+    ) -> Result<Response<proto::RecordResponse>, Status> {
+        let (caller, request) = self.heard(methods::MINER_RECORD, request)?;
+        let record = objects::record(&self.0, caller.account, request.object.as_ref()).await?;
+        self.answer(&caller, proto::RecordResponse { record: record.encode().to_vec().into(), seal: None })
+    }
+
     async fn delete(
         &self,
         request: Request<proto::DeleteRequest>,

@@ -127,8 +127,8 @@ pub struct Answer {
     pub came: bool,
     /// What went wrong first.
     pub fault: Option<Rejection>,
-    /// Whether that is what the miner says of itself, and no promise came before.
-    pub refused: bool,
+    /// The reason that the miner gives, for programs, if that is what it says of itself, and no promise came before. Empty if it names none.
+    pub refused: Option<String>,
 }
 
 /// What is told of a miner while a round is collected.
@@ -251,7 +251,7 @@ impl Collection {
             .ok_or_else(|| Class::Malformed.because(format!("an event for challenge {place} of {count}")))?;
         if !event.refused.is_empty() {
             tracing::debug!(miner = %self.miner, place, why = event.refused, "a challenge is refused");
-            slot.refuse(&sentence(&event.refused));
+            slot.refuse(&sentence(&event.refused), &sentence(&event.reason));
             return Ok(());
         }
         if !event.response_digest.is_empty() {
@@ -291,8 +291,9 @@ impl Collection {
     /// A status in place of a stream: the miner's, or that of a connection that was not made.
     fn turned_down(&mut self, status: &tonic::Status) -> Rejection {
         let fault = of_status(status);
-        if reason_of(status).is_some_and(|reason| reason != NO_CONNECTION) {
-            self.slots.iter_mut().for_each(|slot| slot.turn_down(&fault));
+        if let Some(reason) = reason_of(status).filter(|reason| reason != NO_CONNECTION) {
+            let reason = sentence(&reason);
+            self.slots.iter_mut().for_each(|slot| slot.turn_down(&fault, &reason));
         }
         fault
     }
@@ -326,7 +327,7 @@ impl Collection {
 }
 
 /// What a status says of a miner that did not answer.
-fn of_status(status: &tonic::Status) -> Rejection {
+pub(crate) fn of_status(status: &tonic::Status) -> Rejection {
     let class = class_of(status).unwrap_or(Class::Late);
     class.because(format!("the miner answers {:?}: {}", status.code(), sentence(status.message())))
 }

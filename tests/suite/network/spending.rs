@@ -1,83 +1,35 @@
 //! What an owner spends tokens on, and what it is told of those that it did not spend.
 
-use std::time::Duration;
-
+use holdfast_engine::possession::record::ObjectRecord;
+use holdfast_engine::possession::token::verify_token;
 use holdfast_engine::rejection::Class;
-use holdfast_service::client::{
-    Client, ClientError, NotAsked, PutOptions, Stored, WholeAudit, WholeOptions, WholeOutcome,
-};
-use holdfast_service::miner::limits::Limits;
+use holdfast_service::client::{NotAsked, WholeOutcome};
 use holdfast_service::proto::{ChallengeEvent, ChallengeRequest};
+use holdfast_service::validator::peers::Peer;
 use holdfast_service::wire::status::refusal;
 use holdfast_tests::disk::flip_bit;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, async_trait};
 
 use super::conduct::Answering;
-use super::disk::RealMiner;
-use super::files::{SEGMENT_BYTES, options, try_put};
-use super::scene::{Scene, bytes_of};
+use super::scene::Scene;
 use super::station::{Asked, Conduct, Events, Me, listed};
-
-pub(crate) const FILE_BYTES: usize = 300_000;
-const TOKENS: u32 = 2;
-/// Long enough for a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Whoever passed, by miner.
-pub(crate) fn accepted(audits: &[WholeAudit]) -> Vec<bool> {
-    audits.iter().map(|audit| matches!(audit.outcome, WholeOutcome::Accepted { .. })).collect()
-}
-
-/// A file with tokens, in two pieces.
-async fn put_with_tokens(scene: &Scene, tokens: u32) -> Stored {
-    let with_tokens = PutOptions { tokens, ..options("replicate-2", SEGMENT_BYTES) };
-    try_put(&scene.owner("owner"), &bytes_of(FILE_BYTES, 1), with_tokens).await.expect("stores")
-}
-
-/// The same, with records that are settled.
-pub(crate) async fn stored(scene: &Scene) -> Stored {
-    let stored = put_with_tokens(scene, TOKENS).await;
-    scene.pass_record_heights();
-    stored
-}
-
-/// Miners that rest no time between two reads.
-pub(crate) async fn restless(scene: &Scene, name: &str) -> RealMiner {
-    let miner = RealMiner::start(scene, name, Limits { whole_pause_ms: 0, ..Limits::default() }).await;
-    scene.register(miner.account(), miner.server.address);
-    miner
-}
-
-fn whole_options(scene: &Scene) -> WholeOptions {
-    let (policy, stop) = (scene.policy.clone(), CancellationToken::new());
-    WholeOptions { policy, patience: PATIENCE, stop }
-}
-
-pub(crate) async fn audit(
-    scene: &Scene,
-    owner: &Client,
-    file: &[u8; 32],
-) -> Result<Vec<WholeAudit>, ClientError> {
-    owner.audit_whole(file, whole_options(scene)).await
-}
+use super::tokens::{OWNER, Owner, accepted, ask, restless, whole_options};
 
 /// Miners answer for settled records only; who asks before would have shown the keys for nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_token_is_spent_before_its_record_is_settled() {
     let scene = Scene::new().await;
     let _miners = [scene.honest("one").await, scene.honest("two").await];
-    scene.step().await;
-    let stored = put_with_tokens(&scene, TOKENS).await;
-    let owner = scene.owner("owner");
-    let early = audit(&scene, &owner, &stored.root).await.expect("asks");
+    let owner = Owner::new(&scene, 2).await;
+    let early = owner.audit().await;
     assert_eq!(early.len(), 2);
     for audit in &early {
         let WholeOutcome::NotAsked(NotAsked::Early(why)) = &audit.outcome else { panic!("{audit:?}") };
         assert_eq!((why.class, audit.spent, audit.unused), (Class::NotFinal, None, Some(2)), "{why}");
     }
     scene.pass_record_heights();
-    let audits = audit(&scene, &owner, &stored.root).await.expect("asks");
+    let audits = owner.audit().await;
     assert_eq!(accepted(&audits), [true, true], "{audits:?}");
 }
 
@@ -86,11 +38,10 @@ async fn no_token_is_spent_before_its_record_is_settled() {
 async fn tokens_that_cannot_be_read_keep_no_other_piece_from_being_asked() {
     let scene = Scene::new().await;
     let _miners = [scene.honest("one").await, scene.honest("two").await];
-    scene.step().await;
-    let stored = stored(&scene).await;
-    let folder = format!("owner.state/files/{}.tokens", hex::encode(stored.root));
+    let owner = Owner::settled(&scene).await;
+    let folder = format!("owner.state/files/{}.tokens", hex::encode(owner.file));
     flip_bit(&scene.folder.path().join(folder).join("0-0.tokens"), 100);
-    let audits = audit(&scene, &scene.owner("owner"), &stored.root).await.expect("asks the other one");
+    let audits = owner.audit().await;
     assert_eq!(accepted(&audits), [false, true], "{audits:?}");
     let WholeOutcome::NotAsked(NotAsked::Unusable(why)) = &audits[0].outcome else { panic!("{audits:?}") };
     assert!(why.contains("0-0.tokens"), "{why}");
@@ -102,16 +53,47 @@ async fn tokens_that_cannot_be_read_keep_no_other_piece_from_being_asked() {
 async fn a_refusal_is_no_failure() {
     let scene = Scene::new().await;
     let _miners = [scene.honest("one").await, scene.honest("two").await];
-    scene.step().await;
-    let stored = stored(&scene).await;
-    let owner = scene.owner("owner");
-    assert_eq!(accepted(&audit(&scene, &owner, &stored.root).await.expect("asks")), [true, true]);
+    let owner = Owner::settled(&scene).await;
+    assert_eq!(accepted(&owner.audit().await), [true, true]);
     scene.block();
-    for audit in audit(&scene, &owner, &stored.root).await.expect("asks again") {
+    for audit in owner.audit().await {
         let WholeOutcome::Refused(why) = &audit.outcome else { panic!("{audit:?}") };
         assert!(why.contains("was read a while ago"), "{why}");
         assert_eq!((audit.spent, audit.unused), (Some(1), Some(0)));
     }
+}
+
+/// What a miner refuses before it reads costs neither the token nor the hour in which it reads no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_challenge_that_is_refused_leaves_its_token_unspent_at_the_miner() {
+    let scene = Scene::new().await;
+    let (one, _two) = (scene.honest("one").await, scene.honest("two").await);
+    let owner = Owner::new(&scene, 2).await;
+    let (peers, peer) = (scene.peers(OWNER), Peer { account: one.account(), endpoint: one.server.address });
+    let tokens = owner.tokens_at(&one);
+    let (record, (number, token)) = (&tokens.record.record, tokens.take());
+    let refused = async |record: &ObjectRecord, number| {
+        let challenge = owner.challenge(record, &scene.block(), (number, &token));
+        ask(&peers, peer, &challenge).await.expect("an event")
+    };
+    let early = refused(record, number).await;
+    assert_eq!(early.reason, "not-final", "{early:?}");
+    scene.pass_record_heights();
+    let other = refused(&ObjectRecord { height: record.height + 1, ..record.clone() }, number).await;
+    assert_eq!(other.reason, "wrong-challenge", "{other:?}");
+    let beyond = refused(record, 2).await;
+    assert_eq!(beyond.reason, "wrong-challenge", "{beyond:?}");
+    assert!(beyond.refused.contains("token 2; the record has 2"), "{beyond:?}");
+
+    let challenge = owner.challenge(record, &scene.block(), (number, &token));
+    let answered = ask(&peers, peer, &challenge).await.expect("answers");
+    let entries = tokens.file.entries().expect("reads");
+    assert_eq!(verify_token(record, &entries, &challenge, &answered.body), Ok(()), "{answered:?}");
+    // Now both are spent.
+    let again = refused(record, number).await;
+    assert!(again.refused.contains("was shown before"), "{again:?}");
+    let soon = refused(record, 1 - number).await;
+    assert_eq!(soon.reason, "busy", "{soon:?}");
 }
 
 /// Answers with a status, and nothing else.
@@ -137,13 +119,11 @@ fn promise_and_refuse() -> impl Conduct + 'static {
 async fn only_a_miner_that_says_so_beforehand_refuses() {
     let scene = Scene::new().await;
     let (station, _other) = (scene.hostile("one").await, restless(&scene, "two").await);
-    scene.step().await;
-    let stored = put_with_tokens(&scene, 3).await;
+    let owner = Owner::new(&scene, 3).await;
     scene.pass_record_heights();
-    let owner = scene.owner("owner");
     let outcome = async || {
         scene.block();
-        let audits = audit(&scene, &owner, &stored.root).await.expect("asks");
+        let audits = owner.audit().await;
         let audit =
             audits.into_iter().find(|audit| audit.miner == Some(station.account())).expect("was asked");
         assert!(audit.spent.is_some(), "{audit:?}");
@@ -176,19 +156,19 @@ impl Conduct for Stopping {
 async fn an_audit_that_is_stopped_tells_what_is_spent() {
     let scene = Scene::new().await;
     let (silent, _honest) = (scene.hostile("silent").await, scene.honest("honest").await);
-    scene.step().await;
-    let stored = stored(&scene).await;
-    let (owner, options) = (scene.owner("owner"), whole_options(&scene));
+    let owner = Owner::settled(&scene).await;
+    let audit = async |options| owner.client.audit_whole(&owner.file, options).await.expect("is stopped");
+    let options = whole_options(&scene);
     silent.behave(Stopping(options.stop.clone()));
-    let audits = owner.audit_whole(&stored.root, options.clone()).await.expect("is stopped");
+    let audits = audit(options.clone()).await;
     let stopped = audits.iter().find(|audit| audit.miner == Some(silent.account())).expect("was asked");
     assert_eq!((&stopped.outcome, stopped.spent), (&WholeOutcome::Stopped, Some(0)));
     assert_eq!(stopped.unused, Some(1));
     // From the start: nobody is asked, and nothing is spent.
-    assert_eq!(owner.audit_whole(&stored.root, options).await.expect("is stopped").len(), 0);
+    assert_eq!(audit(options).await.len(), 0);
     let options = whole_options(&scene);
     silent.behave(Stopping(options.stop.clone()));
-    let again = owner.audit_whole(&stored.root, options).await.expect("is stopped");
+    let again = audit(options).await;
     let again = again.iter().find(|audit| audit.miner == Some(silent.account())).expect("was asked");
     assert_eq!(again.spent, Some(1), "the next one");
 }

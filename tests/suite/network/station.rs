@@ -205,6 +205,7 @@ miner_methods! {
         countersign(CountersignRequest) -> CountersignResponse;
         store_progress(StoreProgressRequest) -> StoreProgressResponse;
         keep_record(KeepRecordRequest) -> KeepRecordResponse;
+        record(RecordRequest) -> RecordResponse;
         delete(DeleteRequest) -> DeleteResponse;
         status(StatusRequest) -> StatusResponse;
     }

@@ -173,6 +173,7 @@ class ChallengeEvent(_message.Message):
     PART_FIELD_NUMBER: _builtins.int
     LAST_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     place: _builtins.int
     """Which of the challenges, from 0."""
     response_digest: _builtins.bytes
@@ -181,6 +182,8 @@ class ChallengeEvent(_message.Message):
     last: _builtins.bool
     refused: _builtins.str
     """Why the miner gives no answer."""
+    reason: _builtins.str
+    """The same for programs: the reason that the details of a status would have, such as the class of a rejection, "busy" or "damaged"."""
     @_builtins.property
     def part(self) -> _types_pb2.Part:
         """A part of the body, and whether it was the last one."""
@@ -194,10 +197,11 @@ class ChallengeEvent(_message.Message):
         part: _types_pb2.Part | None = ...,
         last: _builtins.bool = ...,
         refused: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "part", b"part", "place", b"place", "refused", b"refused", "response_digest", b"response_digest", "signature", b"signature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "part", b"part", "place", b"place", "reason", b"reason", "refused", b"refused", "response_digest", b"response_digest", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -572,6 +576,54 @@ class KeepRecordResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___KeepRecordResponse: _TypeAlias = KeepRecordResponse  # noqa: Y015
+
+@_typing.final
+class RecordRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECT_FIELD_NUMBER: _builtins.int
+    SEAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def object(self) -> _types_pb2.ObjectName: ...
+    @_builtins.property
+    def seal(self) -> _types_pb2.Seal: ...
+    def __init__(
+        self,
+        *,
+        object: _types_pb2.ObjectName | None = ...,
+        seal: _types_pb2.Seal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["object", b"object", "seal", b"seal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["object", b"object", "seal", b"seal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordRequest: _TypeAlias = RecordRequest  # noqa: Y015
+
+@_typing.final
+class RecordResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_FIELD_NUMBER: _builtins.int
+    SEAL_FIELD_NUMBER: _builtins.int
+    record: _builtins.bytes
+    """The signed record of commitment-v1 §6."""
+    @_builtins.property
+    def seal(self) -> _types_pb2.Seal: ...
+    def __init__(
+        self,
+        *,
+        record: _builtins.bytes = ...,
+        seal: _types_pb2.Seal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["seal", b"seal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record", b"record", "seal", b"seal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordResponse: _TypeAlias = RecordResponse  # noqa: Y015
 
 @_typing.final
 class DeleteRequest(_message.Message):

@@ -85,6 +85,11 @@ class MinerStub(object):
                 request_serializer=holdfast_dot_v1_dot_node__pb2.KeepRecordRequest.SerializeToString,
                 response_deserializer=holdfast_dot_v1_dot_node__pb2.KeepRecordResponse.FromString,
                 _registered_method=True)
+        self.Record = channel.unary_unary(
+                '/holdfast.v1.Miner/Record',
+                request_serializer=holdfast_dot_v1_dot_node__pb2.RecordRequest.SerializeToString,
+                response_deserializer=holdfast_dot_v1_dot_node__pb2.RecordResponse.FromString,
+                _registered_method=True)
         self.Delete = channel.unary_unary(
                 '/holdfast.v1.Miner/Delete',
                 request_serializer=holdfast_dot_v1_dot_node__pb2.DeleteRequest.SerializeToString,
@@ -170,6 +175,13 @@ class MinerServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Record(self, request, context):
+        """The record that is kept beside an object, for who may ask about the object: challenges of it must name this one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Delete(self, request, context):
         """Deletes an object, for the validator of its ticket, and for its owner as long as no record of it is kept.
         """
@@ -236,6 +248,11 @@ def add_MinerServicer_to_server(servicer, server):
                     servicer.KeepRecord,
                     request_deserializer=holdfast_dot_v1_dot_node__pb2.KeepRecordRequest.FromString,
                     response_serializer=holdfast_dot_v1_dot_node__pb2.KeepRecordResponse.SerializeToString,
+            ),
+            'Record': grpc.unary_unary_rpc_method_handler(
+                    servicer.Record,
+                    request_deserializer=holdfast_dot_v1_dot_node__pb2.RecordRequest.FromString,
+                    response_serializer=holdfast_dot_v1_dot_node__pb2.RecordResponse.SerializeToString,
             ),
             'Delete': grpc.unary_unary_rpc_method_handler(
                     servicer.Delete,
@@ -518,6 +535,33 @@ class Miner(object):
             '/holdfast.v1.Miner/KeepRecord',
             holdfast_dot_v1_dot_node__pb2.KeepRecordRequest.SerializeToString,
             holdfast_dot_v1_dot_node__pb2.KeepRecordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Record(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/holdfast.v1.Miner/Record',
+            holdfast_dot_v1_dot_node__pb2.RecordRequest.SerializeToString,
+            holdfast_dot_v1_dot_node__pb2.RecordResponse.FromString,
             options,
             channel_credentials,
             insecure,

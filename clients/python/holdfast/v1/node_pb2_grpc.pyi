@@ -52,6 +52,8 @@ class MinerStub:
     """The points file of an object (commitment-v1 §4) once it is computed, for the store-time check of its owner, in parts."""
     KeepRecord: _grpc.UnaryUnaryMultiCallable[_node_pb2.KeepRecordRequest, _node_pb2.KeepRecordResponse]
     """Keeps the record that the checker signed beside the object, for the validator of its ticket; audits refer to it."""
+    Record: _grpc.UnaryUnaryMultiCallable[_node_pb2.RecordRequest, _node_pb2.RecordResponse]
+    """The record that is kept beside an object, for who may ask about the object: challenges of it must name this one."""
     Delete: _grpc.UnaryUnaryMultiCallable[_node_pb2.DeleteRequest, _node_pb2.DeleteResponse]
     """Deletes an object, for the validator of its ticket, and for its owner as long as no record of it is kept."""
     Status: _grpc.UnaryUnaryMultiCallable[_node_pb2.StatusRequest, _node_pb2.StatusResponse]
@@ -80,6 +82,8 @@ class MinerAsyncStub(MinerStub):
     """The points file of an object (commitment-v1 §4) once it is computed, for the store-time check of its owner, in parts."""
     KeepRecord: _aio.UnaryUnaryMultiCallable[_node_pb2.KeepRecordRequest, _node_pb2.KeepRecordResponse]  # type: ignore[assignment]
     """Keeps the record that the checker signed beside the object, for the validator of its ticket; audits refer to it."""
+    Record: _aio.UnaryUnaryMultiCallable[_node_pb2.RecordRequest, _node_pb2.RecordResponse]  # type: ignore[assignment]
+    """The record that is kept beside an object, for who may ask about the object: challenges of it must name this one."""
     Delete: _aio.UnaryUnaryMultiCallable[_node_pb2.DeleteRequest, _node_pb2.DeleteResponse]  # type: ignore[assignment]
     """Deletes an object, for the validator of its ticket, and for its owner as long as no record of it is kept."""
     Status: _aio.UnaryUnaryMultiCallable[_node_pb2.StatusRequest, _node_pb2.StatusResponse]  # type: ignore[assignment]
@@ -165,6 +169,14 @@ class MinerServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_node_pb2.KeepRecordResponse, _abc.Awaitable[_node_pb2.KeepRecordResponse]]:
         """Keeps the record that the checker signed beside the object, for the validator of its ticket; audits refer to it."""
+
+    @_abc_1.abstractmethod
+    def Record(
+        self,
+        request: _node_pb2.RecordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_node_pb2.RecordResponse, _abc.Awaitable[_node_pb2.RecordResponse]]:
+        """The record that is kept beside an object, for who may ask about the object: challenges of it must name this one."""
 
     @_abc_1.abstractmethod
     def Delete(

@@ -80,6 +80,7 @@ impl Miner for Liar {
         store_progress(StoreProgressRequest) -> StoreProgressResponse;
         table(TableRequest) -> Self::TableStream;
         keep_record(KeepRecordRequest) -> KeepRecordResponse;
+        record(RecordRequest) -> RecordResponse;
         delete(DeleteRequest) -> DeleteResponse;
         status(StatusRequest) -> StatusResponse;
     }

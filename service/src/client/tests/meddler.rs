@@ -87,6 +87,7 @@ impl Miner for Meddler {
         store_progress(StoreProgressRequest) -> StoreProgressResponse, |response| response;
         retrieve(RetrieveRequest) -> Self::RetrieveStream, events;
         keep_record(KeepRecordRequest) -> KeepRecordResponse, |response| response;
+        record(RecordRequest) -> RecordResponse, |response| response;
         delete(DeleteRequest) -> DeleteResponse, |response| response;
         status(StatusRequest) -> StatusResponse, |response| response;
     }

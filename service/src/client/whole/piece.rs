@@ -5,6 +5,7 @@ use std::sync::Arc;
 use holdfast_engine::account::Account;
 use holdfast_engine::policy::Policy;
 use holdfast_engine::possession::challenge::{Ask, AuditKind, Form, ObjectChallenge};
+use holdfast_engine::possession::record::SignedRecord;
 use holdfast_engine::possession::token::{
     TOKEN_RESPONSE_BYTES, TokenChallenge, TokenFileError, verify_token,
 };
@@ -14,12 +15,14 @@ use tokio::sync::{Semaphore, mpsc};
 use super::{NotAsked, WholeAudit, WholeOptions, WholeOutcome};
 use crate::client::tokens::{PieceTokens, TokenDirectory};
 use crate::client::{ClientError, blocking};
+use crate::connect::NO_CONNECTION;
 use crate::local::audits::{AnyChallenge, check_question};
-use crate::pieces::PieceId;
+use crate::pieces::{Content, PieceId};
 use crate::validator::collect::{self, Answer, Budget, News, collect};
-use crate::validator::peers::{Peer, Peers};
+use crate::validator::peers::{Peer, PeerError, Peers};
 use crate::validator::plan::{Against, Question};
 use crate::wire::bytes32;
+use crate::wire::status::reason_of;
 
 /// What all pieces of a file are asked with.
 #[derive(Debug)]
@@ -52,18 +55,18 @@ struct Taken {
     unused: Option<usize>,
 }
 
-/// Why no token was used, and how many are left as far as that is known.
-struct Unasked(NotAsked, Option<usize>);
+/// What came of a piece for which no token was used, and how many are left as far as that is known.
+struct Unasked(WholeOutcome, Option<usize>);
 
 impl Asking {
     pub(super) async fn audit(&self, piece: PieceId, peer: Peer) -> WholeAudit {
         let turn = self.options.stop.run_until_cancelled(self.turns.acquire()).await;
         let taken = match turn {
             Some(_) => self.take(piece, peer).await,
-            None => Err(Unasked(NotAsked::Stopped, None)),
+            None => Err(Unasked(NotAsked::Stopped.into(), None)),
         };
         let (outcome, spent, unused) = match taken {
-            Err(Unasked(why, unused)) => (WholeOutcome::NotAsked(why), None, unused),
+            Err(Unasked(outcome, unused)) => (outcome, None, unused),
             Ok(Taken { number, question, entries, unused }) => {
                 (self.ask(peer, question, &entries).await, Some(number), unused)
             }
@@ -73,19 +76,21 @@ impl Asking {
 
     /// Uses a token of a piece, if its miner can answer.
     async fn take(&self, piece: PieceId, peer: Peer) -> Result<Taken, Unasked> {
-        let kept = self.kept(piece, peer.account).await.map_err(|why| Unasked(why, None))?;
+        let mut kept = self.kept(piece, peer.account).await.map_err(|why| Unasked(why.into(), None))?;
         let unused = kept.unused;
-        let unasked = |why| Unasked(why, Some(unused));
+        let unasked = |outcome| Unasked(outcome, Some(unused));
         if unused == 0 {
-            return Err(unasked(NotAsked::Exhausted));
+            return Err(unasked(NotAsked::Exhausted.into()));
         }
-        let head = self.options.stop.run_until_cancelled(self.head(peer)).await;
-        let block = head.ok_or(NotAsked::Stopped).and_then(|block| block.ok_or(NotAsked::Unreachable));
-        let block = block.map_err(unasked)?;
+        let looked = self.options.stop.run_until_cancelled(self.look(peer, &kept.tokens)).await;
+        let stopped = || Err(NotAsked::Stopped.into());
+        let (record, block) = looked.unwrap_or_else(stopped).map_err(unasked)?;
+        kept.tokens.record = record;
         let (asker, policy) = (self.peers.correspondent().account(), self.options.policy.clone());
         // Not left half-way when the audit is stopped: whoever asked is told which tokens are spent.
         let taken = blocking("using a token", move || Ok(kept.take(asker, block, &policy)));
-        taken.await.unwrap_or_else(|error| Err(unusable(error))).map_err(unasked)
+        let taken = taken.await.unwrap_or_else(|error| Err(unusable(error)));
+        taken.map_err(|why| unasked(why.into()))
     }
 
     /// What is kept of these bytes at this miner.
@@ -101,12 +106,19 @@ impl Asking {
         kept.filter(is_same).ok_or(NotAsked::MadeAnew)
     }
 
-    /// The miner's newest block. Which one it is does not matter: the key is what nobody knew. But a key that is shown to nobody would be
-    /// lost all the same.
-    async fn head(&self, peer: Peer) -> Option<Block> {
-        let (answer, _) = self.peers.ping(peer).await.ok()?;
-        let head = answer.head?;
-        Some(Block { height: head.height, beacon: bytes32("block hash", &head.hash).ok()? })
+    /// What can be known before a key is shown, which would be lost otherwise: for which record of these tokens the miner answers, and its
+    /// newest block. Which one that is does not matter, since the key is what nobody knew.
+    async fn look(&self, peer: Peer, tokens: &PieceTokens) -> Result<(SignedRecord, Block), WholeOutcome> {
+        let replica = &tokens.record.record.replica;
+        let object = Content { root: *replica.object_root(), length_bytes: replica.length() };
+        let record = self.peers.record(peer, object).await.map_err(turned_down)?;
+        let checked = tokens.check_record(&record);
+        checked.map_err(|rejection| WholeOutcome::Refused(rejection.to_string()))?;
+        let (answer, _) = self.peers.ping(peer).await.map_err(turned_down)?;
+        let block = answer.head.and_then(|head| {
+            Some(Block { height: head.height, beacon: bytes32("block hash", &head.hash).ok()? })
+        });
+        Ok((record, block.ok_or(NotAsked::Unreachable)?))
     }
 
     async fn ask(&self, peer: Peer, question: Question, entries: &[[u8; 32]]) -> WholeOutcome {
@@ -166,6 +178,15 @@ fn unusable(error: ClientError) -> NotAsked {
     }
 }
 
+/// A miner that says no, or nobody.
+fn turned_down(error: PeerError) -> WholeOutcome {
+    let PeerError::Status { status, .. } = error else { return NotAsked::Unreachable.into() };
+    match reason_of(&status).filter(|reason| reason != NO_CONNECTION) {
+        Some(reason) => WholeOutcome::said(collect::of_status(&status).detail, &reason),
+        None => NotAsked::Unreachable.into(),
+    }
+}
+
 /// Asks, waits, and holds the digest against the list of tokens.
 async fn ask(peers: &Peers, peer: Peer, question: Question, entries: &[[u8; 32]]) -> WholeOutcome {
     let (sender, mut news) = mpsc::unbounded_channel();
@@ -186,9 +207,12 @@ async fn ask(peers: &Peers, peer: Peer, question: Question, entries: &[[u8; 32]]
     }
     let nothing = || Class::Late.because("the miner gave no digest");
     let (Some(Answer { promise: Some(promise), .. }), Some(response)) = (&answer, response) else {
-        let refused = answer.as_ref().is_some_and(|answer| answer.refused);
-        let fault = answer.and_then(|answer| answer.fault).unwrap_or_else(nothing);
-        return if refused { WholeOutcome::Refused(fault.detail) } else { WholeOutcome::Failed(fault) };
+        let (refused, fault) = answer.map_or((None, None), |answer| (answer.refused, answer.fault));
+        let fault = fault.unwrap_or_else(nothing);
+        return match refused {
+            Some(reason) => WholeOutcome::said(fault.detail, &reason),
+            None => WholeOutcome::Failed(fault),
+        };
     };
     match (&question.challenge, &question.against) {
         (AnyChallenge::Token(challenge), Against::Object(signed)) => {

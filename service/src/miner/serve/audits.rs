@@ -18,6 +18,7 @@ use crate::miner::chains::Promised;
 use crate::miner::{Miner, MinerError, blocking};
 use crate::proto;
 use crate::wire::parts::parts;
+use crate::wire::status::reason_of;
 use question::{Question, Seen};
 
 /// How long a challenge may wait for its block to be known here, and how often it is looked.
@@ -166,8 +167,9 @@ fn promise_event(place: u32, promise: Promise) -> proto::ChallengeEvent {
 
 fn refusal_event(place: u32, error: MinerError) -> proto::ChallengeEvent {
     // As a status, so that our own failures are told as they are told everywhere.
-    let refused = Status::from(error).message().to_owned();
-    proto::ChallengeEvent { place, refused, ..Default::default() }
+    let status = Status::from(error);
+    let (refused, reason) = (status.message().to_owned(), reason_of(&status).unwrap_or_default());
+    proto::ChallengeEvent { place, refused, reason, ..Default::default() }
 }
 
 /// The block of a round, which may be on its way to us still.

@@ -112,6 +112,18 @@ pub(super) async fn keep_record(miner: &Miner, caller: Account, bytes: &[u8]) ->
     Ok(())
 }
 
+/// The record that challenges of an object must name.
+pub(super) async fn record(
+    miner: &Miner,
+    caller: Account,
+    object: Option<&proto::ObjectName>,
+) -> Result<SignedRecord, MinerError> {
+    let (name, _) = object_name(object)?;
+    let kept = miner.catalogue.open_to(&caller, name)?;
+    let found = blocking(move || kept.store.shelf.find_record(name)).await??;
+    found.ok_or_else(|| MinerError::not_found(format!("no record of {name} is kept here")))
+}
+
 /// Deletes an object, and returns the disk space that is free again.
 pub(super) async fn delete(
     miner: &Arc<Miner>,

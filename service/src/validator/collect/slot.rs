@@ -25,7 +25,7 @@ pub(super) struct Slot {
     held: Option<OwnedSemaphorePermit>,
     came: bool,
     fault: Option<Rejection>,
-    refused: bool,
+    refused: Option<String>,
     open: bool,
 }
 
@@ -45,7 +45,7 @@ impl Slot {
             held: None,
             came: false,
             fault,
-            refused: false,
+            refused: None,
             open: !unshown,
         }
     }
@@ -92,13 +92,15 @@ impl Slot {
     }
 
     /// The miner says why it gives no answer, or none any more.
-    pub(super) fn refuse(&mut self, why: &str) {
-        self.turn_down(&Class::Late.because(format!("the miner refuses: {why}")));
+    pub(super) fn refuse(&mut self, why: &str, reason: &str) {
+        self.turn_down(&Class::Late.because(format!("the miner refuses: {why}")), reason);
     }
 
     /// The same with a class.
-    pub(super) fn turn_down(&mut self, fault: &Rejection) {
-        self.refused |= self.awaits_promise();
+    pub(super) fn turn_down(&mut self, fault: &Rejection, reason: &str) {
+        if self.awaits_promise() {
+            self.refused = Some(reason.to_owned());
+        }
         self.close(fault);
     }
 

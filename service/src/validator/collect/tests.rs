@@ -18,6 +18,7 @@ struct Answer {
     promise: Option<Promise>,
     body: Option<Body>,
     fault: Option<Rejection>,
+    refused: Option<String>,
 }
 
 type Line = Result<ChallengeEvent, Status>;
@@ -131,10 +132,10 @@ impl Scene {
 }
 
 fn with_bodies(answers: Vec<super::Answer>, mut bodies: BTreeMap<usize, Body>) -> Vec<Answer> {
-    let answer = |(place, super::Answer { promise, came, fault, .. })| {
+    let answer = |(place, super::Answer { promise, came, fault, refused })| {
         let body = bodies.remove(&place);
         assert_eq!(body.is_some(), came);
-        Answer { promise, body, fault }
+        Answer { promise, body, fault, refused }
     };
     answers.into_iter().enumerate().map(answer).collect()
 }
@@ -271,16 +272,21 @@ async fn a_flood_is_cut() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_no_answer_and_says_why() {
     let scene = Scene::new();
-    let refused = |why: &str| ChallengeEvent { refused: why.to_owned(), ..ChallengeEvent::default() };
+    let refused = |why: &str| ChallengeEvent {
+        refused: why.to_owned(),
+        reason: "damaged".to_owned(),
+        ..ChallengeEvent::default()
+    };
     let (_, answers) = scene.collect(vec![(1, Ok(refused("disk\u{1b}[2J gone")))]).await;
     let fault = answers[0].fault.as_ref().unwrap();
     assert_eq!(fault.class, Class::Late);
     assert!(fault.detail.contains("disk [2J gone"), "no control characters: {}", fault.detail);
+    assert_eq!(answers[0].refused.as_deref(), Some("damaged"));
     // After a promise it is no excuse: the round was promised, and there is no body.
     let (_, answers) = scene
         .collect(vec![(1, Ok(scene.promise(0))), (1, Ok(refused("sorry"))), (1, Ok(scene.body(0)))])
         .await;
-    assert_eq!(shows(&answers[0]), (true, false));
+    assert_eq!((shows(&answers[0]), &answers[0].refused), ((true, false), &None));
     let (_, answers) = scene.collect(vec![(1, Err(Status::permission_denied("no")))]).await;
     assert!(answers.iter().all(|answer| class(answer) == Some(Class::Late)));
 }
@@ -361,14 +367,15 @@ async fn a_body_beyond_all_memory_takes_what_there_is() {
 fn any_event() -> impl Strategy<Value = ChallengeEvent> {
     let bytes = |most| proptest::collection::vec(any::<u8>(), 0..most);
     let part = proptest::option::of((any::<u64>(), bytes(40)));
-    (0_u32..4, bytes(40), bytes(70), part, any::<bool>(), ".{0,8}").prop_map(
-        |(place, digest, signature, part, last, refused)| ChallengeEvent {
+    (0_u32..4, bytes(40), bytes(70), part, any::<bool>(), [".{0,8}", ".{0,8}"]).prop_map(
+        |(place, digest, signature, part, last, [refused, reason])| ChallengeEvent {
             place,
             response_digest: digest.into(),
             signature: signature.into(),
             part: part.map(|(offset_bytes, bytes)| Part { offset_bytes, bytes: bytes.into() }),
             last,
             refused,
+            reason,
         },
     )
 }

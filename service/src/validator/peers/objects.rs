@@ -27,7 +27,7 @@ use super::{ANSWER_TIMEOUT, Peer, PeerError, Peers, read_parts, rejected};
 use crate::pieces::Content;
 use crate::proto::miner_client::MinerClient;
 use crate::proto::{
-    AllocationRequest, AllocationResponse, DeleteRequest, KeepRecordRequest, ObjectName, Part,
+    AllocationRequest, AllocationResponse, DeleteRequest, KeepRecordRequest, ObjectName, Part, RecordRequest,
     RetrieveRequest, StoreOpen, StoreProgressRequest, StoreProgressResponse, StoreRequest, StoreResponse,
     TableRequest, Ticket,
 };
@@ -204,6 +204,19 @@ impl Peers {
         let answering = async { self.miner(peer).keep_record(request).await };
         let response = self.within(peer, ANSWER_TIMEOUT, answering).await?.into_inner();
         self.heard(peer, &asked, &response)
+    }
+
+    /// The record that a miner keeps beside an object of this account. Whether it is one that was given to it, the caller has to check.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn record(&self, peer: Peer, object: Content) -> Result<SignedRecord, PeerError> {
+        let mut request = RecordRequest { object: Some(name_of(object)), seal: None };
+        let asked = self.correspondent.ask(methods::MINER_RECORD, peer.account, &mut request);
+        let answering = async { self.miner(peer).record(request).await };
+        let response = self.within(peer, ANSWER_TIMEOUT, answering).await?.into_inner();
+        self.heard(peer, &asked, &response)?;
+        SignedRecord::decode(&response.record).map_err(|rejection| rejected(peer, rejection))
     }
 
     /// The points file (commitment-v1 §4) of an object of this account, for the store-time check; `None` while the miner computes it.

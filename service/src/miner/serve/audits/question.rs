@@ -6,7 +6,7 @@ use bytes::Bytes;
 use holdfast_engine::account::Account;
 use holdfast_engine::challenge::{Challenge, Kind};
 use holdfast_engine::jobs::control::Control;
-use holdfast_engine::possession::challenge::{AuditKind, ObjectChallenge};
+use holdfast_engine::possession::challenge::AuditKind;
 use holdfast_engine::receipt::Round;
 use holdfast_engine::rejection::{Class, Rejection};
 use holdfast_engine::tree::{BLOCK_BYTES, CHUNK_BYTES};
@@ -109,16 +109,16 @@ impl Question {
     /// The promise and the body: as they were given before, or else from the disk.
     pub(super) async fn answer(self, miner: &Arc<Miner>) -> Result<(Round, Promise, Bytes), MinerError> {
         let signer = miner.correspondent.signer();
-        let compute = || self.compute(miner);
+        let compute = || self.clone().compute(Arc::clone(miner));
         let (promise, body) = miner.answers.answer(&self.round, signer, compute).await?;
         Ok((self.round, promise, body))
     }
 
-    async fn compute(&self, miner: &Arc<Miner>) -> Result<Bytes, MinerError> {
-        let turn = self.turn(miner).await?;
-        let (about, miner, caller) = (self.about.clone(), Arc::clone(miner), self.round.key.validator);
+    async fn compute(self, miner: Arc<Miner>) -> Result<Bytes, MinerError> {
+        let turn = self.turn(&miner).await?;
+        let (about, caller) = (self.about, self.round.key.validator);
         let unwanted = CancellationToken::new();
-        // Whoever waits for the answer drops this when it leaves.
+        // This is dropped when nobody waits for the answer any more.
         let _waiting = unwanted.clone().drop_guard();
         let answered = blocking(move || {
             let answer = about.answer(&miner, caller, &unwanted);
@@ -155,13 +155,16 @@ impl About {
             }
             About::Object(kept, challenge) => {
                 let of_object = challenge.of_object().ok_or_else(|| Class::Malformed.because("no object"))?;
-                let held =
-                    HeldObject::on(Arc::clone(&kept.store.shelf), kept.store.secrets(), of_object, None)?;
-                check_record(miner, &held, of_object)?;
+                let shelf = &kept.store.shelf;
+                let record = shelf.record(kept.name)?;
+                of_object.check_against(&record.record, miner.policy.finality_blocks)?;
+                let secrets = kept.store.secrets();
+                let held = HeldObject::on(Arc::clone(shelf), secrets, of_object, Some(&record))?;
                 let answer =
                     || held.answer(challenge, miner.machine.backend, true, |_| !unwanted.is_cancelled());
                 match &**challenge {
                     AnyChallenge::Token(token) => {
+                        token.check_place(&held.record)?;
                         let key = WholeKey { caller, validator: kept.store.validator, object: kept.name };
                         // Now that it can be answered: whoever is refused has not used anything up.
                         miner.wholes.take(key, token.token(), Instant::now())?;
@@ -226,9 +229,4 @@ fn check_batch(miner: &Miner, challenge: &Challenge) -> Result<(), MinerError> {
         return Err(Class::WrongChallenge.because(why).into());
     }
     Ok(())
-}
-
-/// That it is about the record that is kept here, and that this was settled at its height.
-fn check_record(miner: &Miner, held: &HeldObject, challenge: &ObjectChallenge) -> Result<(), Rejection> {
-    challenge.check_against(&held.record, miner.policy.finality_blocks)
 }

@@ -299,6 +299,10 @@ impl Miner for Served {
         Err(Status::unimplemented("not in these tests"))
     }
 
+    async fn record(&self, _: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
+        Err(Status::unimplemented("not in these tests"))
+    }
+
     async fn delete(&self, _: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
         Err(Status::unimplemented("not in these tests"))
     }

@@ -21,9 +21,10 @@ use lines::Line;
 #[command(after_help = "\
 Rounds audit all pieces anyway; this asks at once. With --whole you ask the miners yourself, with a token of each piece (`holdfast put \
 --tokens`): a digest of every byte under a key that nobody knew. A miner is asked if it can answer by the network's --policy; then the \
-token is spent, whatever comes of it. A miner reads an object once an hour at most. If a piece fails or its miner refuses, the \
-validator is asked to look, too. Ctrl-C ends it, and the report says which tokens are spent. Ends with 2 if a miner failed: it sent wrong \
-blocks, a wrong digest, or none in time; else with 1 unless every piece passed: a miner refused, or was not asked. Examples:
+token is spent, whatever comes of it. A miner reads an object once an hour at most. If a piece fails, or its miner refuses or says that it \
+is damaged, the validator is asked to look, too. Ctrl-C ends it, and the report says which tokens are spent. Ends with 2 if a miner failed: \
+it sent wrong blocks, a wrong digest, or none in time, or says that the piece is damaged; else with 1 unless every piece passed: a miner \
+refused, or was not asked. Examples:
   holdfast audit --chain /srv/chain bafk…
   holdfast audit --chain /srv/chain bafk… --whole")]
 pub(crate) struct Arguments {
@@ -72,7 +73,7 @@ impl Arguments {
 
 /// Whether more is to be known of a piece. Who refuses may have nothing.
 fn is_doubtful(audit: &WholeAudit) -> bool {
-    matches!(audit.outcome, WholeOutcome::Failed(_) | WholeOutcome::Refused(_))
+    matches!(audit.outcome, WholeOutcome::Failed(_) | WholeOutcome::Damaged(_) | WholeOutcome::Refused(_))
 }
 
 /// What miners said of every byte, and what the validator then saw of some blocks, if it was asked.

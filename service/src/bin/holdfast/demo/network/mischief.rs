@@ -14,8 +14,9 @@ use holdfast_service::proto::miner_server::{Miner, MinerServer};
 use holdfast_service::proto::{
     AllocationRequest, AllocationResponse, ChallengeEvent, ChallengeRequest, CommitmentRequest,
     CountersignRequest, CountersignResponse, DeleteRequest, DeleteResponse, KeepRecordRequest,
-    KeepRecordResponse, Part, PingRequest, PingResponse, RetrieveEvent, RetrieveRequest, StatusRequest,
-    StatusResponse, StoreProgressRequest, StoreProgressResponse, StoreRequest, StoreResponse, TableRequest,
+    KeepRecordResponse, Part, PingRequest, PingResponse, RecordRequest, RecordResponse, RetrieveEvent,
+    RetrieveRequest, StatusRequest, StatusResponse, StoreProgressRequest, StoreProgressResponse,
+    StoreRequest, StoreResponse, TableRequest,
 };
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
@@ -181,6 +182,10 @@ impl Miner for Proxy {
         request: Request<KeepRecordRequest>,
     ) -> Result<Response<KeepRecordResponse>, Status> {
         self.behind.clone().keep_record(request).await
+    }
+
+    async fn record(&self, request: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
+        self.behind.clone().record(request).await
     }
 
     async fn delete(&self, request: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {

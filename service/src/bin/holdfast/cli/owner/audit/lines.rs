@@ -31,6 +31,7 @@ pub(super) struct Line {
 enum Outcome {
     Accepted,
     Failed,
+    Damaged,
     Refused,
     Stopped,
     NotAsked,
@@ -52,6 +53,7 @@ impl From<&WholeAudit> for Line {
             WholeOutcome::Failed(rejection) => {
                 (Outcome::Failed, Some(rejection.class.name().to_owned()), Some(rejection.detail.clone()))
             }
+            WholeOutcome::Damaged(why) => (Outcome::Damaged, None, Some(why.clone())),
             WholeOutcome::Refused(why) => (Outcome::Refused, None, Some(why.clone())),
             WholeOutcome::Stopped => (Outcome::Stopped, None, Some("was not waited for".to_owned())),
             WholeOutcome::NotAsked(why) => (Outcome::NotAsked, None, Some(why.to_string())),
@@ -101,6 +103,7 @@ impl Line {
         let outcome = match self.outcome {
             Outcome::Accepted => return "accepted".to_owned(),
             Outcome::Failed => "failed",
+            Outcome::Damaged => "damaged",
             Outcome::Refused => "refused",
             Outcome::Stopped => "stopped",
             Outcome::NotAsked => "not asked",
@@ -128,9 +131,9 @@ pub(super) fn write(lines: &[Line], out: &mut String) {
     table.write("", out);
 }
 
-/// Rejected if somebody failed, failed if somebody was not heard.
+/// Rejected if somebody failed, or says that it lost something; failed if somebody was not heard.
 pub(super) fn exit(lines: &[Line]) -> Exit {
-    if lines.iter().any(|line| line.outcome == Outcome::Failed) {
+    if lines.iter().any(|line| matches!(line.outcome, Outcome::Failed | Outcome::Damaged)) {
         Exit::Rejected
     } else if lines.iter().all(|line| line.accepted) {
         Exit::Done
