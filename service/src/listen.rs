@@ -1,6 +1,6 @@
 //! Serving gRPC: the socket, TLS, limits that hold for every caller, health, reflection, and an end that lets calls finish.
 
-mod accept;
+pub(crate) mod accept;
 mod bodies;
 mod connections;
 mod settings;
@@ -13,6 +13,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Request;
+use axum::middleware::map_request;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -23,8 +25,8 @@ use tonic_health::ServingStatus;
 use crate::operation::calls::counted;
 use crate::operation::metrics::Metrics;
 use crate::proto;
-use connections::connections;
 pub(crate) use connections::network_of;
+use connections::{Origin, connections};
 
 pub use settings::{Settings, TlsSettings};
 
@@ -158,7 +160,8 @@ impl Listener {
             .add_service(health_service)
             .add_service(reflection()?.build_v1()?)
             .add_service(reflection()?.build_v1alpha()?);
-        let serving = server.add_routes(bodies::limited(services)).serve_with_incoming_shutdown(
+        let noted = bodies::limited(services).into_axum_router().layer(map_request(noted));
+        let serving = server.add_routes(Routes::from(noted)).serve_with_incoming_shutdown(
             connections(socket, tls, &settings),
             async {
                 // Dropped unsent is a reason to stop, too.
@@ -181,6 +184,10 @@ impl Listener {
             Err(_) => Ok(()),
         }
     }
+}
+
+async fn noted(request: Request) -> Request {
+    Origin::note(request)
 }
 
 fn reflection() -> Result<tonic_reflection::server::Builder<'static>, ListenError> {

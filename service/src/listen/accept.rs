@@ -15,14 +15,14 @@ const REST: Duration = Duration::from_millis(100);
 const LOG_PAUSE: Duration = Duration::from_secs(60);
 
 /// What is accepted of what comes. It ends when no more can come, and not because of failures.
-pub(super) struct Accepted<I> {
+pub(crate) struct Accepted<I> {
     incoming: I,
     rest: Option<Pin<Box<Sleep>>>,
     logged_at: Option<Instant>,
 }
 
 impl<I> Accepted<I> {
-    pub(super) fn of(incoming: I) -> Accepted<I> {
+    pub(crate) fn of(incoming: I) -> Accepted<I> {
         Accepted { incoming, rest: None, logged_at: None }
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use axum::extract::Request;
+use axum::middleware::map_request;
 use bytes::Bytes;
 use tokio::time::Sleep;
 use tokio_stream::Stream;
@@ -29,7 +30,7 @@ pub(super) fn limited(routes: Routes) -> Routes {
         let held = Arc::clone(&held);
         async move { request.map(|body| Body::from_stream(Messages::new(body, held, MESSAGE_TIMEOUT))) }
     };
-    Routes::from(routes.into_axum_router().layer(axum::middleware::map_request(limit)))
+    Routes::from(routes.into_axum_router().layer(map_request(limit)))
 }
 
 /// Bytes of unfinished messages.

@@ -1,15 +1,17 @@
 //! Connections as they come, counted in all and for each address: what is beyond the limits is closed at once, so that one
-//! caller cannot take all of them. Nor can one that connects and then says nothing: pings come only once it has begun to speak HTTP/2.
-//! TLS is spoken here and not behind it, so that whoever agrees on TLS and then says nothing is noticed, too.
+//! caller cannot take all of them. Nor can one that connects and then calls nothing: whoever speaks HTTP/2 answers pings for ever at no
+//! cost. TLS is spoken here and not behind it, so that whoever agrees on TLS and then says nothing is noticed, too.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::http::Request;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Sleep;
@@ -19,9 +21,6 @@ use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use super::Settings;
 use super::accept::Accepted;
-
-/// Bytes that every client sends first, within TLS if that is spoken: HTTP/2's preface.
-const FIRST_BYTES: usize = 24;
 
 /// Whose an address is: one host has all addresses of an IPv6 network of 64 bits.
 pub(crate) fn network_of(address: IpAddr) -> IpAddr {
@@ -101,35 +100,44 @@ impl Transport {
     }
 }
 
+/// What every request brings with it of its connection.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    tcp: TcpConnectInfo,
+    has_called: Arc<AtomicBool>,
+}
+
+impl Origin {
+    /// Notes that a connection makes calls. Of where it comes from, what is behind gets to see what it expects.
+    pub(super) fn note<B>(mut request: Request<B>) -> Request<B> {
+        if let Some(Origin { tcp, has_called }) = request.extensions_mut().remove() {
+            has_called.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(tcp);
+        }
+        request
+    }
+}
+
 /// A connection that has a place.
 pub(super) struct Connection {
     transport: Transport,
-    info: TcpConnectInfo,
-    /// Until it has begun to speak: how much is to come, and by when.
-    beginning: Option<(usize, Pin<Box<Sleep>>)>,
+    origin: Origin,
+    /// By when it is to make its first call, until it has.
+    call_by: Option<Pin<Box<Sleep>>>,
     _place: Place,
 }
 
 impl Connection {
     fn new(stream: TcpStream, tls: Option<&TlsAcceptor>, place: Place, limit: Duration) -> Connection {
-        let info = stream.connect_info();
+        let origin = Origin { tcp: stream.connect_info(), has_called: Arc::default() };
         let transport = match tls {
             Some(tls) => Transport::Agreeing(Box::new(tls.accept(stream))),
             None => Transport::Open(Box::new(stream)),
         };
-        let beginning = Some((FIRST_BYTES, Box::pin(tokio::time::sleep(limit))));
-        Connection { transport, info, beginning, _place: place }
+        Connection { transport, origin, call_by: Some(Box::pin(tokio::time::sleep(limit))), _place: place }
     }
 
-    /// Notes what came. What has begun is no more waited for.
-    fn came(&mut self, bytes: usize) {
-        if let Some((left, _)) = &mut self.beginning {
-            *left = left.saturating_sub(bytes);
-        }
-        self.beginning.take_if(|(left, _)| *left == 0);
-    }
-
-    /// Does something with what bytes go over, for which nobody waits longer than the beginning may take.
+    /// Does something with what bytes go over. Nobody waits for it longer than a first call may take.
     fn poll<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -140,8 +148,9 @@ impl Connection {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
         };
-        let is_late = |(_, by): &mut (usize, Pin<Box<Sleep>>)| by.as_mut().poll(context).is_ready();
-        if polled.is_pending() && self.beginning.as_mut().is_some_and(is_late) {
+        self.call_by.take_if(|_| self.origin.has_called.load(Ordering::Relaxed));
+        let is_late = |by: &mut Pin<Box<Sleep>>| by.as_mut().poll(context).is_ready();
+        if polled.is_pending() && self.call_by.as_mut().is_some_and(is_late) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         polled
@@ -165,10 +174,10 @@ pub(super) fn connections(
 }
 
 impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = Origin;
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.info.clone()
+    fn connect_info(&self) -> Origin {
+        self.origin.clone()
     }
 }
 
@@ -178,10 +187,7 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = self.poll(context, |stream, context| stream.poll_read(context, buffer));
-        self.came(buffer.filled().len() - before);
-        polled
+        self.poll(context, |stream, context| stream.poll_read(context, buffer))
     }
 }
 
@@ -235,24 +241,33 @@ mod tests {
 
     /// Its place would be taken for ever otherwise, at no cost to whoever took it.
     #[tokio::test]
-    async fn a_connection_that_does_not_begin_to_speak_is_ended() {
+    async fn a_connection_that_makes_no_call_is_ended() {
         let socket = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let settings = Settings::at(socket.local_addr().expect("an address"));
         let open = Arc::new(Mutex::new(Open::default()));
-        for (sent, is_ended) in [(0, true), (FIRST_BYTES - 1, true), (FIRST_BYTES, false)] {
+        for calls in [false, true] {
             let mut client = TcpStream::connect(settings.address).await.expect("connects");
             let (stream, address) = socket.accept().await.expect("accepts");
             let place = Place::take(&open, address.ip(), &settings).expect("is free");
             let mut connection = Connection::new(stream, None, place, Duration::from_millis(200));
-            client.write_all(&[7; FIRST_BYTES][..sent]).await.expect("sends");
-            let mut bytes = vec![0; sent];
-            connection.read_exact(&mut bytes).await.expect("is there");
-            if is_ended {
-                let ended = connection.read_u8().await.expect_err("says nothing more");
-                assert_eq!(ended.kind(), io::ErrorKind::TimedOut, "{sent} bytes");
-            } else {
-                assert!(connection.beginning.is_none());
+            client.write_all(b"a byte").await.expect("sends");
+            assert_eq!(connection.read_u8().await.expect("is there"), b'a');
+            if calls {
+                let mut request = Request::new(());
+                request.extensions_mut().insert(connection.connect_info());
+                let from = Origin::note(request).extensions().get().and_then(TcpConnectInfo::remote_addr);
+                assert_eq!(from, Some(address), "callers are told apart by their addresses");
             }
+            let mut rest = Vec::new();
+            let ended = connection.read_to_end(&mut rest);
+            if calls {
+                drop(client);
+                ended.await.expect("goes on until the client ends it");
+                assert!(connection.call_by.is_none());
+            } else {
+                assert_eq!(ended.await.expect_err("calls nothing").kind(), io::ErrorKind::TimedOut);
+            }
+            assert_eq!(rest, b" byte");
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct Settings {
     /// Connections of one IP address at once.
     #[serde(default = "connections_per_address")]
     pub connections_per_address: usize,
-    /// From connecting until a caller has agreed on TLS, if that is spoken, and begun to speak HTTP/2, in milliseconds. Who takes
+    /// From connecting until a caller has agreed on TLS, if that is spoken, and begun its first call, in milliseconds. Who takes
     /// longer is disconnected.
     #[serde(default = "handshake_ms")]
     pub handshake_ms: u64,

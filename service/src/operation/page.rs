@@ -137,7 +137,7 @@ impl Page {
             .layer(map_response(close))
             .with_state(state);
         tokio::select! {
-            served = axum::serve(Visitors::of(listener), routes).into_future() => {
+            served = axum::serve(Visitors::of(address, listener), routes).into_future() => {
                 served.map_err(|source| PageError { address, source })
             }
             () = end => Ok(()),

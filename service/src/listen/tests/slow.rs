@@ -6,12 +6,15 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection};
+use tonic_health::pb::health_check_response::ServingStatus;
 
 use super::*;
 use crate::connect::testing::{Authority, connector};
 use crate::connect::{Connector, authorities};
 
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// What comes behind it.
+const EMPTY_SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 /// Long enough for those who mean it, on a machine that has much else to do.
 const HANDSHAKE_MS: u64 = 2_000;
 /// However slow the machine is.
@@ -50,6 +53,25 @@ async fn who_connects_and_says_nothing_is_disconnected() {
     let running = start(impatient()).await;
     let silent = async |mut stream: TcpStream| is_ended(&mut stream).await;
     others_are_served(&running, &Connector::plain(), silent).await;
+}
+
+/// Pings would be answered for ever by whoever speaks HTTP/2 and wants nothing but a place. A call that takes its time stays.
+#[tokio::test]
+async fn who_speaks_and_calls_nothing_is_disconnected_and_who_calls_is_not() {
+    let running = start(impatient()).await;
+    let watching = HealthCheckRequest { service: NAME.to_owned() };
+    let mut health = HealthClient::new(endpoint("http", running.address).connect_lazy());
+    let mut told = health.watch(watching).await.expect("answers").into_inner();
+    assert_eq!(told.message().await.expect("is told").expect("a status").status(), ServingStatus::Serving);
+    let idle = async |mut stream: TcpStream| {
+        stream.write_all(&[PREFACE.as_slice(), EMPTY_SETTINGS].concat()).await.expect("is taken");
+        is_ended(&mut stream).await;
+    };
+    let (one, two) = (connected(&running).await, connected(&running).await);
+    tokio::join!(idle(one), idle(two));
+    running.stop.send(()).expect("still runs");
+    let last = told.message().await.expect("the call goes on").expect("a status");
+    assert_eq!(last.status(), ServingStatus::NotServing);
 }
 
 /// Every byte comes in time, and all of them do not.

@@ -50,7 +50,7 @@ async fn who_says_nothing_holds_up_nobody_for_long() {
     let listener = TcpListener::bind(LOOPBACK).await.expect("binds");
     let address = listener.local_addr().expect("an address");
     let routes = Router::new().route("/healthz", get(|| async { "ok\n" })).layer(map_response(close));
-    let visitors = Visitors::with(listener, 2, Duration::from_millis(50));
+    let visitors = Visitors::with((address, listener), 2, Duration::from_millis(50));
     tokio::spawn(async move { axum::serve(visitors, routes).await });
     let mut silent = Vec::new();
     for _ in 0..4 {

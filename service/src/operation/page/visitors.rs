@@ -12,28 +12,37 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::TcpListenerStream;
+
+use crate::listen::accept::Accepted;
 
 /// Connections at once; others wait in the queue of the system.
 const CONNECTIONS_MAX: usize = 16;
 /// What is not done then is not done: a look takes milliseconds, and at most a few seconds.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long to wait after the system failed to accept, such as for want of file descriptors.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Accepts connections within the limits.
 pub(super) struct Visitors {
-    listener: TcpListener,
+    address: SocketAddr,
+    accepted: Accepted<TcpListenerStream>,
     places: Arc<Semaphore>,
     timeout: Duration,
 }
 
 impl Visitors {
-    pub(super) fn of(listener: TcpListener) -> Visitors {
-        Visitors::with(listener, CONNECTIONS_MAX, CONNECTION_TIMEOUT)
+    pub(super) fn of(address: SocketAddr, listener: TcpListener) -> Visitors {
+        Visitors::with((address, listener), CONNECTIONS_MAX, CONNECTION_TIMEOUT)
     }
 
-    pub(super) fn with(listener: TcpListener, connections: usize, timeout: Duration) -> Visitors {
-        Visitors { listener, places: Arc::new(Semaphore::new(connections)), timeout }
+    /// At an address, with so many places, each for so long.
+    pub(super) fn with(
+        (address, listener): (SocketAddr, TcpListener),
+        connections: usize,
+        timeout: Duration,
+    ) -> Visitors {
+        let accepted = Accepted::of(TcpListenerStream::new(listener));
+        Visitors { address, accepted, places: Arc::new(Semaphore::new(connections)), timeout }
     }
 }
 
@@ -43,25 +52,20 @@ impl Listener for Visitors {
 
     async fn accept(&mut self) -> (Visitor, SocketAddr) {
         loop {
+            // Neither is the semaphore ever closed, nor does the stream end.
             let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
-                // The semaphore is never closed.
                 std::future::pending().await
             };
-            match self.listener.accept().await {
-                Ok((stream, address)) => {
-                    let end = Box::pin(tokio::time::sleep(self.timeout));
-                    return (Visitor { stream, end, _place: place }, address);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "nobody can look at the metrics for now");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
+            let Some(stream) = self.accepted.next().await else { std::future::pending().await };
+            // Who is gone already has none.
+            let Ok(address) = stream.peer_addr() else { continue };
+            let end = Box::pin(tokio::time::sleep(self.timeout));
+            return (Visitor { stream, end, _place: place }, address);
         }
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        Ok(self.address)
     }
 }
 
