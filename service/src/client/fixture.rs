@@ -22,6 +22,7 @@ use super::{Client, Fault, GetOptions, PutOptions, Stored, Watch};
 use crate::chain::{Chain, Driver, Event, NetworkFile, NetworkSettings, NewNeuron, RECORDER_FILE, Script};
 use crate::connect::Connector;
 use crate::connect::testing::{Authority, connector};
+use crate::encryption::{Identities, OwnerKey, Recipients};
 use crate::index::{EmbeddedIndex, EmbeddedSettings, Index, IndexError};
 use crate::listen::{Listener, Settings};
 use crate::local::allocation::{NamedAccount, Shares, Site, apply, propose};
@@ -326,8 +327,18 @@ pub(crate) fn options(policy: &str, segment_bytes: u64) -> PutOptions {
     }
 }
 
+/// The same for a file that this key alone decrypts.
+pub(crate) fn encrypted_for(key: &OwnerKey, options: PutOptions) -> PutOptions {
+    PutOptions { recipients: Some(Recipients::of_keys([&*key.recipient()]).expect("a key")), ..options }
+}
+
 pub(crate) fn as_stored() -> GetOptions {
     GetOptions { identities: None, watch: Arc::new(()) }
+}
+
+pub(crate) fn decrypted_by(key: &OwnerKey) -> GetOptions {
+    let identities = Identities::of_file(&key.identity_file()).expect("a key file");
+    GetOptions { identities: Some(identities), ..as_stored() }
 }
 
 /// Bytes with a pattern that no two blocks share.

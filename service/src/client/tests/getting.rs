@@ -8,10 +8,12 @@ use holdfast_engine::signature::Signer;
 use tonic::Code;
 
 use super::liar::Liar;
-use crate::client::fixture::{Faults, Ground, as_stored, bytes_of, get, options, put};
+use crate::client::fixture::{
+    Faults, Ground, as_stored, bytes_of, decrypted_by, encrypted_for, get, options, put,
+};
 use crate::client::get::holders;
-use crate::client::{Client, ClientError, GetOptions, PutOptions};
-use crate::encryption::{Identities, OwnerKey, Recipients};
+use crate::client::{Client, ClientError, GetOptions};
+use crate::encryption::OwnerKey;
 use crate::pieces::{Content, Holder, Manifest, Piece, PlacementSecret, Segment};
 use crate::proto;
 use crate::validator::peers::PeerError;
@@ -121,28 +123,23 @@ async fn a_poisoned_part_of_an_encrypted_file_is_thrown_away_and_a_wrong_key_kee
     let _miners = ground.add_miners(3).await;
     let owner = ground.owner("owner", &validator);
     let key = OwnerKey::generate();
-    let recipients = Recipients::of_keys([&*key.recipient()]).expect("a key");
     let bytes = bytes_of(400_000, 1);
-    let encrypted = PutOptions { recipients: Some(recipients), ..options("replicate-3", SEGMENT) };
-    let stored = put(&owner, &bytes, encrypted).await;
+    let stored = put(&owner, &bytes, encrypted_for(&key, options("replicate-3", SEGMENT))).await;
     let ciphertext = get(&owner, &stored.root).await;
     let out = ground.out("film");
     let part = ground.out(&format!(".film.{}.part", Address::Blake3(stored.root)));
-    let asked = |key: &OwnerKey| {
-        let identities = Some(Identities::of_file(&key.identity_file()).expect("a key file"));
-        GetOptions { identities, ..as_stored() }
-    };
     let mut poisoned = ciphertext[..300_000].to_vec();
     poisoned[200_000] ^= 1;
     std::fs::write(&part, &poisoned).expect("writes");
-    let error = owner.get(&stored.root, &out, asked(&key)).await.expect_err("is another file");
+    let error = owner.get(&stored.root, &out, decrypted_by(&key)).await.expect_err("is another file");
     assert!(matches!(error, ClientError::WrongFile { .. }), "{error}");
     assert!(!out.exists() && !part.exists());
     std::fs::write(&part, &ciphertext[..300_000]).expect("writes");
-    let error = owner.get(&stored.root, &out, asked(&OwnerKey::generate())).await.expect_err("another key");
+    let error =
+        owner.get(&stored.root, &out, decrypted_by(&OwnerKey::generate())).await.expect_err("another key");
     assert!(matches!(error, ClientError::Decryption(_)), "{error}");
     assert!(!out.exists() && part.exists());
-    let got = owner.get(&stored.root, &out, asked(&key)).await.expect("goes on");
+    let got = owner.get(&stored.root, &out, decrypted_by(&key)).await.expect("goes on");
     assert!(got.resumed_bytes >= 300_000, "{got:?}");
     assert!(std::fs::read(&out).expect("reads") == bytes);
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use tonic::Code;
 
-use crate::client::fixture::{Faults, Ground, as_stored, bytes_of, get, options, put};
+use crate::client::fixture::{Faults, Ground, bytes_of, decrypted_by, encrypted_for, get, options, put};
 use crate::client::whole::unnamed;
-use crate::client::{ClientError, GetOptions, NotAsked, PutOptions, WholeOutcome};
+use crate::client::{ClientError, NotAsked, PutOptions, WholeOutcome};
 use crate::connect::Connector;
-use crate::encryption::{Identities, OwnerKey, Recipients};
+use crate::encryption::OwnerKey;
 use crate::pieces::PieceId;
 use crate::proto::{ObjectName, PlaceRequest, PlacedPiece};
 use crate::validator::care::CareSettings;
@@ -75,14 +75,10 @@ async fn an_encrypted_file_is_decrypted_by_its_key_alone_and_on_any_machine_of_i
     let _miners = ground.add_miners(3).await;
     let owner = ground.owner("owner", &validator);
     let key = OwnerKey::generate();
-    let recipients = Recipients::of_keys([&*key.recipient()]).expect("a key");
     let bytes = bytes_of(250_000, 1);
-    let with_key = PutOptions { recipients: Some(recipients), ..options("replicate-3", SEGMENT) };
-    let stored = put(&owner, &bytes, with_key).await;
-    let identities = || Some(Identities::of_file(&key.identity_file()).expect("a key file"));
+    let stored = put(&owner, &bytes, encrypted_for(&key, options("replicate-3", SEGMENT))).await;
     let out = ground.out("film");
-    let asked = GetOptions { identities: identities(), ..as_stored() };
-    let got = owner.get(&stored.root, &out, asked).await.expect("comes back");
+    let got = owner.get(&stored.root, &out, decrypted_by(&key)).await.expect("comes back");
     assert_eq!((got.bytes, got.resumed_bytes), (250_000, 0));
     assert_eq!(std::fs::read(&out).expect("reads"), bytes);
     // What is stored is not the file, and the name is known where it was stored only.
@@ -94,12 +90,10 @@ async fn an_encrypted_file_is_decrypted_by_its_key_alone_and_on_any_machine_of_i
     // A laptop is lost: the account's key and the file's key are enough.
     std::fs::remove_dir_all(ground.out("owner.state")).expect("deletes");
     let elsewhere = ground.owner("owner", &validator);
-    let asked = GetOptions { identities: identities(), ..as_stored() };
-    let (came, _) = elsewhere.get_to(&stored.root, Vec::new(), asked).await.expect("comes back");
+    let (came, _) = elsewhere.get_to(&stored.root, Vec::new(), decrypted_by(&key)).await.expect("comes back");
     assert_eq!(came, bytes);
     // Another key does not, and leaves no file.
-    let other = Identities::of_file(&OwnerKey::generate().identity_file()).expect("a key file");
-    let (asked, out) = (GetOptions { identities: Some(other), ..as_stored() }, ground.out("other"));
+    let (asked, out) = (decrypted_by(&OwnerKey::generate()), ground.out("other"));
     let refused = elsewhere.get(&stored.root, &out, asked).await.expect_err("another key");
     assert!(matches!(refused, ClientError::Decryption(_)), "{refused}");
     assert!(!out.exists());
