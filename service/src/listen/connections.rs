@@ -143,17 +143,11 @@ impl Connection {
         context: &mut Context<'_>,
         act: impl FnOnce(Pin<&mut dyn Duplex>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let polled = match self.transport.poll_open(context) {
-            Poll::Ready(Ok(stream)) => act(stream, context),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
-        };
         self.call_by.take_if(|_| self.origin.has_called.load(Ordering::Relaxed));
-        let is_late = |by: &mut Pin<Box<Sleep>>| by.as_mut().poll(context).is_ready();
-        if polled.is_pending() && self.call_by.as_mut().is_some_and(is_late) {
+        if self.call_by.as_mut().is_some_and(|by| by.as_mut().poll(context).is_ready()) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        polled
+        act(ready!(self.transport.poll_open(context))?, context)
     }
 }
 
