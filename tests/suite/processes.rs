@@ -2,7 +2,7 @@
 //! and never fork, and who is cut off is late and not a fraud.
 //!
 //! - `kills`: `kill -9` of miner, validator and owner in the middle of what they do
-//! - `audits`: whole audits by commands, one of which is stopped
+//! - `audits`: whole audits by commands, one of which is stopped, and of a miner that is
 //! - `faults`: connections that are cut, held up, slow, damaged or played again
 //! - `reflection`: services as tools find them that know none of our files
 //! - `tls`: an owner's commands where everybody speaks TLS
@@ -13,6 +13,8 @@
 
 #[path = "processes/network.rs"]
 mod network;
+#[path = "pipe.rs"]
+mod pipe;
 #[path = "processes/process.rs"]
 mod process;
 #[path = "processes/proxy.rs"]

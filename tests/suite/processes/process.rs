@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// What has not come about by then does not come about.
@@ -166,8 +167,18 @@ impl Process {
     /// As Ctrl-C.
     #[allow(dead_code, reason = "tests do, the example network_figures does not")]
     pub(crate) fn interrupt(&self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("still runs");
+        self.signal(Signal::INT);
+    }
+
+    /// As a system that wants it to end.
+    #[allow(dead_code, reason = "tests do, the example network_figures does not")]
+    pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    #[allow(dead_code, reason = "tests do, the example network_figures does not")]
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("still runs");
     }
 
     /// `kill -9`.
