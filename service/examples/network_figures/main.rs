@@ -2,8 +2,8 @@
 //! `cargo build --release && cargo run --release -p holdfast-service --example network_figures`.
 //!
 //! Start: from the start of a process until it says where it serves. Idle: a miner that has filled its disk, with nobody who asks.
-//! Put and get: over the loopback, against what encryption and the disk do with the same bytes. Argument,
-//! optional: MiB of the file.
+//! Put and get: over the loopback, against what encryption and the disk do with the same bytes, and against what the processors could do
+//! at most (`bound.rs`). Argument, optional: MiB of the file.
 
 #![allow(clippy::print_stdout, reason = "figures are what this is for")]
 
@@ -19,6 +19,8 @@ mod proxy;
 #[path = "../network_soak/usage.rs"]
 mod usage;
 
+mod bound;
+
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -31,6 +33,8 @@ use usage::{processor_time, resident_bytes};
 const MINERS: usize = 3;
 const FILE: &str = "file";
 const FILE_MIB: usize = 256;
+/// As in Bittensor: validators ask their questions beside what is measured.
+const BLOCK_MS: u32 = 12_000;
 const IDLE: Duration = Duration::from_secs(20);
 /// Each figure is the median of so many.
 const TRIES: usize = 5;
@@ -39,7 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let argument = std::env::args().nth(1).map(|mib| mib.parse::<usize>()).transpose()?;
     let file_bytes = argument.unwrap_or(FILE_MIB) << 20;
     let terms =
-        Terms { miners: MINERS, disk: "1GiB", block_ms: 500, through_proxies: false, encrypted: false };
+        Terms { miners: MINERS, disk: "1GiB", block_ms: BLOCK_MS, through_proxies: false, encrypted: false };
     let mut network = Network::without_validator(terms);
     idle(&network);
     start(&mut network);
@@ -51,6 +55,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     let slower = encryption.min(disk);
     println!("encryption {encryption:.0} MB/s, disk with sync {disk:.0} MB/s");
+    let steps = bound::Steps::measure(&folder, &network.path(FILE))?;
+    println!("{steps}");
+    println!(
+        "so at most: put {:.0} MB/s ({:.2} of the slower), get {:.0} MB/s ({:.2})",
+        steps.put_rate(),
+        steps.put_rate() / slower,
+        steps.get_rate(),
+        steps.get_rate() / slower
+    );
     for coding in ["replicate-1", "replicate-2", "2-of-3"] {
         let (mut puts, mut gets) = (Vec::new(), Vec::new());
         for _ in 0..TRIES {
