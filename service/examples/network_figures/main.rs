@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let argument = std::env::args().nth(1).map(|mib| mib.parse::<usize>()).transpose()?;
     let file_bytes = argument.unwrap_or(FILE_MIB) << 20;
     let terms =
-        Terms { miners: MINERS, disk: "1GiB", block_ms: BLOCK_MS, through_proxies: false, encrypted: false };
+        Terms { miners: MINERS, disk: "4GiB", block_ms: BLOCK_MS, through_proxies: false, encrypted: false };
     let mut network = Network::without_validator(terms);
     idle(&network);
     start(&mut network);

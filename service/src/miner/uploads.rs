@@ -19,8 +19,8 @@ use super::limits::fair_share;
 use super::shares::Store;
 use crate::local::failure::Failure;
 
-/// Parts that wait for the writing thread.
-const PARTS_WAITING: usize = 2;
+/// Parts that wait for the writing thread: as many as it writes and hashes at once, so that the next ones are there when it has.
+const PARTS_WAITING: usize = 4;
 
 /// What an upload is, whoever continues it: the digest of its ticket.
 pub(super) type UploadKey = [u8; 32];

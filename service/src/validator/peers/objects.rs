@@ -48,8 +48,8 @@ const TRANSFER_BYTES_PER_SECOND: u64 = 256 << 10;
 const POINTS_TIMEOUT: Duration = Duration::from_secs(120);
 /// Why there is no table yet.
 pub const NOT_COMMITTED: &str = "not-committed";
-/// Parts of an upload that wait to be sent.
-const PARTS_WAITING: usize = 2;
+/// Parts of an upload that wait to be sent: a miner takes as many at once.
+const PARTS_WAITING: usize = 4;
 
 impl Peers {
     /// What the miner keeps for this account, and what more it may take.
