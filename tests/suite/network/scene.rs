@@ -268,6 +268,8 @@ fn settings_of(policy: Policy) -> Settings {
     let mut scoring = ScoringConfig::standard();
     scoring.bytes.least_bytes = 1;
     scoring.average.alpha = 0.3;
+    // Who is worth less must not hang on how busy the machine was.
+    scoring.latency.spread = 0.0;
     Settings {
         scoring,
         anchor_after_blocks: 2,

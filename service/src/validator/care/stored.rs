@@ -15,6 +15,7 @@ pub(super) struct StoredFile {
     pub(super) row: FileRow,
     pub(super) pieces: Vec<PieceRow>,
 }
+
 impl StoredFile {
     /// Reads a file of an owner.
     pub(super) async fn read(index: &dyn Index, key: FileKey) -> Result<StoredFile, CareError> {
