@@ -120,11 +120,12 @@ impl Origin {
 
 /// A connection that has a place.
 pub(super) struct Connection {
+    /// Dropped first: whoever sees the end finds the place free.
+    _place: Place,
     transport: Transport,
     origin: Origin,
     /// By when it is to make its first call, until it has.
     call_by: Option<Pin<Box<Sleep>>>,
-    _place: Place,
 }
 
 impl Connection {
@@ -134,7 +135,7 @@ impl Connection {
             Some(tls) => Transport::Agreeing(Box::new(tls.accept(stream))),
             None => Transport::Open(Box::new(stream)),
         };
-        Connection { transport, origin, call_by: Some(Box::pin(tokio::time::sleep(limit))), _place: place }
+        Connection { _place: place, transport, origin, call_by: Some(Box::pin(tokio::time::sleep(limit))) }
     }
 
     /// Does something with what bytes go over. Nobody waits for it longer than a first call may take.
@@ -243,7 +244,7 @@ mod tests {
             let mut client = TcpStream::connect(settings.address).await.expect("connects");
             let (stream, address) = socket.accept().await.expect("accepts");
             let place = Place::take(&open, address.ip(), &settings).expect("is free");
-            let mut connection = Connection::new(stream, None, place, Duration::from_millis(200));
+            let mut connection = Connection::new(stream, None, place, Duration::from_secs(2));
             client.write_all(b"a byte").await.expect("sends");
             assert_eq!(connection.read_u8().await.expect("is there"), b'a');
             if calls {

@@ -46,6 +46,8 @@ async fn others_are_served(running: &Running, connector: &Connector, slow: impl 
         tokio::join!(slow(one), slow(two), meanwhile);
     }
     assert!(is_serving(others).await.expect("answers"), "a connection that has begun has no such limit");
+    let new = connector.channel(running.address);
+    assert!(is_serving(new).await.expect("answers"), "the places are free");
 }
 
 #[tokio::test]

@@ -27,7 +27,8 @@ pub(super) const REPLACED_KEYS: (u8, u8) = (4, 5);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClaimRow {
-    /// From then on the claim is void, in seconds since 1970: the miner has not got them any more.
+    /// Of the file, in seconds since 1970. The claim stands until the bytes are deleted or given up: else whoever claims them next would
+    /// lose them to the deletion of the file before.
     expires_at: u64,
 }
 
@@ -47,15 +48,9 @@ impl HeldPiece {
     ///
     /// # Errors
     /// [`CareError::Refused`] if it is claimed already.
-    pub(super) async fn claim(
-        &self,
-        work: &Work<'_>,
-        expires_at: u64,
-        now_seconds: u64,
-    ) -> Result<(), CareError> {
+    pub(super) async fn claim(&self, work: &Work<'_>, expires_at: u64) -> Result<(), CareError> {
         let key = claim_key(&self.miner, &self.root);
-        let claimed = CLAIMS.read(work, &key).await?;
-        if claimed.is_some_and(|claim| claim.expires_at > now_seconds) {
+        if CLAIMS.read(work, &key).await?.is_some() {
             return Err(CareError::Refused {
                 code: Code::AlreadyExists,
                 reason: "in-care",

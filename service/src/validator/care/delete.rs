@@ -10,21 +10,12 @@ use tokio::task::JoinSet;
 use super::claims::{REPLACED, REPLACED_KEYS, unclaim};
 use super::rows::{FILES, FileKey, HeldPiece, PIECES, PieceKey};
 use super::{CareError, Keeper};
-use crate::index::transact;
+use crate::index::{Row, transact};
 use crate::pieces::Content;
 use crate::validator::peers::Peer;
 
 /// Pieces that are deleted at the same time.
 const DELETED_AT_ONCE: usize = 32;
-
-/// What became of the pieces of a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Deleted {
-    /// Gone, or nobody had them.
-    pub(super) pieces: u32,
-    /// It is too early, or their miners could not be reached.
-    pub(super) pending: u32,
-}
 
 /// Miners that left something unanswered. Each answer is waited for, so whoever has many pieces and answers about none would hold up
 /// everything else.
@@ -58,52 +49,54 @@ impl Keeper {
         self.now_seconds().saturating_add(self.settings.question_seconds).min(expires_at)
     }
 
-    /// Deletes the pieces of a file whose care has ended if it is time, with those miners that are to be asked and are not silent; forgets each
-    /// that is gone, and the file with the last.
-    pub(super) async fn delete_pieces(
-        &self,
-        key: FileKey,
-        silent: &Silent,
-        is_asked: impl Fn(&Account) -> bool,
-    ) -> Result<Deleted, CareError> {
+    /// Deletes the pieces of a file whose care has ended if it is time, with those miners that are there and not silent; forgets each that is
+    /// gone, and the file with the last. Gives whether it was the last. Of a file that is expired nothing is waited for: what miners still
+    /// have of it, they may delete themselves.
+    pub(super) async fn delete_pieces(&self, key: FileKey, silent: &Silent) -> Result<bool, CareError> {
         let (owner, file) = key;
         let row = FILES.get(&*self.index, &key).await?.ok_or(CareError::NoSuchFile { owner, file })?;
-        let (layout, is_time) = (row.layout()?, row.delete_from <= self.now_seconds());
-        let (mut gone, mut leaving, mut pending): (Vec<PieceOf>, Vec<_>, usize) = Default::default();
+        let (layout, now) = (row.layout()?, self.now_seconds());
+        let (mut gone, mut leaving, mut held_pieces): (Vec<PieceOf>, Vec<_>, Vec<PieceOf>) =
+            Default::default();
         let mut pages = PIECES.pages(&*self.index, PIECES.prefix(&key), super::PAGE_ROWS);
         while let Some(page) = pages.next().await? {
-            for row in PIECES.rows(&page)? {
-                let Some(held) = row.value.held else {
-                    gone.push((row.key, None));
+            for Row { key, value } in PIECES.rows(&page)? {
+                let Some(held) = value.held else {
+                    gone.push((key, None));
                     continue;
                 };
                 let Some(peer) = self.peer(&held.miner).await? else {
                     // Whoever left the network is asked no more; what it has expires.
-                    gone.push((row.key, Some(held)));
+                    gone.push((key, Some(held)));
                     continue;
                 };
-                pending += 1;
-                if is_time && is_asked(&held.miner) {
-                    let segment = layout.segment(row.key.1.into());
-                    let length_bytes = segment.map_or(0, |segment| segment.shard_bytes());
+                let piece = (key, Some(held.clone()));
+                if row.delete_from <= now && self.miners.is_present(&held.miner) {
+                    let length_bytes =
+                        layout.segment(key.1.into()).map_or(0, |segment| segment.shard_bytes());
                     let object = Content { root: held.root, length_bytes };
-                    leaving.push(Leaving { what: (row.key, Some(held)), peer, object });
+                    leaving.push(Leaving { what: piece.clone(), peer, object });
                 }
+                held_pieces.push(piece);
             }
         }
         let deleted = self.delete(leaving, silent).await;
-        pending -= deleted.len();
-        gone.extend(deleted);
-        self.forget(key, &gone, pending == 0).await?;
-        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        Ok(Deleted { pieces: count(gone.len()), pending: count(pending) })
+        let is_over = row.expires_at.saturating_add(self.settings.question_seconds) <= now;
+        let is_last = is_over || deleted.len() == held_pieces.len();
+        gone.extend(if is_over { held_pieces } else { deleted });
+        self.forget(key, &gone, is_last).await?;
+        Ok(is_last)
     }
 
     async fn forget(&self, key: FileKey, gone: &[PieceOf], is_last: bool) -> Result<(), CareError> {
         transact(&*self.index, |work| async move {
             for (piece, held) in gone {
+                // If another process was first, the bytes may be somebody else's by now.
+                let is_here = PIECES.read(&work, piece).await?.is_some_and(|row| row.held == *held);
+                if let Some(held) = held.as_ref().filter(|_| is_here) {
+                    unclaim(&work, &held.miner, &held.root);
+                }
                 PIECES.remove(&work, piece);
-                held.iter().for_each(|held| unclaim(&work, &held.miner, &held.root));
             }
             if is_last {
                 FILES.remove(&work, &key);
@@ -122,7 +115,7 @@ impl Keeper {
         let range = REPLACED.between(&from(first), &from(end));
         let mut pages = REPLACED.pages(&*self.index, range, super::PAGE_ROWS);
         while let Some(page) = pages.next().await? {
-            let (mut expired, mut gone, mut leaving) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut gone, mut leaving) = (Vec::new(), Vec::new());
             for row in REPLACED.rows(&page)? {
                 let ((_, miner), root) = row.key;
                 if row.value.delete_from > now {
@@ -130,7 +123,7 @@ impl Keeper {
                     continue;
                 }
                 if row.value.expires_at <= now {
-                    expired.push(row.key);
+                    gone.push(row.key);
                     continue;
                 }
                 let object = Content { root, length_bytes: row.value.length_bytes };
@@ -144,11 +137,16 @@ impl Keeper {
             }
             gone.extend(self.delete(leaving, &silent).await);
             is_counted |= !gone.is_empty();
-            let (expired, gone) = (&expired, &gone);
+            let gone = &gone;
             transact(&*self.index, |work| async move {
-                expired.iter().chain(gone).for_each(|key| REPLACED.remove(&work, key));
-                // What is expired may be somebody else's piece by now.
-                gone.iter().for_each(|((_, miner), root)| unclaim(&work, miner, root));
+                for key in gone {
+                    let ((_, miner), root) = key;
+                    // As in `forget`.
+                    if REPLACED.read(&work, key).await?.is_some() {
+                        unclaim(&work, miner, root);
+                    }
+                    REPLACED.remove(&work, key);
+                }
                 Ok::<_, CareError>(())
             })
             .await?;

@@ -174,7 +174,7 @@ impl Keeper {
         expires_at: u64,
         lease: &Lease,
     ) -> Result<PieceRow, CareError> {
-        let (held, now, delete_from) = (&held, self.now_seconds(), self.delete_from(expires_at));
+        let (held, delete_from) = (&held, self.delete_from(expires_at));
         transact(&*self.index, |work| async move {
             let before = self.read_for_change(&work, key, lease).await?;
             if let Some(held) = &before.held {
@@ -182,7 +182,7 @@ impl Keeper {
                 let length_bytes = content.length_bytes;
                 held.delete_later(&work, &ReplacedRow { length_bytes, delete_from, expires_at })?;
             }
-            held.claim(&work, expires_at, now).await?;
+            held.claim(&work, expires_at).await?;
             let after = PieceRow {
                 generation: target.generation,
                 held: Some(held.clone()),

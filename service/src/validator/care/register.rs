@@ -49,7 +49,7 @@ impl Keeper {
             FILES.write(&work, &key, row)?;
             for piece in pieces {
                 if let Some(held) = &piece.row.held {
-                    held.claim(&work, row.expires_at, now).await?;
+                    held.claim(&work, row.expires_at).await?;
                 }
                 PIECES.write(&work, &(key, piece.id.segment, piece.id.shard), &piece.row)?;
             }

@@ -174,9 +174,7 @@ impl Keeper {
                     tended.expired_files += 1;
                 }
                 if is_expired || row.value.releasing {
-                    let deleted = self.delete_pieces(row.key, &silent, |miner| self.miners.is_present(miner));
-                    let deleted = deleted.await?;
-                    tended.deleted_files += u64::from(deleted.pending == 0);
+                    tended.deleted_files += u64::from(self.delete_pieces(row.key, &silent).await?);
                     continue;
                 }
                 let file = match StoredFile::read(&*self.index, row.key).await {

@@ -16,6 +16,7 @@ use crate::validator::care::delete::Silent;
 use crate::validator::holdings::Holdings;
 use crate::validator::peers::PeerError;
 use crate::validator::serve::Care;
+use crate::wire::clock::Clock;
 use crate::wire::status::class_of;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,6 +170,28 @@ async fn places_are_given_for_pieces_that_can_be_and_no_longer_than_offered() {
     assert_eq!(places(3 << 20, 20..30).await, 10);
 }
 
+/// A request with the same pieces for a file of another root.
+fn of_another_file(by_hand: &ByHand, good: RegisterRequest, height: u64) -> RegisterRequest {
+    let of_another = Content { root: [9; 32], ..by_hand.manifest.ciphertext() };
+    let manifest = manifest(by_hand, of_another, by_hand.manifest.expires_at());
+    let records = (0..2).map(|shard| by_hand.record(shard, height + 9).encode().to_vec().into());
+    RegisterRequest { manifest, records: records.collect(), ..good }
+}
+
+fn manifest(by_hand: &ByHand, ciphertext: Content, expires_at: Option<u64>) -> Bytes {
+    let known = &by_hand.manifest;
+    let (secret, segments) = (known.secret().clone(), known.segments().to_vec());
+    let made = Manifest::new(None, ciphertext, known.policy(), secret, expires_at, segments);
+    made.expect("fine").encode().to_vec().into()
+}
+
+async fn claimed(by_hand: &ByHand, request: &RegisterRequest) -> Code {
+    match by_hand.peers.register(by_hand.validator, request.clone()).await {
+        Err(PeerError::Status { status, .. }) => status.code(),
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Two records of one piece, of which its miner keeps the later, would have it fail the audits of the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_piece_is_in_care_once() {
@@ -176,31 +199,45 @@ async fn a_piece_is_in_care_once() {
     let validator = ground.start_validator().await;
     let _miners = ground.add_miners(2).await;
     let (by_hand, good, height) = ByHand::registered(&ground, &validator).await;
-    let manifest = &by_hand.manifest;
-    let of_another = Content { root: [9; 32], ..manifest.ciphertext() };
-    let (secret, segments) = (manifest.secret().clone(), manifest.segments().to_vec());
-    let again = Manifest::new(None, of_another, manifest.policy(), secret, manifest.expires_at(), segments);
-    let again = again.expect("fine").encode().to_vec().into();
-    let records = (0..2).map(|shard| by_hand.record(shard, height + 9).encode().to_vec().into());
-    let again = RegisterRequest { manifest: again, records: records.collect(), ..good };
-    match by_hand.peers.register(by_hand.validator, again.clone()).await {
-        Err(PeerError::Status { status, .. }) => assert_eq!(status.code(), Code::AlreadyExists),
-        other => panic!("{other:?}"),
-    }
-    let file_root = manifest.ciphertext().root.to_vec().into();
+    let again = of_another_file(&by_hand, good, height);
+    assert_eq!(claimed(&by_hand, &again).await, Code::AlreadyExists);
+    let file_root = by_hand.manifest.ciphertext().root.to_vec().into();
     let release = ReleaseRequest { file_root, seal: None };
     let released = by_hand.peers.release(by_hand.validator, release).await.expect("releases");
     assert_eq!((released.deleted_pieces, released.pending_pieces), (0, 2));
     // They are claimed as long as they are there.
-    match by_hand.peers.register(by_hand.validator, again.clone()).await {
-        Err(PeerError::Status { status, .. }) => assert_eq!(status.code(), Code::AlreadyExists),
-        other => panic!("{other:?}"),
-    }
+    assert_eq!(claimed(&by_hand, &again).await, Code::AlreadyExists);
     ground.clock.advance_ms(CareSettings::default().question_seconds * 1_000);
     validator.node.tend().await.expect("tends");
     // Nobody has the bytes any more, and miners say so: nothing is audited.
     by_hand.peers.register(by_hand.validator, again).await.expect("is another file's now");
     assert!(validator.node.miners().await.expect("reads").is_empty());
+}
+
+/// The bytes of an expired file are still to be deleted: whoever had them audited for another file would have an honest miner fail.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_piece_of_an_expired_file_is_claimed_until_it_is_deleted() {
+    let ground = Ground::new();
+    let validator = ground.start_validator().await;
+    let miners = ground.add_miners(2).await;
+    let by_hand = ByHand::place(&ground, &validator).await;
+    let height = ground.driver.step().expect("a block").height;
+    let early = ground.clock.now_seconds() + 500;
+    let good = RegisterRequest {
+        manifest: manifest(&by_hand, by_hand.manifest.ciphertext(), Some(early)),
+        ..by_hand.request(height + 1).await
+    };
+    by_hand.peers.register(by_hand.validator, good.clone()).await.expect("is good");
+    ground.clock.advance_ms(501_000);
+    let again = of_another_file(&by_hand, good, height);
+    assert_eq!(claimed(&by_hand, &again).await, Code::AlreadyExists);
+    let tended = validator.node.tend().await.expect("tends");
+    assert_eq!((tended.expired_files, tended.deleted_files), (1, 1));
+    for miner in &miners {
+        assert_eq!(ground.object_count(miner).await, 0);
+    }
+    by_hand.peers.register(by_hand.validator, again).await.expect("is nobody's any more");
+    assert!(validator.node.miners().await.expect("reads").is_empty(), "nobody has the bytes");
 }
 
 /// Records that are still on their way when a file is released begin no audits of what is being deleted.

@@ -238,6 +238,14 @@ async fn released_and_expired_files_are_deleted_also_where_miners_were_away() {
         assert_eq!(ground.object_count(miner).await, 0);
     }
     assert!(matches!(owner.remove(&stored.root).await, Err(ClientError::Peer(_))));
+
+    // Nobody waits for ever for a miner that does not come back.
+    put(&owner, &bytes, options("replicate-3", SEGMENT)).await;
+    back.end().await;
+    ground.clock.advance_ms(86_401_000);
+    assert_eq!(tend(&validator).await, Tended { expired_files: 1, ..Tended::default() });
+    ground.clock.advance_ms(question_ms());
+    assert_eq!(tend(&validator).await, Tended { deleted_files: 1, ..Tended::default() });
 }
 
 /// Work that is dropped after any number of steps, as a killed process leaves it, is done by the next process, and nothing is lost.
