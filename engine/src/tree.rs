@@ -1,6 +1,7 @@
 //! One tree for all bytes: BLAKE3's (tree-v1). Chunks are its leaves; blocks of 16 chunks are what is read from disks and
 //! what the outboard starts from.
 
+mod group;
 mod layout;
 mod opening;
 mod outboard;
@@ -12,6 +13,7 @@ mod together;
 use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 use opening::root_over;
 
+pub use group::{GROUP_BYTES, GroupHasher};
 pub use layout::{PAGE_BLOCKS, PAGE_BYTES, Page, page_count, page_over};
 pub use opening::{Claim, Opening, leads_to_root, open_chunk, opening_bytes, verify_opening};
 pub use outboard::Outboard;

@@ -25,7 +25,9 @@ pub use settings::{Check, Settings, TlsSettings};
 
 /// A connection that is not made in this time is not made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same for what TLS needs to begin.
+/// Bytes of one frame that servers may send: a part of an object is not to be cut up more than this.
+const FRAME_BYTES: u32 = 128 << 10;
+/// A connection whose TLS is not agreed upon in this time is not made.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why nobody can be connected to as the settings say.
@@ -164,7 +166,8 @@ impl Tls {
 }
 
 fn endpoint(scheme: &str, address: SocketAddr) -> Endpoint {
-    Endpoint::from_shared(format!("{scheme}://{address}")).expect("a socket address makes a URI")
+    let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"));
+    endpoint.expect("a socket address makes a URI").max_frame_size(FRAME_BYTES)
 }
 
 fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, ConnectError> {

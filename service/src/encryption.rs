@@ -3,16 +3,18 @@
 //! Files are binary `age` files, so owners can decrypt them with any `age` tool. Every call encrypts anew, with a fresh
 //! file key: two replicas of one file differ in every byte after the header, and in the header's stanzas.
 
+mod decrypt;
 mod error;
 mod reader;
 
 use std::fmt;
-use std::io::{BufRead, Read, Write};
+use std::io::{Read, Write};
 
 use age::secrecy::{ExposeSecret, SecretString};
-use age::{Decryptor, Encryptor, IdentityFile, scrypt, x25519};
+use age::{Encryptor, IdentityFile, scrypt, x25519};
 use zeroize::Zeroizing;
 
+pub use decrypt::{DecryptingReader, Header};
 pub use error::{DecryptionError, EncryptionError};
 pub use reader::EncryptingReader;
 
@@ -147,36 +149,6 @@ impl Identities {
         match keys {
             Ok(keys) if !keys.is_empty() => Ok(Identities::Keys(keys)),
             _ => Err(DecryptionError::NotAnIdentityFile),
-        }
-    }
-
-    /// Decrypts a stream; returns the bytes written. Bytes are handed on as soon as their 64 KiB are authenticated, but only
-    /// a return without error says that the end is the end: until then, what was written must not be taken for the file.
-    ///
-    /// # Errors
-    /// [`DecryptionError`].
-    pub fn decrypt(&self, source: impl BufRead, sink: &mut impl Write) -> Result<u64, DecryptionError> {
-        let decryptor = Decryptor::new_buffered(source)?;
-        let mut plaintext = match self {
-            Identities::Keys(keys) => {
-                decryptor.decrypt(keys.iter().map(|key| key.as_ref() as &dyn age::Identity))?
-            }
-            Identities::Passphrase(passphrase) => {
-                let mut identity = scrypt::Identity::new(passphrase.clone());
-                identity.set_max_work_factor(SCRYPT_LOG2_COST_MAX);
-                decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity))?
-            }
-        };
-        let mut buffer = Zeroizing::new(vec![0; CHUNK_BYTES]);
-        let mut bytes = 0;
-        loop {
-            let read = reader::read_some(&mut plaintext, &mut buffer).map_err(DecryptionError::of_stream)?;
-            if read == 0 {
-                sink.flush().map_err(DecryptionError::Sink)?;
-                return Ok(bytes);
-            }
-            sink.write_all(&buffer[..read]).map_err(DecryptionError::Sink)?;
-            bytes += read as u64;
         }
     }
 }

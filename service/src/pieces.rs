@@ -18,7 +18,7 @@ mod rebuild;
 use std::fmt;
 
 pub use decode::SegmentCode;
-pub use encode::{EncodedSegment, EncodedShard, Encoder, remake_segment};
+pub use encode::{EncodedSegment, EncodedShard, Encoder, remake_segment, resend_segment};
 pub use error::PieceError;
 pub use gather::PieceSource;
 pub use layer::PlacementSecret;

@@ -2,7 +2,6 @@
 
 use std::io::{self, ErrorKind, Read};
 
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::Address;
@@ -66,9 +65,9 @@ impl StreamHasher {
         let first = self.block_values.len() as u64;
         let values = &mut self.block_values;
         let sha256 = &mut self.sha256;
+        // Two tasks and not one for each block: whoever hashes is mostly not alone, and every hand-over costs as much as some blocks.
         let hash_blocks = || {
-            let blocks = tile.par_chunks(BLOCK_BYTES).enumerate();
-            values.par_extend(blocks.map(|(at, block)| block_value(first + at as u64, block)));
+            values.extend((first..).zip(tile.chunks(BLOCK_BYTES)).map(|(at, block)| block_value(at, block)))
         };
         rayon::join(|| sha256.update(tile), hash_blocks);
         self.length += tile.len() as u64;

@@ -99,8 +99,8 @@ fn write_data(incoming: &mut Incoming<'_>, source: &mut impl Read, most: u64) ->
         if incoming.data_bytes() + read as u64 > most {
             return Err(Class::WrongLength.because(format!("more than the {most} bytes announced")).into());
         }
-        let (written, ()) = rayon::join(|| incoming.write_data(tile), || hasher.update(tile));
-        written?;
+        incoming.write_data(tile)?;
+        hasher.update(tile);
         if read < TILE_BYTES {
             return Ok(hasher.finish());
         }

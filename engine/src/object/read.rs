@@ -8,7 +8,6 @@ use std::path::Path;
 
 use holdfast_partition::io::IoError;
 use holdfast_partition::objects::{Entry, Object, ObjectFile, ObjectName};
-use rayon::prelude::*;
 
 use super::{Address, ObjectError, Objects};
 use crate::tree::{
@@ -155,9 +154,6 @@ impl ObjectReader {
 
 /// The first block of which the bytes do not have the value that they should have.
 fn first_wrong_block(bytes: &[u8], values: &[ChainingValue], first: u64) -> Option<u64> {
-    let blocks = bytes.par_chunks(BLOCK_BYTES).zip(values).enumerate();
-    blocks.find_map_first(|(at, (bytes, value))| {
-        let block = first + at as u64;
-        (block_value(block, bytes) != *value).then_some(block)
-    })
+    let mut blocks = (first..).zip(bytes.chunks(BLOCK_BYTES)).zip(values);
+    blocks.find_map(|((block, bytes), value)| (block_value(block, bytes) != *value).then_some(block))
 }

@@ -54,7 +54,7 @@ impl ObjectStore {
         Ok(Incoming {
             store: self,
             directory,
-            data: WriteBehind::new(data?, 0),
+            data: WriteBehind::leaving_memory(data?),
             outboard: None,
             data_bytes: 0,
             outboard_bytes: 0,

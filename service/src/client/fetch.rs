@@ -1,7 +1,6 @@
 //! Parts of a file from whoever holds its pieces: any k of a segment do, and who fails or dawdles is replaced by the next.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Cursor;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -173,11 +172,8 @@ impl Sources {
         pieces: Vec<(PieceId, Vec<u8>)>,
     ) -> Result<Vec<u8>, ClientError> {
         let Some(code) = self.manifest.code(segment) else { return Ok(Vec::new()) };
-        let source = |(piece, bytes)| PieceSource { piece, reader: Cursor::new(bytes) };
-        let sources = pieces.into_iter().map(source).collect();
-        let mut bytes = Vec::new();
-        code.decode(range, sources, &mut bytes)?;
-        Ok(bytes)
+        let sources = pieces.into_iter().map(|(piece, reader)| PieceSource { piece, reader });
+        Ok(code.decode_parts(range, sources.collect())?)
     }
 }
 

@@ -1,18 +1,18 @@
 //! Getting a file back.
 
+mod journal;
 mod output;
 mod stream;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_engine::account::Account;
 use holdfast_engine::rejection::{Class, Rejection};
-use holdfast_engine::tree::RootHasher;
 
 use super::fetch::Sources;
 use super::{Client, ClientError, Watch, blocking};
@@ -22,6 +22,7 @@ use crate::proto::{self, LocateRequest};
 use crate::validator::peers::Peer;
 use crate::wire::bytes32;
 use output::Output;
+use stream::Hashing;
 
 /// How a file is got back.
 pub struct GetOptions {
@@ -56,16 +57,28 @@ impl Client {
         let sources = self.locate(file, &options.watch).await?;
         let length_bytes = sources.manifest.ciphertext().length_bytes;
         let (path, root, decrypts) = (out.to_owned(), *file, options.identities.is_some());
-        let output =
-            blocking("opening the output", move || Output::open(&path, &root, length_bytes, decrypts))
-                .await?;
-        let resumed_bytes = output.kept_bytes();
+        let opened =
+            blocking("opening the output", move || Output::open(&path, &root, length_bytes, decrypts));
+        let (output, kept) = opened.await?;
+        let (output, resumed_bytes) = (Arc::new(output), kept.needed_from());
         options.watch.expect(length_bytes.saturating_sub(resumed_bytes));
-        let (root, identities) = (*file, options.identities);
-        let bytes = self.stream(sources, resumed_bytes..length_bytes, move |pieces| {
-            output.fill(pieces, identities.as_ref(), &root)
-        });
-        Ok(Got { bytes: bytes.await?, resumed_bytes })
+        let hashing = Hashing::behind(kept.values.clone(), kept.hashed_bytes() - resumed_bytes, *file);
+        let (filling, identities) = (Arc::clone(&output), options.identities);
+        let filled =
+            self.stream(sources, resumed_bytes..length_bytes, Some(hashing), move |pieces, values| {
+                filling.fill(kept, pieces, values, identities.as_ref())
+            });
+        let filled = filled.await;
+        blocking("giving the output its name", move || {
+            match &filled {
+                Ok(_) => output.publish()?,
+                Err(ClientError::WrongFile { .. }) => output.discard(),
+                Err(_) if output.is_empty() => output.discard(),
+                Err(_) => {}
+            }
+            filled.map(|bytes| Got { bytes, resumed_bytes })
+        })
+        .await
     }
 
     /// Gets a file into a writer. Bytes are handed on once they are verified (and authenticated, if they are decrypted); that they are all,
@@ -82,11 +95,12 @@ impl Client {
         let sources = self.locate(file, &options.watch).await?;
         let length_bytes = sources.manifest.ciphertext().length_bytes;
         options.watch.expect(length_bytes);
-        let (root, identities) = (*file, options.identities);
-        let written = self.stream(sources, 0..length_bytes, move |pieces| {
-            let mut hashed = Hashed { source: pieces, hasher: RootHasher::default() };
-            let bytes = copy(&mut hashed, identities.as_ref(), &mut sink)?;
-            hashed.finish(&root)?;
+        let identities = options.identities;
+        let written = self.stream(sources, 0..length_bytes, Some(Hashing::of(*file)), move |pieces, _| {
+            let bytes = match &identities {
+                Some(identities) => identities.decrypt(pieces, &mut sink)?,
+                None => pieces.copy(&mut sink).map_err(not_taken)?,
+            };
             Ok((sink, bytes))
         });
         written.await
@@ -109,8 +123,8 @@ impl Client {
             return Err(ClientError::OutOfRange { start: range.start, end: range.end, length_bytes });
         }
         watch.expect(range.end - range.start);
-        let written = self.stream(sources, range, move |mut pieces| {
-            copy(&mut pieces, None, &mut sink)?;
+        let written = self.stream(sources, range, None, move |pieces, _| {
+            pieces.copy(&mut sink).map_err(not_taken)?;
             Ok(sink)
         });
         written.await
@@ -172,41 +186,7 @@ fn held_by(manifest: &Manifest, holder: &proto::Holder) -> Result<Option<(PieceI
     Ok(endpoint.map(|endpoint| (id, Peer { account, endpoint })))
 }
 
-/// Copies, decrypting if that is asked for. Returns the bytes written.
-fn copy(
-    source: &mut impl Read,
-    identities: Option<&Identities>,
-    sink: &mut impl Write,
-) -> Result<u64, ClientError> {
-    match identities {
-        Some(identities) => Ok(identities.decrypt(BufReader::with_capacity(1 << 16, source), sink)?),
-        None => {
-            let written = io::copy(source, sink).and_then(|bytes| sink.flush().map(|()| bytes));
-            written.map_err(ClientError::file("write to", Path::new("the output")))
-        }
-    }
-}
-
-/// Hashes what is read.
-struct Hashed<R> {
-    source: R,
-    hasher: RootHasher,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.source.read(buffer)?;
-        self.hasher.update(&buffer[..read]);
-        Ok(read)
-    }
-}
-
-impl<R: Read> Hashed<R> {
-    /// Reads to the end, which decryption may not have needed, and refuses another file than was asked for.
-    fn finish(mut self, expected: &[u8; 32]) -> Result<(), ClientError> {
-        io::copy(&mut self, &mut io::sink())
-            .map_err(ClientError::file("read", Path::new("what came from miners")))?;
-        let found = self.hasher.root();
-        if found == *expected { Ok(()) } else { Err(ClientError::WrongFile { found, expected: *expected }) }
-    }
+/// Why a writer that was given to us failed.
+fn not_taken(error: io::Error) -> ClientError {
+    ClientError::file("write to", Path::new("the output"))(error)
 }

@@ -96,23 +96,29 @@ impl TokenDirectory {
     ) -> Result<SignedRecord, ClientError> {
         let signed = ObjectRecord { tokens: self.entries(place)?, ..record }.sign(signer);
         write_durably(&self.path(place, "record"), &signed.encode())?;
-        let (file, digest) = (TokenFile::open(self.path(place, "tokens"))?, signed.record.digest());
-        if file.record_digest()? != digest {
-            file.rebind(digest)?;
-        }
+        self.bound(place, &signed)?;
         Ok(signed)
     }
 
     /// What a piece has; `None` if nothing.
     pub(super) fn of_piece(&self, place: (u32, u8)) -> Result<Option<PieceTokens>, ClientError> {
         let Some(record) = self.record(place)? else { return Ok(None) };
-        let path = self.path(place, "tokens");
-        let file = TokenFile::open(&path)?;
-        if file.record_digest()? != record.record.digest() {
+        // A process that was killed may have written the record and not yet that the tokens are its.
+        if record.record.tokens.is_none() || record.record.tokens != self.entries(place)? {
             let reason = "the tokens are of another record than the one beside them".to_owned();
-            return Err(ClientError::Damaged { path, reason });
+            return Err(ClientError::Damaged { path: self.path(place, "tokens"), reason });
         }
+        let file = self.bound(place, &record)?;
         Ok(Some(PieceTokens { record, file }))
+    }
+
+    /// The tokens of a piece, which are those of this record from now on.
+    fn bound(&self, place: (u32, u8), record: &SignedRecord) -> Result<TokenFile, ClientError> {
+        let (file, digest) = (TokenFile::open(self.path(place, "tokens"))?, record.record.digest());
+        if file.record_digest()? != digest {
+            file.rebind(digest)?;
+        }
+        Ok(file)
     }
 
     fn record(&self, place: (u32, u8)) -> Result<Option<SignedRecord>, ClientError> {
@@ -173,6 +179,31 @@ mod tests {
             checker: Signer::development("owner").account(),
             table_root: None,
             tokens: None,
+        }
+    }
+
+    /// A process may be killed between the two files; the tokens must not be lost for it. A record of other tokens is another matter.
+    #[test]
+    fn tokens_are_bound_to_the_record_beside_them_if_it_names_them() {
+        let (folder, signer) = (tempfile::tempdir().expect("a directory"), Signer::development("owner"));
+        let tokens = TokenDirectory::at(folder.path().to_owned());
+        tokens.create(PLACE, TokenMaker::new(2).expect("randomness").finish()).expect("writes");
+        tokens.sign(PLACE, record(120), &signer).expect("signs");
+        let put = |record: ObjectRecord| {
+            let signed = record.sign(&signer);
+            write_durably(&tokens.path(PLACE, "record"), &signed.encode()).expect("writes");
+            signed
+        };
+        let list = tokens.entries(PLACE).expect("reads");
+        let later = put(ObjectRecord { tokens: list, ..record(140) });
+        let kept = tokens.of_piece(PLACE).expect("fits").expect("is there");
+        assert_eq!(kept.record, later);
+        assert_eq!(kept.file.record_digest().expect("reads"), later.record.digest());
+        let other = token_list(&[[7; 32]]).expect("a list");
+        for list in [None, Some(other)] {
+            put(ObjectRecord { tokens: list, ..record(160) });
+            let refused = tokens.of_piece(PLACE).expect_err("is of other tokens");
+            assert!(matches!(refused, ClientError::Damaged { .. }), "{refused}");
         }
     }
 

@@ -105,6 +105,38 @@ fn a_passphrase_decrypts_and_another_does_not() {
     assert!(matches!(decrypted(&key, &ciphertext), Err(DecryptionError::WrongKey)));
 }
 
+/// The end is where it goes wrong: the last chunk is marked, may be full or have one byte, and nothing may be taken for it.
+#[test]
+fn decryption_goes_on_behind_any_chunk() {
+    const CHUNK: usize = 65_536;
+    let key = OwnerKey::generate();
+    for length in [1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 1, 4 * CHUNK - 1] {
+        let plaintext = string(length);
+        let ciphertext = encrypted(&recipients(&key), &plaintext);
+        let (header, _) = identities(&key).decrypting(ciphertext.as_slice()).unwrap();
+        for chunks in 0..length.div_ceil(CHUNK) {
+            let behind = (chunks * CHUNK) as u64;
+            let at = usize::try_from(header.resume_at(behind)).unwrap();
+            assert_eq!(header.stored_bytes(behind), Some((header.0.len() + chunks * (CHUNK + 16)) as u64));
+            let resumed = |identities: &Identities, stored: &[u8]| {
+                let mut rest = Vec::new();
+                let reader = identities.decrypting_behind(&header, behind, stored)?;
+                reader.copy(&mut rest).map(|bytes| (bytes, rest))
+            };
+            let rest = plaintext[chunks * CHUNK..].to_vec();
+            let got = resumed(&identities(&key), &ciphertext[at..]).unwrap();
+            assert!(got == (rest.len() as u64, rest), "{length} bytes, behind {chunks} chunks");
+            // From elsewhere, cut off, or for somebody else.
+            let damaged =
+                |stored| matches!(resumed(&identities(&key), stored), Err(DecryptionError::Damaged));
+            assert!(damaged(&ciphertext[at + 1..]) && damaged(&ciphertext[at..ciphertext.len() - 1]));
+            let other = resumed(&identities(&OwnerKey::generate()), &ciphertext[at..]);
+            assert!(matches!(other, Err(DecryptionError::WrongKey)), "{other:?}");
+        }
+        assert_eq!(header.stored_bytes(1), None, "within a chunk");
+    }
+}
+
 /// A file may ask for any amount of work and memory; 2^30 would be a terabyte.
 #[test]
 fn a_passphrase_that_needs_too_much_work_is_refused() {

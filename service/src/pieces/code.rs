@@ -28,6 +28,11 @@ impl Code {
         Code { data_shards, shards, encoder: None, decoder: None }
     }
 
+    /// Whether all shards are the bytes of the segment: replicas.
+    pub(super) fn shards_are_equal(&self) -> bool {
+        self.data_shards == 1
+    }
+
     /// How many whole stripes are coded at once.
     pub(super) fn batch_stripes(&self) -> u64 {
         (BATCH_BYTES / (self.shards as u64 * super::PART_BYTES)).clamp(1, BATCH_STRIPES_MAX)
@@ -42,7 +47,7 @@ impl Code {
     pub(super) fn extend(&mut self, shards: &mut [Vec<u8>]) {
         let (data, parity) = shards.split_at_mut(self.data_shards);
         let length = data[0].len();
-        if self.data_shards == 1 {
+        if self.shards_are_equal() {
             parity.iter_mut().for_each(|copy| copy.clone_from(&data[0]));
             return;
         }
@@ -71,7 +76,7 @@ impl Code {
 
     /// Makes the data shards that are not among the k of `known`; the others' buffers are not looked at.
     pub(super) fn restore(&mut self, shards: &mut [Vec<u8>], known: &[usize]) {
-        if self.data_shards == 1 {
+        if self.shards_are_equal() {
             if known[0] != 0 {
                 let copy = std::mem::take(&mut shards[known[0]]);
                 shards[0].clone_from(&copy);

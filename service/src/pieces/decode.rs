@@ -1,11 +1,13 @@
 //! From pieces to the bytes of a segment.
 
-use std::io::{Read, Write};
+use std::cmp::Ordering;
+use std::io::{Cursor, Read, Write};
 use std::ops::Range;
 
-use holdfast_engine::rejection::Class;
+use holdfast_engine::rejection::{Class, Rejection};
 
-use super::gather::{Gatherer, PieceSource};
+use super::gather::{Gatherer, PieceSource, choose, too_long};
+use super::layer::Layer;
 use super::layout::{SegmentLayout, at};
 use super::{FileLayout, PART_BYTES, PieceError, PlacementSecret, Policy};
 
@@ -50,11 +52,7 @@ impl<'a> SegmentCode<'a> {
         sources: Vec<PieceSource<R>>,
         sink: &mut W,
     ) -> Result<(), PieceError> {
-        let length_bytes = self.layout.length_bytes();
-        if range.end > length_bytes || range.start > range.end {
-            let (segment, start, end) = (self.segment, range.start, range.end);
-            return Err(PieceError::OutOfRange { segment, start, end, length_bytes });
-        }
+        self.check_range(&range)?;
         if range.is_empty() {
             return Ok(());
         }
@@ -65,6 +63,67 @@ impl<'a> SegmentCode<'a> {
             self.write_stripes(stripes, &range, &gatherer.shards, sink)?;
         }
         sink.flush().map_err(cannot_write)
+    }
+
+    /// The same, of pieces whose bytes are at hand. A replica's become the segment's where they are.
+    ///
+    /// # Errors
+    /// As [`SegmentCode::decode`].
+    pub fn decode_parts(
+        &self,
+        range: Range<u64>,
+        sources: Vec<PieceSource<Vec<u8>>>,
+    ) -> Result<Vec<u8>, PieceError> {
+        self.check_range(&range)?;
+        if self.policy.data_shards() == 1 && !range.is_empty() {
+            return self.uncover(&range, sources);
+        }
+        let in_memory = |PieceSource { piece, reader }| PieceSource { piece, reader: Cursor::new(reader) };
+        let mut bytes = Vec::with_capacity(at(range.end - range.start));
+        self.decode(range, sources.into_iter().map(in_memory).collect(), &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The bytes of a range that is not empty, from its part of one replica.
+    fn uncover(&self, range: &Range<u64>, sources: Vec<PieceSource<Vec<u8>>>) -> Result<Vec<u8>, PieceError> {
+        let of_piece = self.layout.piece_range(range);
+        let mut chosen = choose(self, sources, 1)?;
+        let PieceSource { piece, reader: mut bytes } = chosen.swap_remove(0);
+        match (bytes.len() as u64).cmp(&(of_piece.end - of_piece.start)) {
+            Ordering::Less => {
+                return Err(PieceError::Piece { piece, error: std::io::ErrorKind::UnexpectedEof.into() });
+            }
+            Ordering::Equal => {}
+            Ordering::Greater => return Err(too_long(piece).into()),
+        }
+        let mut layer = Layer::new(self.secret, self.policy, piece);
+        layer.seek(of_piece.start);
+        layer.apply(&mut bytes);
+        // A stripe of a replica is a part, so that bytes stand where they stand in the segment; behind the last ones is padding.
+        let in_part = |byte: u64| at(byte - of_piece.start);
+        let end = in_part(self.layout.length_bytes().min(of_piece.end));
+        self.check_padding(0, &bytes[end..])?;
+        bytes.truncate(in_part(range.end));
+        bytes.drain(..in_part(range.start));
+        Ok(bytes)
+    }
+
+    fn check_range(&self, range: &Range<u64>) -> Result<(), PieceError> {
+        let length_bytes = self.layout.length_bytes();
+        if range.end <= length_bytes && range.start <= range.end {
+            return Ok(());
+        }
+        let (segment, start, end) = (self.segment, range.start, range.end);
+        Err(PieceError::OutOfRange { segment, start, end, length_bytes })
+    }
+
+    fn check_padding(&self, shard: u64, padding: &[u8]) -> Result<(), Rejection> {
+        if padding.iter().all(|&byte| byte == 0) {
+            return Ok(());
+        }
+        let (segment, bytes) = (self.segment, padding.len());
+        let detail = format!("the {bytes} bytes behind data shard {shard} of segment {segment} are not zero");
+        Err(Class::Malformed.because(detail))
     }
 
     /// Writes what `range` has of stripes that stand in the buffers of the data shards.
@@ -84,13 +143,7 @@ impl<'a> SegmentCode<'a> {
                 let start = stripe.start + place * stripe.part_bytes;
                 let end = (start + stripe.part_bytes).min(stripe.start + stripe.data_bytes).max(start);
                 let (data, padding) = part.split_at(at(end - start));
-                if padding.iter().any(|&byte| byte != 0) {
-                    let (segment, bytes) = (self.segment, padding.len());
-                    let detail = format!(
-                        "the {bytes} bytes behind data shard {place} of segment {segment} are not zero"
-                    );
-                    return Err(Class::Malformed.because(detail).into());
-                }
+                self.check_padding(place, padding)?;
                 let wanted = range.start.clamp(start, end)..range.end.clamp(start, end);
                 let bytes = &data[at(wanted.start - start)..at(wanted.end - start)];
                 sink.write_all(bytes).map_err(cannot_write)?;

@@ -1,6 +1,7 @@
 //! From a stream to pieces.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::ops::RangeTo;
 
 use holdfast_engine::tree::RootHasher;
 use rayon::prelude::*;
@@ -47,10 +48,36 @@ pub fn remake_segment<R: Read, W: Write + Send>(
     open: impl FnMut(PieceId) -> io::Result<W>,
 ) -> Result<Vec<RebuiltPiece<W>>, PieceError> {
     let mut encoder = Encoder::new(segment_bytes, policy, secret);
-    (encoder.segments, encoder.hashes_all) = (segment.into(), false);
+    (encoder.segments, encoder.hashed) = (segment.into(), Hashed::Pieces);
     let encoded = encoder.next_segment(open)?;
     let remade = |EncodedShard { piece, content, sink, .. }| RebuiltPiece { piece, content, sink };
     Ok(encoded.into_iter().flat_map(|encoded| encoded.shards).map(remade).collect())
+}
+
+/// The same for whoever has the pieces hashed by those who take them: nothing is hashed here. Returns the bytes of each piece.
+///
+/// # Errors
+/// As [`Encoder::next_segment`].
+pub fn resend_segment<R: Read, W: Write + Send>(
+    segment_bytes: R,
+    policy: Policy,
+    secret: &PlacementSecret,
+    segment: u32,
+    open: impl FnMut(PieceId) -> io::Result<W>,
+) -> Result<u64, PieceError> {
+    let mut encoder = Encoder::new(segment_bytes, policy, secret);
+    (encoder.segments, encoder.hashed) = (segment.into(), Hashed::Nothing);
+    let encoded = encoder.next_segment(open)?;
+    Ok(encoded.and_then(|encoded| Some(encoded.shards.first()?.content.length_bytes)).unwrap_or(0))
+}
+
+/// What is hashed of what passes through an encoder.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hashed {
+    /// The ciphertext, the shards and the pieces.
+    All,
+    Pieces,
+    Nothing,
 }
 
 /// Cuts a ciphertext into segments and codes each into pieces, reading it once.
@@ -63,8 +90,7 @@ pub struct Encoder<'a, R> {
     batch: Vec<u8>,
     buffers: Vec<Vec<u8>>,
     hasher: RootHasher,
-    /// Also the ciphertext and the shards, not the pieces alone.
-    hashes_all: bool,
+    hashed: Hashed,
     read_bytes: u64,
     /// Nothing is read behind the first end.
     ended: bool,
@@ -92,7 +118,7 @@ impl<'a, R: Read> Encoder<'a, R> {
             batch: Vec::new(),
             buffers,
             hasher,
-            hashes_all: true,
+            hashed: Hashed::All,
             read_bytes: 0,
             ended: false,
             segments: 0,
@@ -162,31 +188,69 @@ impl<'a, R: Read> Encoder<'a, R> {
 
     /// Codes the batch and appends it to the pieces.
     fn write_batch<W: Write + Send>(&mut self, pieces: &mut [PieceWriter<W>]) -> Result<(), PieceError> {
-        let Encoder { batch, buffers, code, hasher, policy, hashes_all, .. } = self;
-        let hashes_all = *hashes_all;
+        let Encoder { batch, buffers, code, hasher, policy, hashed, segments, .. } = self;
         let layout = SegmentLayout::new(batch.len() as u64, policy.data_shards());
-        let shards_are_equal = policy.data_shards() == 1;
-        rayon::join(
-            || {
-                if hashes_all {
-                    hasher.update(batch);
+        let data = ..usize::from(policy.data_shards());
+        let (shards_are_equal, is_first) = (code.shards_are_equal(), *segments == 0);
+        match hashed {
+            // Nobody else looks at the batch: a replica's shard is the segment.
+            Hashed::Nothing if shards_are_equal => {
+                std::mem::swap(batch, &mut buffers[0]);
+                buffers[0].resize(at(layout.shard_bytes()), 0);
+                make_pieces(code, buffers, pieces, ..0, false);
+            }
+            Hashed::Nothing | Hashed::Pieces => {
+                scatter(batch, layout, &mut buffers[data]);
+                make_pieces(code, buffers, pieces, ..0, *hashed == Hashed::Pieces);
+            }
+            Hashed::All => {
+                // Replicas' shards have one root, and that of the first segment follows from the ciphertext's.
+                let hashed_shards = match (shards_are_equal, is_first) {
+                    (false, _) => ..pieces.len(),
+                    (true, false) => ..1,
+                    (true, true) => ..0,
+                };
+                rayon::join(
+                    || hasher.update(batch),
+                    || {
+                        scatter(batch, layout, &mut buffers[data]);
+                        make_pieces(code, buffers, pieces, hashed_shards, true);
+                    },
+                );
+                if shards_are_equal {
+                    let mut shard_hasher = pieces[0].shard_hasher.clone();
+                    if is_first {
+                        shard_hasher = hasher.clone();
+                        let padding_bytes = layout.shard_bytes() - batch.len() as u64;
+                        shard_hasher.update(&vec![0; at(padding_bytes)]);
+                    }
+                    pieces.iter_mut().for_each(|piece| piece.shard_hasher = shard_hasher.clone());
                 }
-            },
-            || {
-                scatter(batch, layout, &mut buffers[..usize::from(policy.data_shards())]);
-                code.extend(buffers);
-                // The root of a replica's shard is that of the first one.
-                let hashed = |shard| hashes_all && (shard == 0 || !shards_are_equal);
-                let both = pieces.par_iter_mut().zip(&mut buffers[..]).enumerate();
-                both.for_each(|(shard, (piece, bytes))| piece.cover(bytes, hashed(shard)));
-            },
-        );
-        if shards_are_equal {
-            let first = pieces[0].shard_hasher.clone();
-            pieces[1..].iter_mut().for_each(|piece| piece.shard_hasher = first.clone());
+            }
         }
         pieces.iter_mut().zip(buffers).try_for_each(|(piece, bytes)| piece.write(bytes))
     }
+}
+
+/// Makes the pieces in the buffers of the shards, of which those of data are there; hashes some shards, and the pieces or not.
+fn make_pieces<W: Write + Send>(
+    code: &mut Code,
+    buffers: &mut [Vec<u8>],
+    pieces: &mut [PieceWriter<W>],
+    hashed_shards: RangeTo<usize>,
+    hashes_pieces: bool,
+) {
+    code.extend(buffers);
+    let both = pieces.par_iter_mut().zip(buffers).enumerate();
+    both.for_each(|(shard, (piece, bytes))| {
+        if hashed_shards.contains(&shard) {
+            piece.hash_shard(bytes);
+        }
+        piece.cover(bytes);
+        if hashes_pieces {
+            piece.hash_piece(bytes);
+        }
+    });
 }
 
 /// Copies the bytes of whole stripes, and of a last one that may be short, to their shards.
@@ -221,14 +285,20 @@ impl<W: Write> PieceWriter<W> {
         PieceWriter { piece, layer, shard_hasher, hasher, length_bytes: 0, sink }
     }
 
-    /// Turns the next bytes of the shard into those of the piece.
-    pub(super) fn cover(&mut self, bytes: &mut [u8], hash_shard: bool) {
-        if hash_shard {
-            self.shard_hasher.update(bytes);
-        }
+    /// Hashes the next bytes of the shard.
+    pub(super) fn hash_shard(&mut self, bytes: &[u8]) {
+        self.shard_hasher.update(bytes);
+    }
+
+    /// Turns them into those of the piece.
+    pub(super) fn cover(&mut self, bytes: &mut [u8]) {
         self.layer.apply(bytes);
-        self.hasher.update(bytes);
         self.length_bytes += bytes.len() as u64;
+    }
+
+    /// Hashes those.
+    pub(super) fn hash_piece(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), PieceError> {

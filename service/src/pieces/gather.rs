@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
 
-use holdfast_engine::rejection::Class;
+use holdfast_engine::rejection::{Class, Rejection};
 use rayon::prelude::*;
 
 use super::code::Code;
@@ -58,15 +58,10 @@ impl<R: Read> Gatherer<R> {
     pub(super) fn new(
         of: &SegmentCode<'_>,
         stripes: Range<u64>,
-        mut given: Vec<PieceSource<R>>,
+        given: Vec<PieceSource<R>>,
         needed: u8,
     ) -> Result<Self, PieceError> {
-        given.sort_by_key(|source| source.piece.shard);
-        given.dedup_by_key(|source| source.piece.shard);
-        if given.len() < usize::from(needed) {
-            return Err(PieceError::TooFew { segment: of.segment, needed, given: given.len() });
-        }
-        given.truncate(needed.into());
+        let given = choose(of, given, needed)?;
         let code = Code::new(of.policy);
         let mut gatherer = Gatherer {
             shards: code.buffers(),
@@ -77,10 +72,6 @@ impl<R: Read> Gatherer<R> {
         };
         for source in given {
             let piece = source.piece;
-            if piece.segment != of.segment || piece.shard >= of.policy.shards() {
-                let (segment, shards) = (of.segment, of.policy.shards());
-                return Err(PieceError::Foreign { piece, segment, shards });
-            }
             let mut layer = Layer::new(of.secret, of.policy, piece);
             layer.seek(stripes.start * PART_BYTES);
             gatherer.read.push(piece.shard.into());
@@ -119,16 +110,39 @@ impl<R: Read> Gatherer<R> {
     }
 }
 
+/// `needed` of the sources, of different shards of this segment: data shards first.
+pub(super) fn choose<R>(
+    of: &SegmentCode<'_>,
+    mut given: Vec<PieceSource<R>>,
+    needed: u8,
+) -> Result<Vec<PieceSource<R>>, PieceError> {
+    given.sort_by_key(|source| source.piece.shard);
+    given.dedup_by_key(|source| source.piece.shard);
+    if given.len() < usize::from(needed) {
+        return Err(PieceError::TooFew { segment: of.segment, needed, given: given.len() });
+    }
+    given.truncate(needed.into());
+    let is_foreign = |piece: &PieceId| piece.segment != of.segment || piece.shard >= of.policy.shards();
+    match given.iter().map(|source| source.piece).find(is_foreign) {
+        Some(piece) => {
+            let (segment, shards) = (of.segment, of.policy.shards());
+            Err(PieceError::Foreign { piece, segment, shards })
+        }
+        None => Ok(given),
+    }
+}
+
+pub(super) fn too_long(piece: PieceId) -> Rejection {
+    Class::WrongLength.because(format!("the piece of {piece} goes on behind the bytes that were asked for"))
+}
+
 /// Refuses a piece that is longer than it may be.
 fn expect_end<R: Read>(open: &mut Open<R>) -> Result<(), PieceError> {
     let PieceSource { piece, reader } = &mut open.source;
     loop {
         match reader.read(&mut [0]) {
             Ok(0) => return Ok(()),
-            Ok(_) => {
-                let detail = format!("the piece of {piece} goes on behind the bytes that were asked for");
-                return Err(Class::WrongLength.because(detail).into());
-            }
+            Ok(_) => return Err(too_long(*piece).into()),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(PieceError::Piece { piece: *piece, error }),
         }

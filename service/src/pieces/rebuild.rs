@@ -65,7 +65,9 @@ impl SegmentCode<'_> {
                 }
             }
             let bytes = &mut gatherer.shards[shard];
-            made.cover(bytes, true);
+            made.hash_shard(bytes);
+            made.cover(bytes);
+            made.hash_piece(bytes);
             made.write(bytes)?;
         }
         for &shard in &gatherer.read {

@@ -111,7 +111,8 @@ fn an_owner_that_is_killed_in_a_put_and_in_a_get_goes_on_from_there() {
     network.set_all(None);
     assert!(!network.path("large.back").exists(), "it appears when it is whole");
     let told = network.get_and_compare(&cid, "large");
-    assert!(told["resumed_bytes"].as_u64() >= Some(kept), "{told}");
+    // What is gone on with are whole groups of 1 MiB, each of which is known when the next one has begun.
+    assert!(told["resumed_bytes"].as_u64() >= Some(kept - (2 << 20)), "{told}");
     assert!(!part.exists());
 }
 

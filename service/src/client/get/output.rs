@@ -1,165 +1,109 @@
-//! The file that a file is got into: what is stored comes into a part file, which an interrupted run leaves to the next one, and is decrypted
-//! on the way into a new file, which takes the output's name when all of it is right.
+//! The file that a file is got into: bytes go into a part file as they come, decrypted if that is asked for, which takes the output's name
+//! when all of it is right. An interrupted run leaves it to the next one, with a journal of what is in it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Receiver;
 
 use holdfast_engine::object::Address;
-use holdfast_engine::tree::RootHasher;
-use holdfast_partition::io::WriteBehind;
+use holdfast_engine::tree::ChainingValue;
 
+use super::journal::{Keeping, Kept};
 use super::stream::Pieces;
-use super::{Hashed, copy};
 use crate::client::ClientError;
-use crate::client::ahead::read_ahead;
 use crate::client::library::{lock, sync_directory};
-use crate::encryption::{DecryptionError, Identities};
-
-/// Bytes that are written at once.
-const BUFFER_BYTES: usize = 1 << 20;
+use crate::encryption::Identities;
 
 /// A file that is being got.
 pub(super) struct Output {
     out: PathBuf,
     part_path: PathBuf,
-    /// What came of the stored bytes, from the first on; locked.
+    /// What came so far; locked.
     part: File,
-    kept_bytes: u64,
-    /// Where decrypted bytes go.
-    new_path: PathBuf,
-    decrypts: bool,
+    journal_path: PathBuf,
+    journal: File,
 }
 
 impl Output {
-    /// Opens the part file of an earlier run, or makes one.
+    /// Opens what an earlier run has left of a file of so many stored bytes, or begins. Returns what of it is of use, too.
     pub(super) fn open(
         out: &Path,
         root: &[u8; 32],
         length_bytes: u64,
         decrypts: bool,
-    ) -> Result<Output, ClientError> {
+    ) -> Result<(Output, Kept), ClientError> {
         let beside = |suffix: &str| {
             let mut name = std::ffi::OsString::from(".");
             name.push(out.file_name().unwrap_or_default());
             name.push(format!(".{}.{suffix}", Address::Blake3(*root)));
             out.with_file_name(name)
         };
-        let part_path = beside("part");
-        let mut options = OpenOptions::new();
-        let part = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&part_path);
-        let part = part.map_err(ClientError::file("open", &part_path))?;
+        let open = |path: &Path| {
+            let mut options = OpenOptions::new();
+            let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+            file.map_err(ClientError::file("open", path))
+        };
+        let (part_path, journal_path) = (beside("part"), beside("journal"));
+        let part = open(&part_path)?;
         lock(&part, &part_path)?;
-        let kept = || {
-            let kept_bytes = part.metadata()?.len();
-            if kept_bytes > length_bytes {
-                part.set_len(0)?;
-            }
-            Ok(if kept_bytes > length_bytes { 0 } else { kept_bytes })
-        };
-        let kept_bytes = kept().map_err(ClientError::file("read", &part_path))?;
-        let new_path = beside("new");
-        Ok(Output { out: out.to_owned(), part_path, part, kept_bytes, new_path, decrypts })
+        let journal = open(&journal_path)?;
+        let kept = Kept::read(&journal, &part, decrypts).map_err(ClientError::file("read", &part_path))?;
+        // Of a file there is always something left: the last group is not known to be whole.
+        let is_longer = kept.hashed_bytes().max(kept.used_bytes()) > length_bytes;
+        let kept = if is_longer { Kept::default() } else { kept };
+        Ok((Output { out: out.to_owned(), part_path, part, journal_path, journal }, kept))
     }
 
-    /// Stored bytes that an earlier run has left.
-    pub(super) fn kept_bytes(&self) -> u64 {
-        self.kept_bytes
-    }
-
-    /// Takes the rest, and gives the file its name. Returns its bytes. What is wrong as a whole is deleted.
+    /// Takes the stored bytes from [`Kept::needed_from`] on, and makes durable what it made of them. Returns the file's bytes.
     pub(super) fn fill(
-        self,
-        rest: Pieces,
-        identities: Option<&Identities>,
-        root: &[u8; 32],
-    ) -> Result<u64, ClientError> {
-        let filled = self.write(rest, identities, root);
-        if filled.is_err() && self.decrypts {
-            // The first error is the one to tell.
-            let _ = fs::remove_file(&self.new_path);
-        }
-        if let Err(ClientError::WrongFile { .. }) = &filled {
-            let _ = fs::remove_file(&self.part_path);
-        }
-        filled
-    }
-
-    fn write(
         &self,
-        rest: Pieces,
+        mut kept: Kept,
+        pieces: &mut Pieces,
+        values: Receiver<ChainingValue>,
         identities: Option<&Identities>,
-        root: &[u8; 32],
     ) -> Result<u64, ClientError> {
-        let failed = || ClientError::file("write", &self.out);
-        let mut kept = File::open(&self.part_path).map_err(ClientError::file("read", &self.part_path))?;
-        kept.seek(SeekFrom::Start(0)).map_err(failed())?;
-        (&self.part).seek(SeekFrom::Start(self.kept_bytes)).map_err(failed())?;
-        let mut sink: Box<dyn Write + Send + '_> = match self.decrypts {
-            // It goes when the output is there: no reason to hurry the disk.
-            true => Box::new(BufWriter::with_capacity(BUFFER_BYTES, &self.part)),
-            false => {
-                let behind = WriteBehind::new(&self.part, self.kept_bytes);
-                Box::new(BufWriter::with_capacity(BUFFER_BYTES, behind))
+        let failed = || ClientError::file("write", &self.part_path);
+        pieces.skip(kept.used_bytes() - kept.needed_from()).map_err(failed())?;
+        let (files, kept_bytes) = ((&self.part, &self.journal), kept.written_bytes);
+        let written_bytes = match identities {
+            None => {
+                let mut keeping = Keeping::new(files, kept, values).map_err(failed())?;
+                pieces.copy(&mut keeping).map_err(failed())?
+            }
+            Some(identities) => {
+                let plaintext = match &kept.header {
+                    Some(header) => identities.decrypting_behind(header, kept_bytes, &mut *pieces)?,
+                    None => {
+                        let (header, plaintext) = identities.decrypting(&mut *pieces)?;
+                        kept.header = Some(header);
+                        plaintext
+                    }
+                };
+                plaintext.copy(&mut Keeping::new(files, kept, values).map_err(failed())?)?
             }
         };
-        let kept = kept.take(self.kept_bytes);
-        let stored = kept.chain(Tee { source: rest, sink: &mut sink });
-        let mut hashed = Hashed { source: stored, hasher: RootHasher::default() };
-        let bytes = match identities {
-            None => copy(&mut hashed, None, &mut io::sink())?,
-            Some(_) => {
-                let mut options = OpenOptions::new();
-                let new = options.write(true).create(true).truncate(true).mode(0o600).open(&self.new_path);
-                let new = new.map_err(failed())?;
-                let mut writer = BufWriter::with_capacity(BUFFER_BYTES, WriteBehind::new(&new, 0));
-                // One thread keeps and hashes what came, this one decrypts.
-                let (source, bytes) = read_ahead(hashed, |stored| copy(stored, identities, &mut writer));
-                hashed = source;
-                if let Err(ClientError::Decryption(DecryptionError::Damaged)) = &bytes {
-                    // A part that was changed, as the root tells, is deleted; other bytes of the right root are the owner's own.
-                    hashed.finish(root)?;
-                    return bytes;
-                }
-                let bytes = bytes?;
-                writer.flush().and_then(|()| new.sync_all()).map_err(failed())?;
-                bytes
-            }
-        };
-        hashed.finish(root)?;
-        sink.flush().map_err(failed())?;
-        drop(sink);
-        if self.decrypts {
-            fs::rename(&self.new_path, &self.out).map_err(failed())?;
-            fs::remove_file(&self.part_path).map_err(ClientError::file("delete", &self.part_path))?;
-        } else {
-            self.part.sync_all().and_then(|()| fs::rename(&self.part_path, &self.out)).map_err(failed())?;
-        }
-        let directory = self.out.parent().filter(|parent| !parent.as_os_str().is_empty());
-        sync_directory(directory.unwrap_or(Path::new(".")))?;
-        Ok(bytes)
+        self.part.sync_all().map_err(failed())?;
+        Ok(kept_bytes + written_bytes)
     }
-}
 
-/// Keeps what is read.
-struct Tee<R, W> {
-    source: R,
-    sink: W,
-}
+    /// Gives the file its name.
+    pub(super) fn publish(&self) -> Result<(), ClientError> {
+        fs::rename(&self.part_path, &self.out).map_err(ClientError::file("write", &self.out))?;
+        fs::remove_file(&self.journal_path).map_err(ClientError::file("delete", &self.journal_path))?;
+        let directory = self.out.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync_directory(directory.unwrap_or(Path::new(".")))
+    }
 
-impl<R: Read, W: Write> Read for Tee<R, W> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.source.read(buffer) {
-            Ok(read) => {
-                self.sink.write_all(&buffer[..read])?;
-                Ok(read)
-            }
-            Err(error) => {
-                // What came is of use to the next run.
-                self.sink.flush()?;
-                Err(error)
-            }
-        }
+    /// Whether there is nothing for another run to go on with.
+    pub(super) fn is_empty(&self) -> bool {
+        self.part.metadata().is_ok_and(|found| found.len() == 0)
+    }
+
+    /// Deletes what is no use to anybody.
+    pub(super) fn discard(&self) {
+        // Why it is of no use is what to tell; what is left of it is found out by the next run.
+        let _ = fs::remove_file(&self.part_path);
+        let _ = fs::remove_file(&self.journal_path);
     }
 }

@@ -12,12 +12,13 @@ use tonic::Code;
 use super::journal::{Acknowledged, Journal, Placed};
 use super::{PutDirectory, ciphertext_path};
 use crate::client::spool::Plan;
-use crate::client::upload::send_segment;
+use crate::client::upload::{check_segment, send_segment};
 use crate::client::{Client, ClientError, Fault, Watch, blocking};
 use crate::pieces::{Content, PieceId};
 use crate::proto::{ObjectName, PlaceRequest, PlacedPiece, StoreResponse};
 use crate::validator::peers::{Peer, PeerError, check_acknowledgement, parts};
 use crate::wire::bytes32;
+use crate::wire::status::class_of;
 
 /// Uploads of one piece that may fail before the put does.
 pub(super) const FAULTS_MAX: usize = 8;
@@ -72,6 +73,13 @@ impl Client {
                             .acknowledge((segment, shard), Acknowledged { miner: peer.account, response })?;
                     }
                     Err(error) => {
+                        if is_other_piece(&error) {
+                            let (path, plan) = (ciphertext_path(put), Arc::clone(plan));
+                            blocking("looking at what was sent", move || {
+                                check_segment(&path, &plan, segment)
+                            })
+                            .await?;
+                        }
                         let piece = PieceId { segment, shard, generation: 0 };
                         let fault = Fault::new(piece, peer.account, &error);
                         watch.fault(&fault);
@@ -224,6 +232,11 @@ impl Troubles {
 fn has_broken_off(error: &PeerError) -> bool {
     let PeerError::Status { status, .. } = error else { return false };
     matches!(status.code(), Code::Aborted | Code::FailedPrecondition | Code::Unknown)
+}
+
+/// Whether a miner got other bytes than it was to keep, as it says.
+fn is_other_piece(error: &PeerError) -> bool {
+    matches!(error, PeerError::Status { status, .. } if class_of(status) == Some(Class::WrongRoot))
 }
 
 pub(super) fn content(plan: &Plan, segment: u32, shard: u8) -> Content {

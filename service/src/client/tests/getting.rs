@@ -1,5 +1,7 @@
 //! Getting back: from whom, in parts, and for whom not.
 
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdfast_engine::account::Account;
@@ -9,13 +11,15 @@ use tonic::Code;
 
 use super::liar::Liar;
 use crate::client::fixture::{
-    Faults, Ground, as_stored, bytes_of, decrypted_by, encrypted_for, get, options, put,
+    Faults, Ground, Running, as_stored, bytes_of, decrypted_by, encrypted_for, get, options, put,
 };
 use crate::client::get::holders;
-use crate::client::{Client, ClientError, GetOptions};
-use crate::encryption::OwnerKey;
+use crate::client::{Client, ClientError, GetOptions, Got, Stored};
+use crate::encryption::{DecryptionError, OwnerKey};
+use crate::miner::Miner;
 use crate::pieces::{Content, Holder, Manifest, Piece, PlacementSecret, Segment};
 use crate::proto;
+use crate::validator::care::Keeper;
 use crate::validator::peers::PeerError;
 
 const SEGMENT: u64 = 300_000;
@@ -84,64 +88,180 @@ async fn miners_that_are_gone_are_done_without_until_too_few_are_left() {
     assert!(!out.exists());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_download_goes_on_and_poisoned_parts_are_found_out() {
-    let ground = Ground::new();
-    let validator = ground.start_validator().await;
-    let _miners = ground.add_miners(3).await;
-    let owner = ground.owner("owner", &validator);
-    let bytes = bytes_of(700_000, 1);
-    let stored = put(&owner, &bytes, options("replicate-3", SEGMENT)).await;
-    let out = ground.out("film");
-    let part = ground.out(&format!(".film.{}.part", Address::Blake3(stored.root)));
-    std::fs::write(&part, &bytes[..345_678]).expect("writes");
-    let got = owner.get(&stored.root, &out, as_stored()).await.expect("goes on");
-    assert_eq!((got.bytes, got.resumed_bytes), (700_000, 345_678));
-    assert!(std::fs::read(&out).expect("reads") == bytes);
-    assert!(!part.exists());
+/// Segments of an interrupted download: the last one cannot be had at first, and the two before it are more than a group of stored bytes.
+const LONG_SEGMENT: u64 = 900_000;
 
-    let mut poisoned = bytes[..345_678].to_vec();
-    poisoned[7] ^= 1;
-    std::fs::remove_file(&out).expect("deletes");
-    std::fs::write(&part, &poisoned).expect("writes");
-    let error = owner.get(&stored.root, &out, as_stored()).await.expect_err("is another file");
-    assert!(matches!(error, ClientError::WrongFile { .. }), "{error}");
-    assert!(!out.exists() && !part.exists());
-    // The whole part is there already.
-    std::fs::write(&part, &bytes).expect("writes");
-    let got = owner.get(&stored.root, &out, as_stored()).await.expect("is whole");
-    assert_eq!(got.resumed_bytes, 700_000);
-    assert!(std::fs::read(&out).expect("reads") == bytes);
+/// A file of three segments at three miners, and what is kept of an attempt to get it.
+struct Interrupted {
+    ground: Ground,
+    owner: Client,
+    key: Option<OwnerKey>,
+    bytes: Vec<u8>,
+    stored: Stored,
+    out: PathBuf,
+    part: PathBuf,
+    journal: PathBuf,
+    _network: (Running<Keeper>, Vec<Running<Miner>>),
 }
 
-/// What a loss of power, or somebody, did to the part of an encrypted file fails where it is decrypted, before its root is known: if it stayed, every
-/// run would fail alike. Another key is no fault of the part.
+impl Interrupted {
+    async fn new(key: Option<OwnerKey>) -> Interrupted {
+        let ground = Ground::new();
+        let validator = ground.start_validator().await;
+        let miners = ground.add_miners(3).await;
+        let owner = ground.owner("owner", &validator);
+        let (bytes, terms) = (bytes_of(2_600_000, 1), options("replicate-3", LONG_SEGMENT));
+        let terms = match &key {
+            Some(key) => encrypted_for(key, terms),
+            None => terms,
+        };
+        let stored = put(&owner, &bytes, terms).await;
+        let out = ground.out("film");
+        let beside = |suffix| ground.out(&format!(".film.{}.{suffix}", Address::Blake3(stored.root)));
+        let (part, journal, network) = (beside("part"), beside("journal"), (validator, miners));
+        let made = Interrupted { key, bytes, out, part, journal, owner, stored, ground, _network: network };
+        made.interrupt().await;
+        made
+    }
+
+    /// Gets the file while the last segment is damaged everywhere.
+    async fn interrupt(&self) {
+        let last = &self.stored.manifest.segments().last().expect("three").pieces;
+        let roots: Vec<_> = last.iter().map(|piece| piece.holder.expect("is held").root).collect();
+        let mut pieces = Vec::new();
+        for path in files_called("data", self.ground.folder.path()) {
+            let bytes = std::fs::read(&path).expect("reads");
+            if roots.contains(blake3::hash(&bytes).as_bytes()) {
+                let mut damaged = bytes.clone();
+                damaged[5] ^= 1;
+                std::fs::write(&path, damaged).expect("writes");
+                pieces.push((path, bytes));
+            }
+        }
+        assert_eq!(pieces.len(), 3);
+        let error = self.get(self.terms()).await.expect_err("nobody has it");
+        assert!(matches!(error, ClientError::Unreadable { segment: 2, .. }), "{error}");
+        assert!(!self.out.exists() && self.part.exists());
+        for (path, bytes) in pieces {
+            std::fs::write(path, bytes).expect("writes");
+        }
+    }
+
+    fn terms(&self) -> GetOptions {
+        self.key.as_ref().map_or_else(as_stored, decrypted_by)
+    }
+
+    async fn get(&self, terms: GetOptions) -> Result<Got, ClientError> {
+        self.owner.get(&self.stored.root, &self.out, terms).await
+    }
+
+    /// Gets the rest, and begins with so many stored bytes.
+    async fn goes_on(&self, resumed_bytes: RangeInclusive<u64>) {
+        let got = self.get(self.terms()).await.expect("goes on");
+        assert!(resumed_bytes.contains(&got.resumed_bytes), "{got:?}");
+        assert_eq!(got.bytes, self.bytes.len() as u64);
+        assert!(std::fs::read(&self.out).expect("reads") == self.bytes);
+        assert!(!self.part.exists() && !self.journal.exists());
+        std::fs::remove_file(&self.out).expect("deletes");
+    }
+}
+
+fn files_called(name: &str, folder: &Path) -> Vec<PathBuf> {
+    let (mut folders, mut found) = (vec![folder.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("lists").map(|entry| entry.expect("is there")) {
+            match entry.file_type().expect("has one").is_dir() {
+                true => folders.push(entry.path()),
+                false if entry.file_name() == name => found.push(entry.path()),
+                false => {}
+            }
+        }
+    }
+    found
+}
+
+fn flip(path: &Path, byte: usize) {
+    let mut bytes = std::fs::read(path).expect("reads");
+    bytes[byte] ^= 1;
+    std::fs::write(path, bytes).expect("writes");
+}
+
+/// A group that is used up is not had again, and of encrypted files the chunk before it is.
+const GROUP: u64 = 1 << 20;
+const AT_LEAST: u64 = GROUP - (1 << 17);
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poisoned_part_of_an_encrypted_file_is_thrown_away_and_a_wrong_key_keeps_it() {
-    let ground = Ground::new();
-    let validator = ground.start_validator().await;
-    let _miners = ground.add_miners(3).await;
-    let owner = ground.owner("owner", &validator);
-    let key = OwnerKey::generate();
-    let bytes = bytes_of(400_000, 1);
-    let stored = put(&owner, &bytes, encrypted_for(&key, options("replicate-3", SEGMENT))).await;
-    let ciphertext = get(&owner, &stored.root).await;
-    let out = ground.out("film");
-    let part = ground.out(&format!(".film.{}.part", Address::Blake3(stored.root)));
-    let mut poisoned = ciphertext[..300_000].to_vec();
-    poisoned[200_000] ^= 1;
-    std::fs::write(&part, &poisoned).expect("writes");
-    let error = owner.get(&stored.root, &out, decrypted_by(&key)).await.expect_err("is another file");
-    assert!(matches!(error, ClientError::WrongFile { .. }), "{error}");
-    assert!(!out.exists() && !part.exists());
-    std::fs::write(&part, &ciphertext[..300_000]).expect("writes");
-    let error =
-        owner.get(&stored.root, &out, decrypted_by(&OwnerKey::generate())).await.expect_err("another key");
-    assert!(matches!(error, ClientError::Decryption(_)), "{error}");
-    assert!(!out.exists() && part.exists());
-    let got = owner.get(&stored.root, &out, decrypted_by(&key)).await.expect("goes on");
-    assert!(got.resumed_bytes >= 300_000, "{got:?}");
-    assert!(std::fs::read(&out).expect("reads") == bytes);
+async fn an_interrupted_download_goes_on() {
+    for key in [None, Some(OwnerKey::generate())] {
+        let interrupted = Interrupted::new(key).await;
+        interrupted.goes_on(AT_LEAST..=GROUP).await;
+        // Nothing of it is left, so the next one begins anew.
+        interrupted.goes_on(0..=0).await;
+    }
+}
+
+/// What a loss of power, or somebody, did to the part or to its journal costs no more than what was kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_and_journals_that_were_changed_are_not_gone_on_with() {
+    for key in [None, Some(OwnerKey::generate())] {
+        let interrupted = Interrupted::new(key).await;
+        flip(&interrupted.part, 7);
+        interrupted.goes_on(0..=0).await;
+        for byte in [3, 17, 50, 70] {
+            interrupted.interrupt().await;
+            flip(&interrupted.journal, byte);
+            interrupted.goes_on(0..=0).await;
+        }
+        interrupted.interrupt().await;
+        std::fs::remove_file(&interrupted.part).expect("deletes");
+        interrupted.goes_on(0..=0).await;
+        interrupted.interrupt().await;
+        std::fs::remove_file(&interrupted.journal).expect("deletes");
+        interrupted.goes_on(0..=0).await;
+    }
+}
+
+/// A part with a journal that fits it and is of another file: the root tells, and it is thrown away, or every run would fail alike.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_another_file_is_found_out_and_thrown_away() {
+    for key in [None, Some(OwnerKey::generate())] {
+        let interrupted = Interrupted::new(key).await;
+        let Interrupted { ground, owner, stored, .. } = &interrupted;
+        let other = bytes_of(2_700_000, 2);
+        let other = put(owner, &other, options("replicate-3", LONG_SEGMENT)).await;
+        let beside = |suffix| ground.out(&format!(".other.{}.{suffix}", Address::Blake3(other.root)));
+        for (from, to) in [(&interrupted.part, beside("part")), (&interrupted.journal, beside("journal"))] {
+            std::fs::rename(from, to).expect("renames");
+        }
+        let get = async || owner.get(&other.root, &ground.out("other"), interrupted.terms()).await;
+        let error = get().await.expect_err("is another file");
+        assert!(matches!(error, ClientError::WrongFile { .. }), "{error}");
+        for path in [ground.out("other"), beside("part"), beside("journal")] {
+            assert!(!path.exists(), "{}", path.display());
+        }
+        let got = owner.get(&other.root, &ground.out("other"), as_stored()).await.expect("comes back");
+        assert_eq!((got.bytes, got.resumed_bytes), (2_700_000, 0));
+        assert_ne!(other.root, stored.root);
+    }
+}
+
+/// A run with another key, or without one, is no fault of the part.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_keeps_the_part_and_no_key_begins_anew() {
+    let interrupted = Interrupted::new(Some(OwnerKey::generate())).await;
+    // Where nothing was kept, nothing stays.
+    let other = interrupted.ground.out("other");
+    let key = decrypted_by(&OwnerKey::generate());
+    interrupted.owner.get(&interrupted.stored.root, &other, key).await.expect_err("another key");
+    let names = std::fs::read_dir(other.parent().expect("a folder")).expect("lists");
+    let names: Vec<_> = names.map(|entry| entry.expect("is there").file_name()).collect();
+    assert!(names.iter().all(|name| !name.to_string_lossy().starts_with(".other.")), "{names:?}");
+    let error = interrupted.get(decrypted_by(&OwnerKey::generate())).await.expect_err("another key");
+    assert!(matches!(error, ClientError::Decryption(DecryptionError::WrongKey)), "{error}");
+    interrupted.goes_on(AT_LEAST..=GROUP).await;
+    interrupted.interrupt().await;
+    let got = interrupted.get(as_stored()).await.expect("comes back");
+    assert_eq!((got.bytes, got.resumed_bytes), (interrupted.stored.manifest.ciphertext().length_bytes, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

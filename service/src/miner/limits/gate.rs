@@ -93,8 +93,17 @@ impl Gate {
         Err(MinerError::busy(format!("more than {rate} requests a second")))
     }
 
+    /// Counts bytes from or to a caller, and waits until more of them may follow. A timer counts milliseconds, in which a quarter of a MiB
+    /// has long been sent, so whoever need not wait sets none.
+    pub(in crate::miner) async fn pace(&self, caller: &Account, bytes: usize) {
+        let rest = self.bytes(caller, bytes, Instant::now());
+        if !rest.is_zero() {
+            tokio::time::sleep(rest).await;
+        }
+    }
+
     /// Counts bytes from or to a caller; says how long to wait before more of them.
-    pub(in crate::miner) fn bytes(&self, caller: &Account, bytes: usize, now: Instant) -> Duration {
+    fn bytes(&self, caller: &Account, bytes: usize, now: Instant) -> Duration {
         let (rate, bytes) = (self.limits.bytes_per_second, bytes as u64);
         with(&self.bytes, *caller, rate, now, |bucket| bucket.charge(bytes, now))
     }

@@ -56,6 +56,21 @@ fn wrong_signatures_count_against_the_address() {
     assert!(gate.look(&account(1), true, bad, now + Duration::from_secs(1)).is_ok());
 }
 
+/// A timer of no length still waits for the next millisecond: an upload took twice as long for it.
+#[tokio::test(start_paused = true)]
+async fn bytes_within_the_rate_wait_for_nothing_and_those_beyond_it_for_their_time() {
+    let gate = Gate::new(Limits { bytes_per_second: 1000, ..Limits::default() }, account(200));
+    let start = Instant::now();
+    for _ in 0..10 {
+        gate.pace(&account(1), 100).await;
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    gate.pace(&account(1), 500).await;
+    assert_eq!(start.elapsed(), Duration::from_millis(500));
+    gate.pace(&account(2), 1000).await;
+    assert_eq!(start.elapsed(), Duration::from_millis(500), "another caller's are others");
+}
+
 #[test]
 fn lists_say_who_is_served() {
     let now = Instant::now();

@@ -57,7 +57,7 @@ impl<T: Send + 'static> Outlet<T> {
     /// # Errors
     /// The stream is to end with this.
     pub(super) async fn send(&self, message: T, bytes: usize) -> Result<(), MinerError> {
-        tokio::time::sleep(self.miner.gate.bytes(&self.caller, bytes, tokio::time::Instant::now())).await;
+        self.miner.gate.pace(&self.caller, bytes).await;
         self.outlet.room().await?.send(Ok(message));
         Ok(())
     }

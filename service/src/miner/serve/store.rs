@@ -170,7 +170,7 @@ async fn receive(
                 .into());
         }
         came_bytes += length as u64;
-        tokio::time::sleep(miner.gate.bytes(&caller, length, Instant::now())).await;
+        miner.gate.pace(&caller, length).await;
         if !upload.take(part.bytes).await {
             return Ok(());
         }

@@ -1,4 +1,5 @@
 use std::io::Read;
+use std::mem::discriminant;
 
 use holdfast_engine::rejection::Class;
 
@@ -19,7 +20,20 @@ fn read(
 ) -> (Result<(), PieceError>, Vec<u8>) {
     let (secret, mut found) = (secret(), Vec::new());
     let code = SegmentCode::new(&FileLayout::new(LENGTH as u64, policy), policy, &secret, 0).unwrap();
-    let result = code.decode(range, sources, &mut found);
+    let mut at_hand = Vec::new();
+    for mut source in sources {
+        let mut bytes = Vec::new();
+        source.reader.read_to_end(&mut bytes).unwrap();
+        at_hand.push(PieceSource { piece: source.piece, reader: bytes });
+    }
+    let readers = at_hand.iter().map(|source| PieceSource { piece: source.piece, reader: &*source.reader });
+    let result = code.decode(range.clone(), readers.collect(), &mut found);
+    // Whatever way they come.
+    match (&result, code.decode_parts(range, at_hand)) {
+        (Ok(()), Ok(bytes)) => assert!(bytes == found),
+        (Err(one), Err(other)) => assert_eq!(discriminant(one), discriminant(&other)),
+        (one, other) => panic!("{one:?}, {other:?}"),
+    }
     (result, found)
 }
 
@@ -47,6 +61,35 @@ fn pieces_of_other_lengths_are_refused() {
     assert!(matches!(error, PieceError::Piece { piece, .. } if piece.shard == 1), "{error}");
     assert_eq!(class(with(&long)), Class::WrongLength);
     with(&good).unwrap();
+}
+
+/// A replica is read in another way than shards that are coded: every check must be there, too.
+#[test]
+fn replicas_of_other_lengths_segments_and_paddings_are_refused() {
+    let (policy, file) = (policy(1 << 20, 1, 3), bytes(LENGTH));
+    let segment = encoded(policy, &file).0.remove(0);
+    let good = segment.shards[1].sink.clone();
+    assert_eq!(good.len() - LENGTH, 32, "so there is padding");
+    let with = |reader: &[u8], change: &dyn Fn(&mut PieceId)| {
+        let mut source = PieceSource { piece: segment.shards[1].piece, reader };
+        change(&mut source.piece);
+        read(policy, ALL, vec![source])
+    };
+    let as_it_is = |_: &mut PieceId| {};
+    let (result, found) = with(&good, &as_it_is);
+    result.unwrap();
+    assert!(found == file);
+    let error = with(&good[1..], &as_it_is).0.unwrap_err();
+    assert!(matches!(error, PieceError::Piece { piece, .. } if piece.shard == 1), "{error}");
+    assert_eq!(class(with(&[&good[..], &[0]].concat(), &as_it_is).0), Class::WrongLength);
+    let mut padded = good.clone();
+    padded[LENGTH] ^= 1;
+    assert_eq!(class(with(&padded, &as_it_is).0), Class::Malformed);
+    let foreign: [&dyn Fn(&mut PieceId); 2] = [&|piece| piece.segment = 1, &|piece| piece.shard = 3];
+    for change in foreign {
+        assert!(matches!(with(&good, change).0, Err(PieceError::Foreign { shards: 3, .. })));
+    }
+    assert!(matches!(read(policy, ALL, sources(&segment, &[])).0, Err(PieceError::TooFew { .. })));
 }
 
 #[test]
