@@ -36,7 +36,7 @@ impl Header {
     /// The byte of the file behind the chunks that have the first `plaintext_bytes`; `None` within a chunk.
     pub fn stored_bytes(&self, plaintext_bytes: u64) -> Option<u64> {
         let chunks = plaintext_bytes / CHUNK;
-        (plaintext_bytes % CHUNK == 0).then(|| self.0.len() as u64 + chunks * (CHUNK + TAG_BYTES))
+        plaintext_bytes.is_multiple_of(CHUNK).then(|| self.0.len() as u64 + chunks * (CHUNK + TAG_BYTES))
     }
 
     /// Where the file must be read from to go on behind whole chunks: the last one is decrypted again, so that the first bytes that are
