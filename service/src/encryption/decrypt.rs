@@ -50,7 +50,7 @@ impl Identities {
     /// The plaintext of an encrypted stream, and what stands before it.
     ///
     /// # Errors
-    /// [`DecryptionError`]. What the stream returns, and what is wrong with it, comes out of the reader ([`DecryptionError::of_stream`]).
+    /// [`DecryptionError`]. What the stream returns, and what is wrong with it, comes out of the reader.
     pub fn decrypting<'a>(
         &self,
         mut source: impl BufRead + 'a,
